@@ -1,0 +1,7 @@
+//! Roadworks puts a site into maintenance and back with one switch.
+//!
+//! The folders stand in the order a change passes through them; ARCHITECTURE.md tells the way, and
+//! tests/architecture.rs checks who may use whom.
+
+pub mod hcl;
+pub mod terraform;

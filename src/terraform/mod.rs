@@ -1,0 +1,11 @@
+//! An unmodified folder of `.tf` files -> the records that the maintenance boolean moves, and their two targets.
+//!
+//! Never writes, never guesses: what cannot be known is an error that names the expression and the way out.
+
+mod number;
+mod record;
+mod value;
+
+pub use number::Number;
+pub use record::{RecordKey, RecordSet, Routing, Target};
+pub use value::{Unknown, Value};
