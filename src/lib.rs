@@ -3,5 +3,15 @@
 //! The folders stand in the order a change passes through them; ARCHITECTURE.md tells the way, and
 //! tests/architecture.rs checks who may use whom.
 
+pub mod clock;
+pub mod files;
 pub mod hcl;
+pub mod lever;
+
 pub mod terraform;
+
+pub mod switch;
+
+pub mod store;
+
+pub mod audit;

@@ -1,0 +1,69 @@
+//! What happened to a site, by whom: one entry an event, appended and never changed.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Error, SiteStore, Store};
+use crate::switch::{Mode, OperationId};
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// Somebody threw the switch.
+    Asked,
+    /// The same operation went on after an interruption.
+    Resumed,
+    /// The variable that Terraform reads was made truthful.
+    VariableWritten,
+    /// The change was sent to the lever's system.
+    Started,
+    /// Every lever's own system confirmed.
+    Moved,
+    /// It could not be done, and nothing had changed.
+    Failed,
+    /// It could not be finished.
+    Unfinished,
+    /// A rule was set aside by `--override`.
+    Overridden,
+    /// Somebody else moved the switch meanwhile.
+    Superseded,
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// The operation it belongs to.
+    pub operation: OperationId,
+    /// The site's name.
+    pub site: String,
+    /// What happened.
+    pub event: Event,
+    /// The mode before the operation.
+    pub from: Mode,
+    /// The mode asked for.
+    pub to: Mode,
+    /// Who asked.
+    pub by: String,
+    /// Why, in the asker's words.
+    pub reason: Option<String>,
+    /// What exactly, for a person.
+    pub detail: Option<String>,
+}
+
+/// Appends `entry`. `number` tells apart the entries of one operation within one millisecond.
+pub async fn append<S: Store>(
+    store: &SiteStore<S>,
+    entry: &Entry,
+    number: u32,
+) -> Result<(), Error> {
+    let id = format!("{:013}-{}-{number:03}", entry.at.as_millisecond(), entry.operation);
+    store.append(&id, entry).await
+}
+
+/// The newest `limit` entries, oldest first.
+pub async fn log<S: Store>(store: &SiteStore<S>, limit: usize) -> Result<Vec<Entry>, Error> {
+    store.log(limit).await
+}

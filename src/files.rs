@@ -1,0 +1,74 @@
+//! Files on this machine, written whole and read up to a limit.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Replaces `path` by `content` so that a reader, and a crash, see the old content or the new: a temporary file beside
+/// it, fsync, rename, fsync of the folder. Keeps the permissions of what it replaces.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
+    // One name for each process: what a killed one leaves behind is overwritten by a later one or stays one small
+    // file, and Terraform reads no name that begins with a dot.
+    let temporary = folder.join(format!(".roadworks-{}.tmp", std::process::id()));
+    let written = (|| {
+        let mut file = File::create(&temporary)?;
+        file.write_all(content)?;
+        if let Ok(existing) = fs::metadata(path) {
+            fs::set_permissions(&temporary, existing.permissions())?;
+        }
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        File::open(folder)?.sync_all()
+    })();
+    if written.is_err() {
+        #[expect(clippy::let_underscore_must_use, reason = "the first error is the one to report")]
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Removes `path` for good: a crash afterwards does not bring it back.
+pub fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The file's content, or `None` where there is no file. Over `limit` bytes it is an error.
+pub fn read_up_to(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut content = Vec::new();
+    file.take(limit as u64 + 1).read_to_end(&mut content)?;
+    if content.len() > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("over {limit} bytes")));
+    }
+    Ok(Some(content))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_write_leaves_the_new_content_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("roadworks.auto.tfvars.json");
+        write_whole(&path, b"old").unwrap();
+        write_whole(&path, b"{}").unwrap();
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["roadworks.auto.tfvars.json"]);
+        assert_eq!(read_up_to(&path, 2).unwrap().as_deref(), Some(&b"{}"[..]));
+        assert!(read_up_to(&path, 1).is_err());
+        remove(&path).unwrap();
+        assert_eq!(read_up_to(&path, 2).unwrap(), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! What a lever is: a real thing that Roadworks moves, by compare-and-swap and with proof.
+//!
+//! A lever knows its own system only. It never reads the store, never decides what should be so, and never
+//! knows another lever; `agent` joins them.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::switch::{Mode, OperationId, Step};
+
+/// What a lever's asynchronous work gives.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
+
+/// A thing that is moved.
+pub trait Lever {
+    /// The label of its block: `dns`, `variable`.
+    fn name(&self) -> &'static str;
+
+    /// Its kind: `route53`, `tfvars`.
+    fn kind(&self) -> &'static str;
+
+    /// Where it stands now, asked of its own system. Changes nothing; cancel safe.
+    fn observe(&self) -> Answer<'_, Observation>;
+
+    /// What has to change for `to`, seen from `seen`; empty where nothing has to.
+    fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step>;
+
+    /// Makes `steps`, each only if the thing still is what the step says it was before.
+    ///
+    /// Not cancel safe: dropped midway, whether it happened is only known by observing again.
+    fn start<'a>(&'a self, steps: &'a [Step], operation: &'a OperationId) -> Answer<'a, Started>;
+
+    /// Waits until the lever's own system has confirmed, and reads back. Cancel safe.
+    fn confirm<'a>(&'a self, started: &'a Started, progress: &'a dyn Progress) -> Answer<'a, ()>;
+
+    /// For how long after the move a correct client may still have the old answer.
+    fn settles_after(&self, seen: &Observation) -> Duration;
+}
+
+/// Where a lever stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// Where, in a word.
+    pub position: Position,
+    /// What a person should know of it, in one line.
+    pub detail: String,
+    /// Its parts, in the order of the configuration.
+    pub parts: Vec<Part>,
+    /// What would make a move unwise.
+    pub warnings: Vec<String>,
+}
+
+/// One part of a lever: one record, one file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// `NAME TYPE [set_identifier]` for a record.
+    pub target: String,
+    /// What it says now; null where there is nothing.
+    pub value: Value,
+}
+
+/// Where a lever stands, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Position {
+    /// As in `open`.
+    Live,
+    /// As in maintenance.
+    Maintenance,
+    /// At something that is neither, put there by somebody else.
+    Foreign,
+    /// Nowhere: it does not exist yet.
+    Absent,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Position::Live => "live",
+            Position::Maintenance => "maintenance",
+            Position::Foreign => "foreign",
+            Position::Absent => "absent",
+        })
+    }
+}
+
+/// A move that was made and waits for its confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The ids by which the lever's system knows the change, empty where it confirmed at once.
+    pub changes: Vec<String>,
+    /// What was wanted, to be read back.
+    pub steps: Vec<Step>,
+}
+
+/// Who is told while a lever waits.
+pub trait Progress {
+    /// `lever` has waited `waited` for `what`.
+    fn waiting(&self, lever: &str, what: &str, waited: Duration);
+}
+
+/// Nobody is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn waiting(&self, _lever: &str, _what: &str, _waited: Duration) {}
+}
+
+/// Why a lever could not do what was asked, in the words of the person who can act.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A rule forbids it, or the thing is not what it should be. Nothing was changed.
+    #[error("{message}")]
+    Refused {
+        /// A kebab-case word.
+        code: &'static str,
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Its system does not let us in. Nothing was changed.
+    #[error("{message}")]
+    Credentials {
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Its system said no, or could not be reached. Nothing was changed.
+    #[error("{message}")]
+    Failed {
+        /// A kebab-case word.
+        code: &'static str,
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A request was sent and its effect is not known.
+    #[error("{message}")]
+    Unknown {
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Some parts moved and some did not.
+    #[error("{message}")]
+    Partly {
+        /// What moved and what did not.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+impl Error {
+    /// The next step for a person.
+    pub fn hint(&self) -> &str {
+        match self {
+            Error::Refused { hint, .. }
+            | Error::Credentials { hint, .. }
+            | Error::Failed { hint, .. }
+            | Error::Unknown { hint, .. }
+            | Error::Partly { hint, .. } => hint,
+        }
+    }
+
+    /// Whether it is certain that the lever did not move.
+    pub fn nothing_changed(&self) -> bool {
+        match self {
+            Error::Refused { .. } | Error::Credentials { .. } | Error::Failed { .. } => true,
+            Error::Unknown { .. } | Error::Partly { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A store in a folder: one file a document. A write is a temporary file, fsync and rename under a lock, so that a
+//! reader never sees half of it and a crash leaves the old content or the new.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::{Error, Expect, LARGEST, Store, Version};
+use crate::files::{read_up_to, write_whole};
+
+/// How long a write waits for another write to end. Each takes milliseconds.
+const LOCK_DEADLINE: Duration = Duration::from_secs(5);
+const LOCK_RETRY: Duration = Duration::from_millis(5);
+
+/// Documents as files of a folder, which is made at the first write.
+#[derive(Debug, Clone)]
+pub struct FileStore {
+    folder: PathBuf,
+}
+
+/// Held until it is dropped, or until the process ends: the system takes back the file's lock.
+#[derive(Debug)]
+pub struct FileLease {
+    _locked: File,
+}
+
+impl FileStore {
+    /// The store in `folder`, which need not exist yet.
+    pub fn at(folder: impl Into<PathBuf>) -> FileStore {
+        FileStore { folder: folder.into() }
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(key)
+    }
+
+    fn cannot(&self, doing: &'static str) -> impl Fn(io::Error) -> Error + '_ {
+        move |source| Error::Unavailable { place: self.describe(), doing, source }
+    }
+
+    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, Error> {
+        let content = read_up_to(&self.path(key), LARGEST).map_err(self.cannot("read"))?;
+        Ok(content.map(|content| {
+            let version = version_of(&content);
+            (content, version)
+        }))
+    }
+
+    fn write(&self, key: &str, content: &[u8]) -> io::Result<()> {
+        let path = self.path(key);
+        let folder = path.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder)?;
+        write_whole(&path, content)
+    }
+
+    fn open_lock(&self, name: &str) -> Result<File, Error> {
+        fs::create_dir_all(&self.folder).map_err(self.cannot("written"))?;
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.folder.join(name))
+            .map_err(self.cannot("written"))
+    }
+
+    /// The lock under which a version is compared and a file replaced.
+    async fn write_lock(&self) -> Result<File, Error> {
+        let file = self.open_lock(".lock")?;
+        let locked = tokio::time::timeout(LOCK_DEADLINE, async {
+            loop {
+                match file.try_lock() {
+                    Ok(()) => return Ok(()),
+                    Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_RETRY).await,
+                    Err(TryLockError::Error(error)) => return Err(error),
+                }
+            }
+        });
+        match locked.await {
+            Ok(Ok(())) => Ok(file),
+            Ok(Err(error)) => Err(self.cannot("locked")(error)),
+            Err(_) => Err(self.cannot("locked")(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    fn too_large(&self, key: &str) -> Error {
+        Error::Unreadable {
+            key: key.to_owned(),
+            place: self.describe(),
+            why: format!("it is larger than {LARGEST} bytes"),
+        }
+    }
+}
+
+impl Store for FileStore {
+    type Lease = FileLease;
+
+    async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, Error> {
+        self.read(key)
+    }
+
+    async fn put(&self, key: &str, content: &[u8], expect: Expect) -> Result<Version, Error> {
+        if content.len() > LARGEST {
+            return Err(self.too_large(key));
+        }
+        let _locked = self.write_lock().await?;
+        let now = self.read(key)?.map(|(_, version)| version);
+        let holds = match expect {
+            Expect::Absent => now.is_none(),
+            Expect::At(version) => now == Some(version),
+            Expect::Anything => true,
+        };
+        if !holds {
+            return Err(Error::Moved { key: key.to_owned() });
+        }
+        self.write(key, content).map_err(self.cannot("written"))?;
+        Ok(version_of(content))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let entries = match fs::read_dir(self.path(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.cannot("read")(error)),
+        };
+        let mut keys = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(self.cannot("read"))?.file_name();
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            let key = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            if key.starts_with(prefix) {
+                keys.push(key);
+            }
+        }
+        keys.sort();
+        Ok(keys)
+    }
+
+    async fn lease(&self, holder: &str) -> Result<FileLease, Error> {
+        let file = self.open_lock("lease.lock")?;
+        match file.try_lock() {
+            Ok(()) => {
+                let told = serde_json::json!({ "format": 1, "holder": holder });
+                self.write("lease.json", told.to_string().as_bytes())
+                    .map_err(self.cannot("written"))?;
+                Ok(FileLease { _locked: file })
+            }
+            Err(TryLockError::WouldBlock) => Err(Error::Leased { holder: self.holder() }),
+            Err(TryLockError::Error(error)) => Err(self.cannot("locked")(error)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.folder.display().to_string()
+    }
+}
+
+impl FileStore {
+    fn holder(&self) -> String {
+        self.read("lease.json")
+            .ok()
+            .flatten()
+            .and_then(|(content, _)| serde_json::from_slice::<serde_json::Value>(&content).ok())
+            .and_then(|told| told.get("holder")?.as_str().map(str::to_owned))
+            .unwrap_or_else(|| "another process".to_owned())
+    }
+}
+
+/// Contents are never the same twice (a switch counts its versions), so a digest tells them apart.
+fn version_of(content: &[u8]) -> Version {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(content) {
+        #[expect(clippy::let_underscore_must_use, reason = "writing to a String cannot fail")]
+        let _ = write!(text, "{byte:02x}");
+    }
+    Version(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_conforms() {
+        let folder = tempfile::tempdir().unwrap();
+        super::super::conforms::conforms(&FileStore::at(folder.path().join("state")));
+    }
+
+    #[test]
+    fn of_many_writers_that_read_the_same_version_one_wins() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::at(folder.path());
+        let wins = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..12)
+                .map(|number: u32| {
+                    let store = store.clone();
+                    scope.spawn(move || {
+                        tokio::runtime::Builder::new_current_thread()
+                            .enable_all()
+                            .build()
+                            .unwrap()
+                            .block_on(store.put(
+                                "switch.json",
+                                number.to_string().as_bytes(),
+                                Expect::Absent,
+                            ))
+                            .is_ok()
+                    })
+                })
+                .collect();
+            writers.into_iter().filter_map(|writer| writer.join().ok()).filter(|won| *won).count()
+        });
+        assert_eq!(wins, 1);
+    }
+}

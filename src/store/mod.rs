@@ -1,0 +1,190 @@
+//! Where the switch is written: small documents under keys, each write conditional on what was read.
+//!
+//! Guarantees of every store: a reader sees a whole document or none, never a torn one; of two writers that read
+//! the same version, one wins; the lease is held by at most one living process. Never interprets what it keeps.
+
+mod file;
+mod memory;
+mod site;
+
+use std::future::Future;
+
+pub use file::FileStore;
+pub use memory::MemoryStore;
+pub use site::SiteStore;
+
+/// The largest document a store takes or gives, in bytes.
+pub const LARGEST: usize = 8 << 20;
+
+/// Which content of a document was read. Opaque; equal only for the same content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(String);
+
+/// What must be so for a write to happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expect {
+    /// Nothing is written under the key yet.
+    Absent,
+    /// The key holds what was read.
+    At(Version),
+    /// Whatever is there is replaced.
+    Anything,
+}
+
+/// Documents under keys such as `switch.json` or `audit/<id>.json`.
+pub trait Store {
+    /// What keeps others from moving levers until it is dropped.
+    type Lease;
+
+    /// The document and its version, or `None` where nothing is written. Cancel safe.
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<(Vec<u8>, Version)>, Error>>;
+
+    /// Writes the document if `expect` holds, else [`Error::Moved`]. Either whole or not at all.
+    fn put(
+        &self,
+        key: &str,
+        content: &[u8],
+        expect: Expect,
+    ) -> impl Future<Output = Result<Version, Error>>;
+
+    /// The keys that start with `prefix`, sorted. Cancel safe.
+    fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, Error>>;
+
+    /// The right to move levers, for as long as the lease lives: in the store's own way it ends with the process, so
+    /// a crash never leaves it behind. `holder` is what others are told; [`Error::Leased`] tells us who holds it.
+    fn lease(&self, holder: &str) -> impl Future<Output = Result<Self::Lease, Error>>;
+
+    /// Where it is, for a person.
+    fn describe(&self) -> String;
+}
+
+/// What a store can answer instead.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody wrote in between.
+    #[error("`{key}` was written by somebody else since it was read")]
+    Moved {
+        /// The document.
+        key: String,
+    },
+    /// Somebody else moves levers now.
+    #[error("{holder} is moving this site now")]
+    Leased {
+        /// Who.
+        holder: String,
+    },
+    /// It cannot be read or written.
+    #[error("the store at {place} cannot be {doing}")]
+    Unavailable {
+        /// Where the store is.
+        place: String,
+        /// `read`, `written` or `locked`.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It holds what this program cannot read.
+    #[error("`{key}` in the store at {place} cannot be understood: {why}")]
+    Unreadable {
+        /// The document.
+        key: String,
+        /// Where the store is.
+        place: String,
+        /// What is the matter with it.
+        why: String,
+    },
+}
+
+impl Error {
+    /// The next step for a person.
+    pub fn hint(&self) -> String {
+        match self {
+            Error::Moved { .. } => {
+                "run `roadworks status` to see who moved it, then try again".to_owned()
+            }
+            Error::Leased { .. } => {
+                "wait for it to end, `roadworks status` shows how far it is, then try again".to_owned()
+            }
+            Error::Unavailable { place, .. } => {
+                format!("check that {place} exists and that you may write there")
+            }
+            Error::Unreadable { .. } => {
+                "it was written by a newer Roadworks or by hand: update Roadworks, or put the file right"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod conforms {
+    //! What every store must do, run by each.
+
+    use super::*;
+
+    fn store_runs<S: Store>(store: &S, work: impl AsyncFn(&S)) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(work(store));
+    }
+
+    /// Runs the suite on an empty store.
+    pub(super) fn conforms<S: Store>(store: &S) {
+        store_runs(store, async |store| {
+            a_document_reads_back_and_only_the_reader_of_its_version_may_replace_it(store).await;
+            what_must_be_absent_is_written_once(store).await;
+            keys_are_listed_by_prefix_in_order(store).await;
+            one_process_at_a_time_holds_the_lease(store).await;
+            a_document_over_the_limit_is_refused(store).await;
+        });
+    }
+
+    async fn a_document_reads_back_and_only_the_reader_of_its_version_may_replace_it<S: Store>(
+        store: &S,
+    ) {
+        assert_eq!(store.get("switch.json").await.unwrap(), None);
+        let first = store.put("switch.json", b"one", Expect::Absent).await.unwrap();
+        assert_eq!(store.get("switch.json").await.unwrap(), Some((b"one".to_vec(), first.clone())));
+        let second = store.put("switch.json", b"two", Expect::At(first.clone())).await.unwrap();
+        let late = store.put("switch.json", b"three", Expect::At(first)).await;
+        assert!(matches!(late, Err(Error::Moved { .. })), "{late:?}");
+        assert_eq!(store.get("switch.json").await.unwrap(), Some((b"two".to_vec(), second)));
+        store.put("switch.json", b"four", Expect::Anything).await.unwrap();
+        let gone = store.put("never.json", b"x", Expect::At(Version("none".to_owned()))).await;
+        assert!(matches!(gone, Err(Error::Moved { .. })), "{gone:?}");
+    }
+
+    async fn what_must_be_absent_is_written_once<S: Store>(store: &S) {
+        store.put("audit/a.json", b"{}", Expect::Absent).await.unwrap();
+        let again = store.put("audit/a.json", b"{}", Expect::Absent).await;
+        assert!(matches!(again, Err(Error::Moved { .. })), "{again:?}");
+    }
+
+    async fn keys_are_listed_by_prefix_in_order<S: Store>(store: &S) {
+        store.put("audit/c.json", b"{}", Expect::Absent).await.unwrap();
+        store.put("audit/b.json", b"{}", Expect::Absent).await.unwrap();
+        let keys = store.list("audit/").await.unwrap();
+        assert_eq!(keys, ["audit/a.json", "audit/b.json", "audit/c.json"]);
+        assert_eq!(store.list("gateways/").await.unwrap(), Vec::<String>::new());
+    }
+
+    async fn one_process_at_a_time_holds_the_lease<S: Store>(store: &S) {
+        let held = store.lease("ana@laptop").await.unwrap();
+        match store.lease("ben@laptop").await {
+            Err(Error::Leased { holder }) => assert_eq!(holder, "ana@laptop"),
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("two hold the lease"),
+        }
+        drop(held);
+        store.lease("ben@laptop").await.unwrap();
+    }
+
+    async fn a_document_over_the_limit_is_refused<S: Store>(store: &S) {
+        let large = vec![b' '; LARGEST + 1];
+        assert!(store.put("large.json", &large, Expect::Absent).await.is_err());
+        assert_eq!(store.get("large.json").await.unwrap(), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! What should be so: the mode of a site, the operation that asked for it, and how far it has come.
+//!
+//! Pure: no async, no clock, no I/O. Time and the outside world come in as arguments.
+
+mod mode;
+mod plan;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use mode::{Mode, UnknownMode};
+pub use plan::{Plan, Step};
+
+/// The newest format of the stored switch that this program reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// The name of one move of the switch, from asking to settled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(String);
+
+impl OperationId {
+    /// An id that sorts by time: seconds in hexadecimal, then what tells apart two of one second.
+    pub fn at(now: Timestamp, random: u32) -> OperationId {
+        OperationId(format!("op-{:08x}-{random:08x}", now.as_second()))
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How far an operation has come, as far as the store knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "lowercase")]
+pub enum Phase {
+    /// Asked for; levers are on their way.
+    Moving,
+    /// Every lever's own system has confirmed.
+    Moved {
+        /// When the last one did.
+        moved_at: Timestamp,
+        /// Seconds from then until no correct client can still have the old answer.
+        settles_after: u32,
+    },
+}
+
+/// [`Phase`] with what follows from the time of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seen {
+    /// Asked for; levers are on their way.
+    Moving,
+    /// Confirmed by every lever's own system.
+    Moved,
+    /// No correct client can still have the old answer.
+    Settled,
+}
+
+impl Seen {
+    /// The word for it in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Seen::Moving => "moving",
+            Seen::Moved => "moved",
+            Seen::Settled => "settled",
+        }
+    }
+}
+
+/// The switch of one site, as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// [`FORMAT`] of whoever wrote it.
+    pub format: u32,
+    /// Counts the writes, so that no two contents are ever the same.
+    pub version: u64,
+    /// Who asked last, as an id.
+    pub operation: OperationId,
+    /// What is asked for.
+    pub mode: Mode,
+    /// How far it has come.
+    #[serde(flatten)]
+    pub phase: Phase,
+    /// When it was asked for.
+    pub since: Timestamp,
+    /// When the operation is to end, if it has an end.
+    pub until: Option<Timestamp>,
+    /// Who asked: an AWS caller identity, else `user@host`.
+    pub by: String,
+    /// Why, in the asker's words.
+    pub reason: Option<String>,
+    /// Where each lever stood before the operation, by lever.
+    pub before: BTreeMap<String, String>,
+}
+
+/// What somebody wants.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The operation's id, should a new one begin.
+    pub operation: OperationId,
+    /// The mode wanted.
+    pub mode: Mode,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Where each lever stands now.
+    pub before: BTreeMap<String, String>,
+}
+
+impl Switch {
+    /// The switch after `ask`. An operation that is still moving to the same mode goes on under its own id: what
+    /// asked again is the same operation after a crash or an interruption.
+    pub fn asked(current: Option<&Switch>, ask: Ask, now: Timestamp) -> Switch {
+        let version = current.map_or(0, |switch| switch.version) + 1;
+        match current {
+            Some(switch) if switch.phase == Phase::Moving && switch.mode == ask.mode => Switch {
+                version,
+                reason: ask.reason.or_else(|| switch.reason.clone()),
+                ..switch.clone()
+            },
+            _ => Switch {
+                format: FORMAT,
+                version,
+                operation: ask.operation,
+                mode: ask.mode,
+                phase: Phase::Moving,
+                since: now,
+                until: None,
+                by: ask.by,
+                reason: ask.reason,
+                before: ask.before,
+            },
+        }
+    }
+
+    /// The switch after its levers confirmed. An answer to another operation settles nothing.
+    pub fn confirmed(
+        &self,
+        operation: &OperationId,
+        settles_after: u32,
+        now: Timestamp,
+    ) -> Option<Switch> {
+        (self.operation == *operation).then(|| Switch {
+            version: self.version + 1,
+            phase: Phase::Moved { moved_at: now, settles_after },
+            ..self.clone()
+        })
+    }
+
+    /// The switch as it was before a move that could not be made, written anew on top of `self`.
+    pub fn taken_back(&self, before: Option<&Switch>, now: Timestamp) -> Switch {
+        let version = self.version + 1;
+        match before {
+            Some(switch) => Switch { version, ..switch.clone() },
+            None => Switch {
+                version,
+                mode: Mode::Open,
+                phase: Phase::Moved { moved_at: now, settles_after: 0 },
+                ..self.clone()
+            },
+        }
+    }
+
+    /// How far it has come, seen at `now`.
+    pub fn seen(&self, now: Timestamp) -> Seen {
+        match self.phase {
+            Phase::Moving => Seen::Moving,
+            Phase::Moved { .. } if self.settles_at().is_some_and(|at| now < at) => Seen::Moved,
+            Phase::Moved { .. } => Seen::Settled,
+        }
+    }
+
+    /// When no correct client can still have the old answer; `None` while levers move.
+    pub fn settles_at(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Moving => None,
+            Phase::Moved { moved_at, settles_after } => {
+                moved_at.checked_add(SignedDuration::from_secs(i64::from(settles_after))).ok()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn ask(mode: Mode, number: u32) -> Ask {
+        Ask {
+            operation: OperationId::at(at(0), number),
+            mode,
+            by: "ana".to_owned(),
+            reason: None,
+            before: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_late_answer_settles_nothing() {
+        let first = Switch::asked(None, ask(Mode::Detour, 1), at(0));
+        let second = Switch::asked(Some(&first), ask(Mode::Open, 2), at(1));
+        assert_eq!(second.confirmed(&first.operation, 0, at(2)), None);
+        let moved = second.confirmed(&second.operation.clone(), 61, at(2)).unwrap();
+        assert_eq!(moved.seen(at(2)), Seen::Moved);
+        assert_eq!(moved.seen(at(62)), Seen::Moved);
+        assert_eq!(moved.seen(at(63)), Seen::Settled);
+    }
+
+    #[test]
+    fn asking_again_while_it_moves_continues_the_same_operation() {
+        let first = Switch::asked(None, ask(Mode::Detour, 1), at(0));
+        let again = Switch::asked(Some(&first), ask(Mode::Detour, 2), at(9));
+        assert_eq!(again.operation, first.operation);
+        assert_eq!(again.since, first.since);
+        let back = Switch::asked(Some(&again), ask(Mode::Open, 3), at(10));
+        assert_ne!(back.operation, first.operation);
+    }
+
+    #[test]
+    fn the_stored_form_is_flat_and_reads_back() {
+        let moved = Switch::asked(None, ask(Mode::ReadOnly, 1), at(0));
+        let moved = moved.confirmed(&moved.operation.clone(), 5, at(3)).unwrap();
+        let json = serde_json::to_value(&moved).unwrap();
+        assert_eq!(json["phase"], "moved");
+        assert_eq!(json["mode"], "read-only");
+        assert_eq!(serde_json::from_value::<Switch>(json).unwrap(), moved);
+    }
+
+    proptest! {
+        #[test]
+        fn the_version_only_grows_and_only_the_last_operation_can_confirm(
+            modes in proptest::collection::vec(0usize..5, 1..20),
+            answers in proptest::collection::vec(0usize..20, 1..20),
+        ) {
+            let mut switch: Option<Switch> = None;
+            let mut operations = Vec::new();
+            for (step, index) in modes.iter().enumerate() {
+                let number = u32::try_from(step).unwrap();
+                let next = Switch::asked(switch.as_ref(), ask(Mode::LADDER[*index], number), at(0));
+                prop_assert!(switch.is_none_or(|before| before.version < next.version));
+                operations.push(next.operation.clone());
+                switch = Some(next);
+            }
+            let switch = switch.unwrap();
+            for answer in answers {
+                if let Some(operation) = operations.get(answer) {
+                    let confirmed = switch.confirmed(operation, 0, at(1));
+                    prop_assert_eq!(confirmed.is_some(), *operation == switch.operation);
+                }
+            }
+        }
+    }
+}
