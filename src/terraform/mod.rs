@@ -2,10 +2,11 @@
 //!
 //! Never writes, never guesses: what cannot be known is an error that names the expression and the way out.
 
+mod decimal;
 mod number;
 mod record;
 mod value;
 
-pub use number::Number;
+pub use number::{Number, NumberError};
 pub use record::{RecordKey, RecordSet, Routing, Target};
 pub use value::{Unknown, Value};
