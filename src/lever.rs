@@ -30,6 +30,9 @@ pub trait Lever {
     /// What has to change for `to`, seen from `seen`; empty where nothing has to.
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step>;
 
+    /// Why it must not be moved from where it stands, unless the rule is overridden.
+    fn refusal(&self, seen: &Observation) -> Option<Refusal>;
+
     /// Makes `steps`, each only if the thing still is what the step says it was before.
     ///
     /// Not cancel safe: dropped midway, whether it happened is only known by observing again.
@@ -87,6 +90,17 @@ impl fmt::Display for Position {
             Position::Absent => "absent",
         })
     }
+}
+
+/// A rule that forbids a move, and can be set aside by naming it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What `--override` takes: `foreign-record`.
+    pub rule: &'static str,
+    /// What is the matter.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
 }
 
 /// A move that was made and waits for its confirmation.

@@ -8,10 +8,15 @@ pub mod files;
 pub mod hcl;
 pub mod lever;
 
+pub mod config;
 pub mod terraform;
 
 pub mod switch;
 
 pub mod store;
+
+pub mod agent;
+
+pub mod pipeline;
 
 pub mod audit;

@@ -9,8 +9,8 @@ mod site;
 
 use std::future::Future;
 
-pub use file::FileStore;
-pub use memory::MemoryStore;
+pub use file::{FileLease, FileStore};
+pub use memory::{MemoryLease, MemoryStore};
 pub use site::SiteStore;
 
 /// The largest document a store takes or gives, in bytes.

@@ -1,0 +1,83 @@
+//! Why an operation did not go as asked.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::lever;
+use crate::store;
+use crate::switch::Mode;
+
+/// What can go wrong between asking and moved.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store said no.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A lever said no.
+    #[error(transparent)]
+    Lever(#[from] lever::Error),
+    /// The site cannot be put into that mode.
+    #[error("site {site} has no mode `{mode}`: it needs {missing}")]
+    NotOffered {
+        /// The site.
+        site: String,
+        /// What was asked for.
+        mode: Mode,
+        /// What would make it possible.
+        missing: &'static str,
+    },
+    /// A rule forbids the move from where things stand.
+    #[error("refused by rule \"{rule}\": {message}")]
+    Rule {
+        /// What `--override` takes.
+        rule: &'static str,
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The world is not what the plan was made for.
+    #[error("the plan no longer holds: {what}")]
+    StalePlan {
+        /// What is different.
+        what: String,
+    },
+    /// Somebody else threw the switch meanwhile.
+    #[error("{by} moved the switch to {mode} at {at}, while this operation was under way")]
+    Superseded {
+        /// Who.
+        by: String,
+        /// When.
+        at: Timestamp,
+        /// To what.
+        mode: Mode,
+    },
+    /// The deadline passed.
+    #[error("asked for, but not confirmed within {} s", waited.as_secs())]
+    GaveUp {
+        /// How long it waited.
+        waited: Duration,
+    },
+}
+
+impl Error {
+    /// The next step for a person.
+    pub fn hint(&self) -> String {
+        match self {
+            Error::Store(error) => error.hint(),
+            Error::Lever(error) => error.hint().to_owned(),
+            Error::NotOffered { .. } => {
+                "the site's modes are those that its levers can make true; see `roadworks plan --help`".to_owned()
+            }
+            Error::Rule { hint, .. } => hint.clone(),
+            Error::StalePlan { .. } => "make the plan anew, read it, and apply that one".to_owned(),
+            Error::Superseded { .. } => {
+                "run `roadworks status` to see where it stands, then decide with them".to_owned()
+            }
+            Error::GaveUp { .. } => {
+                "run the same command again to go on waiting, or `roadworks open` to go back".to_owned()
+            }
+        }
+    }
+}

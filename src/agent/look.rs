@@ -1,0 +1,104 @@
+//! What is so: the switch as the store has it, and every lever as its own system has it.
+
+use super::{Error, Site};
+use crate::lever::{Observation, Position};
+use crate::store::{Store, Version};
+use crate::switch::{Mode, Phase, Plan, Step, Switch};
+
+/// A site, seen once.
+#[derive(Debug)]
+pub struct Sight {
+    /// The switch and its version; `None` where nobody ever threw it.
+    pub switch: Option<(Switch, Version)>,
+    /// What was seen of each lever, in the order of the site's levers.
+    pub levers: Vec<Observation>,
+}
+
+/// Asks the store and every lever. Changes nothing; cancel safe.
+pub async fn look<S: Store>(site: &Site<S>) -> Result<Sight, Error> {
+    let switch = site.store.switch().await?;
+    let mut levers = Vec::with_capacity(site.levers.len());
+    for lever in &site.levers {
+        levers.push(lever.observe().await?);
+    }
+    Ok(Sight { switch, levers })
+}
+
+impl Sight {
+    /// What is asked for: the switch, or `open` where nobody ever threw it.
+    pub fn desired(&self) -> Mode {
+        self.switch.as_ref().map_or(Mode::Open, |(switch, _)| switch.mode)
+    }
+
+    /// What visitors get: where the name leads, else what is asked for.
+    pub fn mode<S: Store>(&self, site: &Site<S>) -> Mode {
+        let name = site.levers.iter().zip(&self.levers).find(|(lever, _)| lever.name() == "dns");
+        match name.map(|(_, seen)| seen.position) {
+            Some(Position::Live) => Mode::Open,
+            Some(Position::Maintenance) => Mode::Detour,
+            Some(Position::Foreign | Position::Absent) | None => self.desired(),
+        }
+    }
+
+    /// What has to change for `to`, in the order in which it is done.
+    pub fn plan<S: Store>(&self, site: &Site<S>, to: Mode) -> Plan {
+        let seen = || site.levers.iter().zip(&self.levers);
+        let warnings = self.levers.iter().flat_map(|seen| &seen.warnings);
+        Plan {
+            site: site.name.clone(),
+            from: self.mode(site),
+            to,
+            steps: seen().flat_map(|(lever, seen)| lever.steps(seen, to)).collect(),
+            warnings: site.warnings.iter().chain(warnings).cloned().collect(),
+        }
+        .ordered()
+    }
+
+    /// The steps of `to`, or, where the levers stand there already but nobody saw them confirm, the same values again,
+    /// so that each lever's own system confirms them.
+    pub(super) fn steps<S: Store>(&self, site: &Site<S>, to: Mode) -> Vec<Step> {
+        let steps = self.plan(site, to).steps;
+        if !steps.is_empty() || !self.moving() {
+            return steps;
+        }
+        let names = site.levers.iter().zip(&self.levers).filter(|(lever, _)| lever.name() == "dns");
+        let confirming = names.flat_map(|(lever, seen)| {
+            seen.parts.iter().map(|part| Step {
+                lever: lever.name().to_owned(),
+                kind: lever.kind().to_owned(),
+                target: part.target.clone(),
+                before: part.value.clone(),
+                after: part.value.clone(),
+            })
+        });
+        confirming.collect()
+    }
+
+    /// Whether an operation was asked for and never confirmed.
+    pub fn moving(&self) -> bool {
+        self.switch.as_ref().is_some_and(|(switch, _)| switch.phase == Phase::Moving)
+    }
+
+    /// Whether there is nothing to do and nothing to write for `to`.
+    pub fn is_at<S: Store>(&self, site: &Site<S>, to: Mode) -> bool {
+        self.desired() == to && !self.moving() && !self.plan(site, to).changes()
+    }
+
+    /// Why nothing may move from here, unless each rule is among `overrides`.
+    pub fn refusal<S: Store>(&self, site: &Site<S>, overrides: &[String]) -> Result<(), Error> {
+        let refusals = site
+            .levers
+            .iter()
+            .zip(&self.levers)
+            .filter_map(|(lever, seen)| lever.refusal(seen))
+            .find(|refusal| !overrides.iter().any(|rule| rule == refusal.rule));
+        match refusals {
+            None => Ok(()),
+            Some(refusal) => Err(Error::Rule {
+                rule: refusal.rule,
+                message: refusal.message,
+                hint: refusal.hint,
+            }),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Making it so: what moves levers until they agree with the store. The only folder that moves one.
+//!
+//! A crash anywhere is mended by running again: the plan is made anew from what is observed, never resumed from memory.
+
+mod error;
+mod lead;
+mod look;
+
+pub use error::Error;
+pub use lead::{Done, Order, carry_out};
+pub use look::{Sight, look};
+
+use crate::lever::Lever;
+use crate::store::{SiteStore, Store};
+use crate::switch::Mode;
+
+/// One site with its levers and its documents.
+pub struct Site<S> {
+    /// Its name.
+    pub name: String,
+    /// Where its switch is written.
+    pub store: SiteStore<S>,
+    /// Its levers, in the order of the configuration.
+    pub levers: Vec<Box<dyn Lever>>,
+    /// What was noticed while its configuration was read.
+    pub warnings: Vec<String>,
+}
+
+impl<S: Store> Site<S> {
+    /// Whether the site's levers can make `mode` true, or the lever that would.
+    pub fn offers(&self, mode: Mode) -> Result<(), Error> {
+        let has_name = self.levers.iter().any(|lever| lever.name() == "dns");
+        let missing = match mode {
+            Mode::Open => return Ok(()),
+            Mode::Detour if has_name => return Ok(()),
+            Mode::Detour => "a `dns` block, which moves the name",
+            Mode::ReadOnly | Mode::Hold | Mode::Closed => {
+                "a `gateway` block, which stands in front of the site's app"
+            }
+        };
+        Err(Error::NotOffered { site: self.name.clone(), mode, missing })
+    }
+}

@@ -1,0 +1,536 @@
+//! Route 53: one batch for all the records of the switch, DELETE of exactly what was read and CREATE of what is
+//! wanted, which is a compare-and-swap. UPSERT never.
+//!
+//! Two values alternate, so a late change could match by accident: no change is ever sent again without reading
+//! first, and what is read decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecordSet};
+use serde_json::Value;
+
+use super::backoff::Backoff;
+use super::calls::Calls;
+use super::commands::command;
+use super::wire::{built, is, name_of, shown, shown_as_read};
+use crate::aws::{Error as AwsError, Session};
+use crate::clock;
+use crate::config::{RecordKey, RecordSet, SwitchedRecord};
+use crate::lever::{
+    Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started,
+};
+use crate::switch::{Mode, OperationId, Step};
+
+const POLL: Duration = Duration::from_secs(1);
+/// Up to so many names each name is asked for; beyond, the whole zone is read, which is fewer requests.
+const NAMES_ASKED_SINGLY: usize = 4;
+/// How often a change is tried before the lever gives up: throttling, an earlier change that is not complete.
+const ATTEMPTS: u32 = 8;
+/// Route 53's limits for one batch (Route 53 developer guide, "Quotas").
+const MOST_VALUES: usize = 1_000;
+const MOST_CHARACTERS: usize = 32_000;
+/// How long resolvers may keep an alias's answer, and one that says that there is no such record (the SOA that
+/// Route 53 makes has a TTL of 900 s).
+const ALIAS_TTL: u64 = 60;
+const NEGATIVE_TTL: u64 = 900;
+
+/// The records of one site in Route 53.
+#[derive(Debug)]
+pub struct Route53 {
+    calls: Calls,
+    records: Vec<SwitchedRecord>,
+}
+
+/// What a record says now, as Route 53 answered it.
+struct Read {
+    sets: Vec<(String, ResourceRecordSet)>,
+}
+
+impl Read {
+    fn of(&self, key: &RecordKey) -> Option<&ResourceRecordSet> {
+        self.sets.iter().find(|(zone, set)| *zone == key.zone_id && is(set, key)).map(|(_, set)| set)
+    }
+}
+
+/// How a record stands to what a step expects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Before,
+    After,
+    Elsewhere,
+}
+
+impl Route53 {
+    /// The lever that moves `records` with the credentials of `session`.
+    pub fn new(session: Session, records: Vec<SwitchedRecord>) -> Route53 {
+        Route53 { calls: Calls::new(session), records }
+    }
+
+    /// The commands of AWS's own command line that make `steps`, and those that undo them.
+    pub async fn as_aws_cli(&self, steps: &[Step]) -> Result<(Vec<String>, Vec<String>), Error> {
+        let read = self.read().await?;
+        let (mut make, mut undo) = (Vec::new(), Vec::new());
+        for (zone, records) in self.by_zone(steps) {
+            let changes = self.changes(&read, &records)?;
+            make.push(command(&zone, &changes, "by hand, as planned by roadworks"));
+            let back: Vec<_> = changes.iter().rev().map(reversed).collect::<Result<_, _>>()?;
+            undo.push(command(&zone, &back, "by hand, undoing what roadworks planned"));
+        }
+        Ok((make, undo))
+    }
+
+    async fn read(&self) -> Result<Read, Error> {
+        let mut zones: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for SwitchedRecord { key, .. } in &self.records {
+            zones.entry(&key.zone_id).or_default().insert(&key.name);
+        }
+        let mut sets = Vec::new();
+        for (zone, names) in zones {
+            let mut found = Vec::new();
+            if names.len() <= NAMES_ASKED_SINGLY {
+                for name in names {
+                    found.extend(self.calls.sets_of(zone, name).await.map_err(unread)?);
+                }
+            } else {
+                found = self.calls.all_sets(zone).await.map_err(unread)?;
+                found.retain(|set| names.contains(name_of(&set.name).as_str()));
+            }
+            sets.extend(found.into_iter().map(|set| (zone.to_owned(), set)));
+        }
+        Ok(Read { sets })
+    }
+
+    /// The steps with the records they are about, in one group for each hosted zone: a batch cannot span two.
+    fn by_zone<'a>(&'a self, steps: &'a [Step]) -> BTreeMap<String, Vec<(&'a SwitchedRecord, &'a Step)>> {
+        let mut zones: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for record in &self.records {
+            if let Some(step) = steps.iter().find(|step| step.target == record.target()) {
+                zones.entry(record.key.zone_id.clone()).or_default().push((record, step));
+            }
+        }
+        zones
+    }
+
+    fn changes(
+        &self,
+        read: &Read,
+        records: &[(&SwitchedRecord, &Step)],
+    ) -> Result<Vec<Change>, Error> {
+        let mut changes = Vec::with_capacity(records.len() * 2);
+        for (record, step) in records {
+            let now = read.of(&record.key);
+            if let Some(now) = now {
+                changes.push(change(ChangeAction::Delete, now.clone())?);
+            }
+            // Confirmed anew: the same again, so that Route 53 names a change to wait for.
+            let wanted = match now {
+                Some(now) if step.before == step.after => Some(now.clone()),
+                _ => wanted(record, &step.after)
+                    .map(|set| built(&record.key, set))
+                    .transpose()
+                    .map_err(unbuildable)?,
+            };
+            if let Some(wanted) = wanted {
+                changes.push(change(ChangeAction::Create, wanted)?);
+            }
+        }
+        within_limits(&changes)?;
+        Ok(changes)
+    }
+
+    /// Sends one zone's batch and gives the id of the change.
+    async fn change_zone(
+        &self,
+        zone: &str,
+        records: &[(&SwitchedRecord, &Step)],
+        comment: &str,
+    ) -> Result<String, Error> {
+        let mut backoff = Backoff::new(ATTEMPTS);
+        let (mut lost, mut refused) = (None, None);
+        loop {
+            let read = match (self.read().await, &lost) {
+                (Ok(read), _) => read,
+                (Err(error), None) => return Err(error),
+                (Err(_), Some(lost)) => return Err(outcome_unknown(lost)),
+            };
+            let changes = match stand(&read, records) {
+                Stand::Before => self.changes(&read, records)?,
+                // Somebody, or our own request whose answer was lost, has been there already.
+                Stand::After => self.changes(&read, &affirmed(records, &confirming(records)))?,
+                Stand::Elsewhere => return Err(moved_meanwhile(&read, records)),
+            };
+            if changes.is_empty() {
+                return Ok(String::new());
+            }
+            let batch = ChangeBatch::builder()
+                .comment(comment)
+                .set_changes(Some(changes))
+                .build()
+                .map_err(unbuildable)?;
+            let error = match self.calls.change(zone, batch).await {
+                Ok(change) => return Ok(change),
+                Err(error) => error,
+            };
+            let wait = match (&error, backoff.next()) {
+                (AwsError::Throttled { .. }, Some(wait)) => wait,
+                // What became of it is for the next reading to say, which should not come before the request.
+                (AwsError::OutcomeUnknown { .. }, Some(wait)) => wait.max(POLL),
+                (AwsError::OutcomeUnknown { .. }, None) => return Err(outcome_unknown(&error)),
+                // Not what it was when we read it: reading again tells what it is now.
+                (AwsError::Service { code, .. }, Some(wait))
+                    if code == "InvalidChangeBatch" && refused.is_none() =>
+                {
+                    refused = Some(());
+                    wait
+                }
+                _ => return Err(told(error)),
+            };
+            if error.may_have_happened() {
+                lost = Some(error);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn start_zones(&self, steps: &[Step], operation: &OperationId) -> Result<Started, Error> {
+        let comment = format!("roadworks {operation}");
+        let mut changes = Vec::new();
+        for (zone, records) in self.by_zone(steps) {
+            match self.change_zone(&zone, &records, &comment).await {
+                Ok(change) => changes.push(change),
+                Err(error) if changes.is_empty() => return Err(error),
+                Err(error) => {
+                    return Err(Error::Partly {
+                        message: format!(
+                            "{} of the hosted zones moved, {zone} did not: {error}",
+                            changes.len()
+                        ),
+                        hint: format!("{}; then run the same command again", error.hint()),
+                    });
+                }
+            }
+        }
+        changes.retain(|change| !change.is_empty());
+        Ok(Started { changes, steps: steps.to_vec() })
+    }
+
+    async fn wait_in_sync(&self, started: &Started, progress: &dyn Progress) -> Result<(), Error> {
+        let began = clock::monotonic();
+        let mut ticks = tokio::time::interval(POLL);
+        for change in &started.changes {
+            loop {
+                ticks.tick().await;
+                match self.calls.in_sync(change).await {
+                    Ok(true) => break,
+                    Ok(false) => {
+                        let waited = clock::monotonic().duration_since(began);
+                        progress.waiting("dns", "Route 53 to say INSYNC", waited);
+                    }
+                    // The change is made; only its confirmation is late. Whoever waits has a deadline.
+                    Err(AwsError::Throttled { .. } | AwsError::OutcomeUnknown { .. }) => {}
+                    Err(error) => return Err(unconfirmed(&error)),
+                }
+            }
+        }
+        let read = self.read().await?;
+        for records in self.by_zone(&started.steps).values() {
+            if stand_after(&read, records) == Stand::Elsewhere {
+                return Err(moved_meanwhile(&read, records));
+            }
+        }
+        Ok(())
+    }
+
+    fn observation(&self, read: &Read) -> Observation {
+        let mut parts = Vec::with_capacity(self.records.len());
+        let mut stands = Vec::with_capacity(self.records.len());
+        for record in &self.records {
+            let value = value_of(read, &record.key);
+            stands.push(position(record, &value));
+            parts.push(Part { target: record.target(), value });
+        }
+        let count = |position| stands.iter().filter(|stand| **stand == position).count();
+        let (foreign, absent) = (count(Position::Foreign), count(Position::Absent));
+        let (live, maintenance) = (count(Position::Live), count(Position::Maintenance));
+        let position = if foreign > 0 {
+            Position::Foreign
+        } else if absent == stands.len() {
+            Position::Absent
+        } else if live > 0 || maintenance == 0 {
+            Position::Live
+        } else {
+            Position::Maintenance
+        };
+        let detail = match parts.as_slice() {
+            [only] => in_words(&only.value),
+            _ => format!(
+                "{} records: {live} live, {maintenance} maintenance, {foreign} foreign, {absent} absent",
+                parts.len()
+            ),
+        };
+        let mut warnings = self.left_behind(read);
+        for (part, stand) in parts.iter().zip(&stands) {
+            if *stand == Position::Absent {
+                warnings.push(format!("{} does not exist yet in Route 53: it will be created", part.target));
+            }
+        }
+        Observation { position, detail, parts, warnings }
+    }
+
+    /// Address records of the same names that stay where they are: half of the visitors would stay with them.
+    fn left_behind(&self, read: &Read) -> Vec<String> {
+        let moved = |kind: &str, name: &str| {
+            self.records.iter().any(|record| record.key.kind == kind && record.key.name == name)
+        };
+        let mut warnings = BTreeSet::new();
+        for (_, set) in &read.sets {
+            let (kind, name) = (set.r#type.as_str(), name_of(&set.name));
+            let sibling = match kind {
+                "AAAA" => "A",
+                "A" => "AAAA",
+                _ => continue,
+            };
+            if !moved(kind, &name) && moved(sibling, &name) {
+                warnings.insert(format!(
+                    "{name} {sibling} moves, but its sibling {name} {kind} does not: visitors who use it stay where they are"
+                ));
+            }
+        }
+        warnings.into_iter().collect()
+    }
+}
+
+impl Lever for Route53 {
+    fn name(&self) -> &'static str {
+        "dns"
+    }
+
+    fn kind(&self) -> &'static str {
+        "route53"
+    }
+
+    fn observe(&self) -> Answer<'_, Observation> {
+        Box::pin(async { Ok(self.observation(&self.read().await?)) })
+    }
+
+    fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
+        let steps = self.records.iter().zip(&seen.parts).filter_map(|(record, part)| {
+            let set = if to == Mode::Detour { &record.maintenance } else { &record.live };
+            let after = set.as_ref().map_or(Value::Null, |set| shown(&record.key.kind, set));
+            (after != part.value).then(|| Step {
+                lever: self.name().to_owned(),
+                kind: self.kind().to_owned(),
+                target: part.target.clone(),
+                before: part.value.clone(),
+                after,
+            })
+        });
+        steps.collect()
+    }
+
+    fn refusal(&self, seen: &Observation) -> Option<Refusal> {
+        let foreign: Vec<_> = self
+            .records
+            .iter()
+            .zip(&seen.parts)
+            .filter(|(record, part)| position(record, &part.value) == Position::Foreign)
+            .map(|(record, part)| beside_both(record, part))
+            .collect();
+        (!foreign.is_empty()).then(|| Refusal {
+            rule: "foreign-record",
+            message: foreign.join("; "),
+            hint: "find out who put it there; to replace it all the same: --override=foreign-record --reason \"..\"".to_owned(),
+        })
+    }
+
+    fn start<'a>(&'a self, steps: &'a [Step], operation: &'a OperationId) -> Answer<'a, Started> {
+        Box::pin(self.start_zones(steps, operation))
+    }
+
+    fn confirm<'a>(&'a self, started: &'a Started, progress: &'a dyn Progress) -> Answer<'a, ()> {
+        Box::pin(self.wait_in_sync(started, progress))
+    }
+
+    fn settles_after(&self, seen: &Observation) -> Duration {
+        let ttl = |part: &Part| match &part.value {
+            Value::Null => NEGATIVE_TTL,
+            value => value.get("ttl").and_then(Value::as_u64).unwrap_or(ALIAS_TTL),
+        };
+        Duration::from_secs(seen.parts.iter().map(ttl).max().unwrap_or(ALIAS_TTL) + 1)
+    }
+}
+
+fn value_of(read: &Read, key: &RecordKey) -> Value {
+    read.of(key).map_or(Value::Null, shown_as_read)
+}
+
+fn position(record: &SwitchedRecord, value: &Value) -> Position {
+    let says = |set: &Option<RecordSet>| {
+        *value == set.as_ref().map_or(Value::Null, |set| shown(&record.key.kind, set))
+    };
+    if says(&record.live) {
+        Position::Live
+    } else if says(&record.maintenance) {
+        Position::Maintenance
+    } else if value.is_null() {
+        Position::Absent
+    } else {
+        Position::Foreign
+    }
+}
+
+/// Which of the record's two sets `after` shows.
+fn wanted<'a>(record: &'a SwitchedRecord, after: &Value) -> Option<&'a RecordSet> {
+    [&record.live, &record.maintenance]
+        .into_iter()
+        .flatten()
+        .find(|set| shown(&record.key.kind, set) == *after)
+}
+
+fn stand(read: &Read, records: &[(&SwitchedRecord, &Step)]) -> Stand {
+    if records.iter().all(|(record, step)| value_of(read, &record.key) == step.before) {
+        Stand::Before
+    } else {
+        stand_after(read, records)
+    }
+}
+
+fn stand_after(read: &Read, records: &[(&SwitchedRecord, &Step)]) -> Stand {
+    if records.iter().all(|(record, step)| value_of(read, &record.key) == step.after) {
+        Stand::After
+    } else {
+        Stand::Elsewhere
+    }
+}
+
+/// The same steps from where they lead to where they lead.
+fn confirming(records: &[(&SwitchedRecord, &Step)]) -> Vec<Step> {
+    records.iter().map(|(_, step)| Step { before: step.after.clone(), ..(*step).clone() }).collect()
+}
+
+fn affirmed<'a>(
+    records: &[(&'a SwitchedRecord, &Step)],
+    steps: &'a [Step],
+) -> Vec<(&'a SwitchedRecord, &'a Step)> {
+    records.iter().map(|(record, _)| *record).zip(steps).collect()
+}
+
+fn change(action: ChangeAction, set: ResourceRecordSet) -> Result<Change, Error> {
+    Change::builder().action(action).resource_record_set(set).build().map_err(unbuildable)
+}
+
+fn reversed(made: &Change) -> Result<Change, Error> {
+    let action = if made.action == ChangeAction::Create { ChangeAction::Delete } else { ChangeAction::Create };
+    Change::builder()
+        .action(action)
+        .set_resource_record_set(made.resource_record_set.clone())
+        .build()
+        .map_err(unbuildable)
+}
+
+fn within_limits(changes: &[Change]) -> Result<(), Error> {
+    let sets = || changes.iter().filter_map(|change| change.resource_record_set.as_ref());
+    let values: usize = sets().map(|set| set.resource_records().len().max(1)).sum();
+    let characters: usize = sets()
+        .flat_map(ResourceRecordSet::resource_records)
+        .map(|record| record.value.chars().count())
+        .sum();
+    if values <= MOST_VALUES && characters <= MOST_CHARACTERS {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        code: "batch-too-large",
+        message: format!(
+            "{values} values with {characters} characters do not fit into one change of Route 53, which takes {MOST_VALUES} and {MOST_CHARACTERS}"
+        ),
+        hint: "split the site: fewer records behind one switch, so that each moves all at once".to_owned(),
+    })
+}
+
+/// A record's value in a few words.
+fn in_words(value: &Value) -> String {
+    if let Some(name) = value.pointer("/alias/name").and_then(Value::as_str) {
+        return format!("alias to {name}");
+    }
+    match (value.get("records").and_then(Value::as_array), value.get("ttl")) {
+        (Some(records), Some(ttl)) => {
+            let records: Vec<_> = records.iter().filter_map(Value::as_str).collect();
+            format!("{} for {ttl} s", records.join(", "))
+        }
+        _ => "no record".to_owned(),
+    }
+}
+
+/// A foreign value beside the two that it could be.
+fn beside_both(record: &SwitchedRecord, part: &Part) -> String {
+    let said = |set: &Option<RecordSet>| {
+        in_words(&set.as_ref().map_or(Value::Null, |set| shown(&record.key.kind, set)))
+    };
+    format!(
+        "{} is neither target: it is {}, live would be {}, maintenance {}",
+        part.target,
+        in_words(&part.value),
+        said(&record.live),
+        said(&record.maintenance)
+    )
+}
+
+fn moved_meanwhile(read: &Read, records: &[(&SwitchedRecord, &Step)]) -> Error {
+    let found = records.iter().find_map(|(record, step)| {
+        let value = value_of(read, &record.key);
+        (value != step.before && value != step.after).then(|| (record.target(), value))
+    });
+    let message = match found {
+        Some((target, value)) => format!("{target} was changed by somebody else meanwhile: it is {} now", in_words(&value)),
+        None => "some of the records were changed by somebody else meanwhile".to_owned(),
+    };
+    Error::Refused {
+        code: "record-moved",
+        message,
+        hint: "run `roadworks status` to see where it stands, then plan again".to_owned(),
+    }
+}
+
+fn unbuildable(error: aws_sdk_route53::error::BuildError) -> Error {
+    Error::Failed {
+        code: "record-incomplete",
+        message: format!("the record cannot be put into a request: {error}"),
+        hint: "look at the record in the .tf or roadworks.hcl: a name, a target or a value is missing".to_owned(),
+    }
+}
+
+fn unconfirmed(error: &AwsError) -> Error {
+    Error::Unknown {
+        message: format!("the change is made, but Route 53 does not confirm it: {error}"),
+        hint: format!("{}; then run the same command again", error.hint()),
+    }
+}
+
+fn outcome_unknown(error: &AwsError) -> Error {
+    Error::Unknown {
+        message: format!("the change was sent, and whether it was made is not known: {error}"),
+        hint: "run the same command again: it reads what is there and goes on from it".to_owned(),
+    }
+}
+
+/// A failed reading changed nothing, however it failed.
+fn unread(error: AwsError) -> Error {
+    let (message, hint) = (error.to_string(), error.hint());
+    match error {
+        AwsError::OutcomeUnknown { reason } => Error::Failed {
+            code: "unreachable",
+            message: format!("Route 53 could not be read: {reason}"),
+            hint: "nothing was changed; try again".to_owned(),
+        },
+        AwsError::Credentials { .. } => Error::Credentials { message, hint },
+        AwsError::Throttled { .. } => Error::Failed { code: "throttled", message, hint },
+        AwsError::Unreachable { .. } => Error::Failed { code: "unreachable", message, hint },
+        AwsError::Service { .. } => Error::Failed { code: "aws-refused", message, hint },
+        AwsError::Request { .. } => Error::Failed { code: "bad-request", message, hint },
+    }
+}
+
+fn told(error: AwsError) -> Error {
+    if error.may_have_happened() { outcome_unknown(&error) } else { unread(error) }
+}

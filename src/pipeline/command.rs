@@ -1,0 +1,125 @@
+//! The variable where only a command of the operator's can write it. It is run each time the name moves, with
+//! `ROADWORKS_VARIABLE` and `ROADWORKS_VALUE` in its environment, and must be safe to run twice.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
+use crate::switch::{Mode, OperationId, Step};
+
+/// A command that takes longer does not write a variable.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How much of what it said goes into an error.
+const MOST_SAID: usize = 400;
+
+/// A command that tells whoever reads the variable.
+#[derive(Debug)]
+pub struct VariableCommand {
+    variable: String,
+    command: Vec<String>,
+    /// What it was told last, as the switch remembers; `None` where an operation was cut short.
+    told: Option<bool>,
+}
+
+impl VariableCommand {
+    /// `command` (program and arguments) writes `variable`; `told` is what it wrote last, where that is certain.
+    pub fn new(variable: &str, command: Vec<String>, told: Option<bool>) -> VariableCommand {
+        VariableCommand { variable: variable.to_owned(), command, told }
+    }
+
+    async fn tell(&self, value: &Value) -> Result<(), Error> {
+        let Some((program, arguments)) = self.command.split_first() else {
+            return Err(self.failed("it is empty"));
+        };
+        let run = Command::new(program)
+            .args(arguments)
+            .env("ROADWORKS_VARIABLE", &self.variable)
+            .env("ROADWORKS_VALUE", value.to_string())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        match tokio::time::timeout(DEADLINE, run).await {
+            Err(_) => Err(self.failed(&format!("it took over {} s", DEADLINE.as_secs()))),
+            Ok(Err(error)) => Err(self.failed(&error.to_string())),
+            Ok(Ok(output)) if output.status.success() => Ok(()),
+            Ok(Ok(output)) => {
+                let said: String = String::from_utf8_lossy(&output.stderr)
+                    .trim()
+                    .chars()
+                    .take(MOST_SAID)
+                    .collect();
+                Err(self.failed(&format!("{}: {said}", output.status)))
+            }
+        }
+    }
+
+    fn failed(&self, why: &str) -> Error {
+        let program = self.command.first().map_or("", String::as_str);
+        Error::Failed {
+            code: "variable-command",
+            message: format!("the command `{program}` did not write {}: {why}", self.variable),
+            hint: "run it by hand with ROADWORKS_VALUE=true; then try again".to_owned(),
+        }
+    }
+}
+
+impl Lever for VariableCommand {
+    fn name(&self) -> &'static str {
+        "variable"
+    }
+
+    fn kind(&self) -> &'static str {
+        "command"
+    }
+
+    fn observe(&self) -> Answer<'_, Observation> {
+        let value = self.told.map_or(Value::Null, |told| json!(told));
+        let position = if self.told == Some(true) { Position::Maintenance } else { Position::Live };
+        let detail = match self.told {
+            Some(told) => format!("{} = {told} was told to the command last", self.variable),
+            None => "what the command was told last is not certain".to_owned(),
+        };
+        let part = Part { target: self.variable.clone(), value };
+        Box::pin(async move {
+            Ok(Observation { position, detail, parts: vec![part], warnings: Vec::new() })
+        })
+    }
+
+    fn steps(&self, _seen: &Observation, to: Mode) -> Vec<Step> {
+        let wanted = to == Mode::Detour;
+        if self.told == Some(wanted) {
+            return Vec::new();
+        }
+        vec![Step {
+            lever: self.name().to_owned(),
+            kind: self.kind().to_owned(),
+            target: self.variable.clone(),
+            before: self.told.map_or(Value::Null, |told| json!(told)),
+            after: json!(wanted),
+        }]
+    }
+
+    fn refusal(&self, _seen: &Observation) -> Option<Refusal> {
+        None
+    }
+
+    fn start<'a>(&'a self, steps: &'a [Step], _operation: &'a OperationId) -> Answer<'a, Started> {
+        Box::pin(async move {
+            for step in steps {
+                self.tell(&step.after).await?;
+            }
+            Ok(Started { changes: Vec::new(), steps: steps.to_vec() })
+        })
+    }
+
+    fn confirm<'a>(&'a self, _started: &'a Started, _: &'a dyn Progress) -> Answer<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn settles_after(&self, _seen: &Observation) -> Duration {
+        Duration::ZERO
+    }
+}
