@@ -5,6 +5,8 @@
 
 pub mod clock;
 pub mod files;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod hcl;
 pub mod lever;
 

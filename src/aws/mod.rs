@@ -1,0 +1,12 @@
+//! The AWS session and its errors, for whoever speaks to AWS, and the reading of objects in S3.
+//!
+//! Never prints a key, never changes anything: the calls that do belong to the levers.
+
+mod error;
+#[cfg(test)]
+mod loopback;
+pub mod s3;
+mod session;
+
+pub use error::{CredentialsProblem, Error};
+pub use session::{AssumeRole, Identity, Retry, Session, Settings};
