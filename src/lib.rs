@@ -3,10 +3,10 @@
 //! The folders stand in the order a change passes through them; ARCHITECTURE.md tells the way, and
 //! tests/architecture.rs checks who may use whom.
 
-pub mod clock;
-pub mod files;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod clock;
+pub mod files;
 pub mod hcl;
 pub mod lever;
 

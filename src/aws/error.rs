@@ -21,6 +21,8 @@ const LATER: [&str; 8] = [
     "PriorRequestNotComplete",
 ];
 
+const EMPTY_CHAIN: &str = "none in the environment, the profile files, a web identity, or the role of this container or machine";
+
 /// Why the call to AWS gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -249,13 +251,18 @@ fn from_dispatch(
 pub(super) fn from_credentials(cause: &CredentialsError, place: &Asked<'_>) -> Error {
     let reason = told(cause);
     let lower = reason.to_lowercase();
-    let problem = match cause {
-        CredentialsError::CredentialsNotLoaded(_) => CredentialsProblem::Missing,
-        _ if lower.contains("expired") => CredentialsProblem::Expired,
-        _ if lower.contains("accessdenied") || lower.contains("not authorized") => {
-            CredentialsProblem::Denied
+    // The metadata service comes last in the chain, so its failure means that nobody before had any either.
+    let none = matches!(cause, CredentialsError::CredentialsNotLoaded(_)) || lower.contains("imds");
+    let (problem, reason) = match place.profile {
+        None if none => (CredentialsProblem::Missing, EMPTY_CHAIN.into()),
+        Some(_) if matches!(cause, CredentialsError::CredentialsNotLoaded(_)) => {
+            (CredentialsProblem::Missing, "no such profile, or it has no credentials".into())
         }
-        _ => CredentialsProblem::Broken,
+        _ if lower.contains("expired") => (CredentialsProblem::Expired, reason),
+        _ if lower.contains("accessdenied") || lower.contains("not authorized") => {
+            (CredentialsProblem::Denied, reason)
+        }
+        _ => (CredentialsProblem::Broken, reason),
     };
     Error::Credentials { problem, profile: place.profile.map(Into::into), reason }
 }
@@ -365,6 +372,22 @@ mod tests {
         let text = redacted(&format!("a\nb {}", "- ".repeat(1000)));
         assert!(text.starts_with("a b -"));
         assert!(text.len() <= 600);
+    }
+
+    #[test]
+    fn an_empty_chain_is_told_in_one_line_and_a_named_profile_by_its_name() {
+        let cause = CredentialsError::not_loaded("no credentials found in chain. Attempted: ..");
+        let told =
+            |profile| from_credentials(&cause, &Asked { profile, endpoint: "AWS" }).to_string();
+        assert!(
+            told(None).starts_with("no AWS credentials: none in the environment"),
+            "{}",
+            told(None)
+        );
+        assert_eq!(
+            told(Some("prod")),
+            "no AWS credentials (profile `prod`): no such profile, or it has no credentials"
+        );
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::time::Duration;
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::identity::IdentityCache;
 use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -35,7 +36,7 @@ const CREDENTIALS: Duration = Duration::from_secs(15);
 /// What every AWS lever takes. Empty means the standard chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Settings {
-    /// A profile of `~/.aws/config`; else `AWS_PROFILE`.
+    /// A profile of `~/.aws/config`, and then nothing else; if none is named, the standard chain with `AWS_PROFILE`.
     pub profile: Option<String>,
     /// Else the environment's, the profile's, `us-east-1`.
     pub region: Option<String>,
@@ -176,17 +177,17 @@ fn profile_of_environment() -> Option<String> {
 }
 
 async fn base(settings: &Settings) -> SdkConfig {
-    // The default chain would ask the EC2 metadata service for a region, a second of waiting anywhere else.
-    let mut of_profile = ProfileFileRegionProvider::builder();
+    let region = region(settings).await;
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     if let Some(profile) = &settings.profile {
-        of_profile = of_profile.profile_name(profile);
-        loader = loader.profile_name(profile);
+        // Somebody named the profile: keys in the environment or a role of the machine must not stand in for it, as
+        // they would in the standard chain. They may belong to another account.
+        let only = ProfileFileCredentialsProvider::builder()
+            .configure(&ProviderConfig::without_region().with_region(Some(region.clone())))
+            .profile_name(profile)
+            .build();
+        loader = loader.profile_name(profile).credentials_provider(only);
     }
-    let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
-        .or_else(EnvironmentVariableRegionProvider::new())
-        .or_else(of_profile.build())
-        .or_else(Region::from_static(GLOBAL));
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(ATTEMPT)
@@ -199,6 +200,20 @@ async fn base(settings: &Settings) -> SdkConfig {
         .identity_cache(identity_cache())
         .load()
         .await
+}
+
+/// Not by the default chain, which would ask the EC2 metadata service: a second of waiting anywhere else.
+async fn region(settings: &Settings) -> Region {
+    let mut of_profile = ProfileFileRegionProvider::builder();
+    if let Some(profile) = &settings.profile {
+        of_profile = of_profile.profile_name(profile);
+    }
+    RegionProviderChain::first_try(settings.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(of_profile.build())
+        .region()
+        .await
+        .unwrap_or(Region::from_static(GLOBAL))
 }
 
 fn identity_cache() -> aws_smithy_runtime_api::client::identity::SharedIdentityCache {
