@@ -19,6 +19,8 @@ pub mod store;
 
 pub mod agent;
 
+#[cfg(feature = "aws")]
+pub mod dns;
 pub mod pipeline;
 
 pub mod audit;

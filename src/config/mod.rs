@@ -2,6 +2,14 @@
 //!
 //! Parsing opens no socket and changes nothing.
 
+mod dns;
+mod error;
+mod locate;
+mod read;
 mod records;
+mod site;
 
+pub use error::Error;
+pub use locate::{Config, StoreAt, load};
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
+pub use site::{Account, DnsSource, SiteConfig, VariableWay};

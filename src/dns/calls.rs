@@ -60,9 +60,8 @@ impl Calls {
         let mut from: Option<(String, Option<RrType>, Option<String>)> =
             name.map(|name| (format!("{name}."), None, None));
         for _ in 0..MOST_PAGES {
-            let (start, kind, identifier) = from.map_or((None, None, None), |(name, kind, id)| {
-                (Some(name), kind, id)
-            });
+            let (start, kind, identifier) =
+                from.map_or((None, None, None), |(name, kind, id)| (Some(name), kind, id));
             let page = self
                 .client
                 .list_resource_record_sets()
@@ -81,7 +80,9 @@ impl Calls {
                 _ => return Ok(found),
             }
         }
-        Err(Error::Request { reason: format!("zone {zone} has over {MOST_PAGES} pages of records") })
+        Err(Error::Request {
+            reason: format!("zone {zone} has over {MOST_PAGES} pages of records"),
+        })
     }
 
     /// Sends one batch, once, and gives the id of the change.

@@ -35,34 +35,44 @@ fn record(set: &ResourceRecordSet) -> Value {
     put("Region", set.region.as_ref().map(|region| json!(region.as_str())));
     put("Failover", set.failover.as_ref().map(|role| json!(role.as_str())));
     put("MultiValueAnswer", set.multi_value_answer.map(|on| json!(on)));
-    put("GeoLocation", set.geo_location.as_ref().map(|place| {
-        let mut codes = Map::new();
-        for (name, code) in [
-            ("ContinentCode", &place.continent_code),
-            ("CountryCode", &place.country_code),
-            ("SubdivisionCode", &place.subdivision_code),
-        ] {
-            if let Some(code) = code {
-                codes.insert(name.to_owned(), json!(code));
+    put(
+        "GeoLocation",
+        set.geo_location.as_ref().map(|place| {
+            let mut codes = Map::new();
+            for (name, code) in [
+                ("ContinentCode", &place.continent_code),
+                ("CountryCode", &place.country_code),
+                ("SubdivisionCode", &place.subdivision_code),
+            ] {
+                if let Some(code) = code {
+                    codes.insert(name.to_owned(), json!(code));
+                }
             }
-        }
-        Value::Object(codes)
-    }));
+            Value::Object(codes)
+        }),
+    );
     put("CidrRoutingConfig", set.cidr_routing_config.as_ref().map(|cidr| {
         json!({ "CollectionId": cidr.collection_id, "LocationName": cidr.location_name })
     }));
     put("TTL", set.ttl.map(|ttl| json!(ttl)));
-    put("ResourceRecords", set.resource_records.as_ref().map(|records| {
-        let records: Vec<_> = records.iter().map(|record| json!({ "Value": record.value })).collect();
-        json!(records)
-    }));
-    put("AliasTarget", set.alias_target.as_ref().map(|alias| {
-        json!({
-            "HostedZoneId": alias.hosted_zone_id,
-            "DNSName": alias.dns_name,
-            "EvaluateTargetHealth": alias.evaluate_target_health,
-        })
-    }));
+    put(
+        "ResourceRecords",
+        set.resource_records.as_ref().map(|records| {
+            let records: Vec<_> =
+                records.iter().map(|record| json!({ "Value": record.value })).collect();
+            json!(records)
+        }),
+    );
+    put(
+        "AliasTarget",
+        set.alias_target.as_ref().map(|alias| {
+            json!({
+                "HostedZoneId": alias.hosted_zone_id,
+                "DNSName": alias.dns_name,
+                "EvaluateTargetHealth": alias.evaluate_target_health,
+            })
+        }),
+    );
     put("HealthCheckId", set.health_check_id.as_ref().map(|id| json!(id)));
     Value::Object(record)
 }

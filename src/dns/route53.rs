@@ -17,9 +17,7 @@ use super::wire::{built, is, name_of, shown, shown_as_read};
 use crate::aws::{Error as AwsError, Session};
 use crate::clock;
 use crate::config::{RecordKey, RecordSet, SwitchedRecord};
-use crate::lever::{
-    Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started,
-};
+use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
 use crate::switch::{Mode, OperationId, Step};
 
 const POLL: Duration = Duration::from_secs(1);
@@ -49,7 +47,10 @@ struct Read {
 
 impl Read {
     fn of(&self, key: &RecordKey) -> Option<&ResourceRecordSet> {
-        self.sets.iter().find(|(zone, set)| *zone == key.zone_id && is(set, key)).map(|(_, set)| set)
+        self.sets
+            .iter()
+            .find(|(zone, set)| *zone == key.zone_id && is(set, key))
+            .map(|(_, set)| set)
     }
 }
 
@@ -102,7 +103,10 @@ impl Route53 {
     }
 
     /// The steps with the records they are about, in one group for each hosted zone: a batch cannot span two.
-    fn by_zone<'a>(&'a self, steps: &'a [Step]) -> BTreeMap<String, Vec<(&'a SwitchedRecord, &'a Step)>> {
+    fn by_zone<'a>(
+        &'a self,
+        steps: &'a [Step],
+    ) -> BTreeMap<String, Vec<(&'a SwitchedRecord, &'a Step)>> {
         let mut zones: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for record in &self.records {
             if let Some(step) = steps.iter().find(|step| step.target == record.target()) {
@@ -272,7 +276,10 @@ impl Route53 {
         let mut warnings = self.left_behind(read);
         for (part, stand) in parts.iter().zip(&stands) {
             if *stand == Position::Absent {
-                warnings.push(format!("{} does not exist yet in Route 53: it will be created", part.target));
+                warnings.push(format!(
+                    "{} does not exist yet in Route 53: it will be created",
+                    part.target
+                ));
             }
         }
         Observation { position, detail, parts, warnings }
@@ -421,7 +428,11 @@ fn change(action: ChangeAction, set: ResourceRecordSet) -> Result<Change, Error>
 }
 
 fn reversed(made: &Change) -> Result<Change, Error> {
-    let action = if made.action == ChangeAction::Create { ChangeAction::Delete } else { ChangeAction::Create };
+    let action = if made.action == ChangeAction::Create {
+        ChangeAction::Delete
+    } else {
+        ChangeAction::Create
+    };
     Change::builder()
         .action(action)
         .set_resource_record_set(made.resource_record_set.clone())
@@ -444,7 +455,8 @@ fn within_limits(changes: &[Change]) -> Result<(), Error> {
         message: format!(
             "{values} values with {characters} characters do not fit into one change of Route 53, which takes {MOST_VALUES} and {MOST_CHARACTERS}"
         ),
-        hint: "split the site: fewer records behind one switch, so that each moves all at once".to_owned(),
+        hint: "split the site: fewer records behind one switch, so that each moves all at once"
+            .to_owned(),
     })
 }
 
@@ -482,7 +494,10 @@ fn moved_meanwhile(read: &Read, records: &[(&SwitchedRecord, &Step)]) -> Error {
         (value != step.before && value != step.after).then(|| (record.target(), value))
     });
     let message = match found {
-        Some((target, value)) => format!("{target} was changed by somebody else meanwhile: it is {} now", in_words(&value)),
+        Some((target, value)) => format!(
+            "{target} was changed by somebody else meanwhile: it is {} now",
+            in_words(&value)
+        ),
         None => "some of the records were changed by somebody else meanwhile".to_owned(),
     };
     Error::Refused {
@@ -496,7 +511,9 @@ fn unbuildable(error: aws_sdk_route53::error::BuildError) -> Error {
     Error::Failed {
         code: "record-incomplete",
         message: format!("the record cannot be put into a request: {error}"),
-        hint: "look at the record in the .tf or roadworks.hcl: a name, a target or a value is missing".to_owned(),
+        hint:
+            "look at the record in the .tf or roadworks.hcl: a name, a target or a value is missing"
+                .to_owned(),
     }
 }
 

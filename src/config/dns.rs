@@ -1,0 +1,121 @@
+//! A `dns` block: `"terraform"`, the switch that the Terraform has already, or `"route53"`, the records written out.
+
+use hcl_edit::structure::Block;
+
+use super::read::Reader;
+use super::records::{RecordKey, RecordSet, SwitchedRecord, Target};
+use super::site::{Account, DnsSource};
+
+/// The zone of every CloudFront distribution (Route 53 API reference, `AliasTarget`).
+const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
+const ACCOUNT: [&str; 3] = ["profile", "region", "assume_role"];
+const TTL: u64 = 60;
+
+pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsSource> {
+    let labels = reader.labels(block, &["kind"])?;
+    match labels.first().copied() {
+        Some("terraform") => terraform(reader, block),
+        Some("route53") => route53(reader, block),
+        other => {
+            let kind = other.unwrap_or_default();
+            reader.wrong_with(
+                &block.ident,
+                format!("there is no dns lever \"{kind}\""),
+                Some("known: \"terraform\", \"route53\"".to_owned()),
+            );
+            None
+        }
+    }
+}
+
+fn terraform<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsSource> {
+    let known: Vec<_> = ["dir", "variable"].into_iter().chain(ACCOUNT).collect();
+    reader.only(&block.body, &known, &[], &[]);
+    let dir = reader.text(&block.body, "dir").unwrap_or_else(|| ".".to_owned());
+    let dir = reader.folder().join(dir);
+    let variable = reader.text(&block.body, "variable");
+    Some(DnsSource::Terraform { dir, variable, account: account(reader, block) })
+}
+
+fn route53<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsSource> {
+    let known: Vec<_> =
+        ["zone_id", "name", "types", "set_identifier"].into_iter().chain(ACCOUNT).collect();
+    reader.only(&block.body, &known, &["live", "maintenance"], &[]);
+    let zone_id = reader.needed(block, "zone_id")?;
+    let name = reader.needed(block, "name")?;
+    let types = reader.texts(&block.body, "types").unwrap_or_else(|| vec!["A".to_owned()]);
+    let set_identifier = reader.text(&block.body, "set_identifier");
+    let live = target(reader, block, "live")?;
+    let maintenance = target(reader, block, "maintenance")?;
+    let zone_id = zone_id.strip_prefix("/hostedzone/").unwrap_or(&zone_id).to_owned();
+    let name = name.strip_suffix('.').unwrap_or(&name).to_ascii_lowercase();
+    let set = |target: &Target| {
+        Some(RecordSet { target: target.clone(), routing: None, health_check_id: None })
+    };
+    let records = types.into_iter().map(|kind| SwitchedRecord {
+        address: format!("dns \"route53\" {name} {kind}"),
+        key: RecordKey {
+            zone_id: zone_id.clone(),
+            name: name.replace('*', "\\052"),
+            kind,
+            set_identifier: set_identifier.clone(),
+        },
+        live: set(&live),
+        maintenance: set(&maintenance),
+    });
+    Some(DnsSource::Records { records: records.collect(), account: account(reader, block) })
+}
+
+fn target<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &'a str) -> Option<Target> {
+    let Some(block) = block.body.get_blocks(name).next() else {
+        reader.wrong(&block.ident, format!("`dns \"route53\"` needs a `{name}` block"));
+        return None;
+    };
+    reader.only(
+        &block.body,
+        &["alias", "zone_id", "evaluate_target_health", "ttl", "records"],
+        &[],
+        &[],
+    );
+    let alias = reader.text(&block.body, "alias");
+    let records = reader.texts(&block.body, "records");
+    match (alias, records) {
+        (Some(alias), None) => alias_target(reader, block, &alias),
+        (None, Some(records)) => {
+            let ttl = reader.number(&block.body, "ttl").unwrap_or(TTL);
+            Some(Target::Plain { ttl, records })
+        }
+        _ => {
+            let hint = "alias = \"name\" or records = [\"192.0.2.1\"]".to_owned();
+            reader.wrong_with(&block.ident, format!("`{name}` has one target"), Some(hint));
+            None
+        }
+    }
+}
+
+fn alias_target<'a>(reader: &mut Reader<'a>, block: &'a Block, alias: &str) -> Option<Target> {
+    let name = alias.strip_suffix('.').unwrap_or(alias).to_ascii_lowercase();
+    let of_cloudfront = name.ends_with(".cloudfront.net");
+    let zone_id = match reader.text(&block.body, "zone_id") {
+        Some(zone_id) => zone_id,
+        None if of_cloudfront => CLOUDFRONT_ZONE.to_owned(),
+        None => {
+            reader.wrong(&block.ident, "an alias needs the `zone_id` of its target");
+            return None;
+        }
+    };
+    let evaluate_target_health =
+        reader.boolean(&block.body, "evaluate_target_health").unwrap_or(false);
+    if evaluate_target_health && zone_id == CLOUDFRONT_ZONE {
+        reader.wrong(&block.ident, "Route 53 takes no evaluate_target_health for CloudFront");
+    }
+    Some(Target::Alias { name, zone_id, evaluate_target_health })
+}
+
+fn account<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Account {
+    Account {
+        profile: reader.text(&block.body, "profile"),
+        region: reader.text(&block.body, "region"),
+        assume_role: reader.text(&block.body, "assume_role"),
+    }
+}

@@ -1,0 +1,225 @@
+//! Which configuration: a `roadworks.hcl`, a folder with one, or a bare folder of `.tf` files.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hcl_edit::structure::Body;
+
+use super::error::Error;
+use super::read::Reader;
+use super::site::{self, Account, DnsSource, SiteConfig, VariableWay};
+use crate::files::read_up_to;
+use crate::hcl::{LARGEST_FILE, Source, parse_body};
+
+const FILE_NAME: &str = "roadworks.hcl";
+
+/// What the files say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Its sites; at least one.
+    pub sites: Vec<SiteConfig>,
+    /// Where their documents are.
+    pub store: StoreAt,
+}
+
+/// Where a site's documents are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreAt {
+    /// `.roadworks/<workspace>/` in a bare folder, found without reading the `.tf`.
+    Beside(PathBuf),
+    /// `<folder>/<site>/`.
+    Folder(PathBuf),
+}
+
+impl Config {
+    /// The site that `--site` names, or the only one.
+    pub fn site(&self, wanted: Option<&str>) -> Result<&SiteConfig, Error> {
+        let known = || self.sites.iter().filter_map(|site| site.name.clone()).collect();
+        match (wanted, self.sites.as_slice()) {
+            (None, [only]) => Ok(only),
+            (None, _) => Err(Error::WhichSite { known: known() }),
+            // A bare folder's site is named by its record, which is known later.
+            (Some(_), [only]) if only.name.is_none() => Ok(only),
+            (Some(name), sites) => {
+                let named = sites.iter().find(|site| site.name.as_deref() == Some(name));
+                named.ok_or_else(|| Error::NoSuchSite { wanted: name.to_owned(), known: known() })
+            }
+        }
+    }
+}
+
+/// Reads the configuration at `path`; `env` answers `env("NAME")`.
+pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+    let about = fs::metadata(path).map_err(unreadable)?;
+    if about.is_file() {
+        return read_file(path, env);
+    }
+    let file = path.join(FILE_NAME);
+    if file.is_file() {
+        return read_file(&file, env);
+    }
+    let terraform = fs::read_dir(path).map_err(unreadable)?.filter_map(Result::ok).any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        !name.starts_with('.') && (name.ends_with(".tf") || name.ends_with(".tf.json"))
+    });
+    if !terraform {
+        return Err(Error::Nothing(path.to_owned()));
+    }
+    let dns =
+        DnsSource::Terraform { dir: path.to_owned(), variable: None, account: Account::default() };
+    let site = SiteConfig {
+        name: None,
+        hosts: Vec::new(),
+        maintenance: None,
+        dns: Some(dns),
+        variable: VariableWay::Tfvars { chosen: false },
+    };
+    Ok(Config { sites: vec![site], store: StoreAt::Beside(path.join(".roadworks")) })
+}
+
+fn read_file(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+    let content = read_up_to(path, LARGEST_FILE)
+        .and_then(|content| content.ok_or_else(|| io::ErrorKind::NotFound.into()))
+        .map_err(unreadable)?;
+    let text = String::from_utf8(content).map_err(|error| {
+        unreadable(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+    })?;
+    let source = Source::new(path.to_owned(), &text);
+    let body = parse_body(&source).map_err(|mistake| Error::Wrong(vec![mistake]))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut reader = Reader::new(&source, folder, env);
+    let config = read_body(&mut reader, &body);
+    let mistakes = reader.mistakes();
+    if mistakes.is_empty() { Ok(config) } else { Err(Error::Wrong(mistakes)) }
+}
+
+fn read_body<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Config {
+    reader.only(body, &[], &["store"], &["site"]);
+    let mut sites: Vec<SiteConfig> = Vec::new();
+    for block in body.get_blocks("site") {
+        let Some(site) = site::read(reader, block) else { continue };
+        if sites.iter().any(|other| other.name == site.name) {
+            reader.wrong(&block.ident, "two sites have the same name");
+        }
+        sites.push(site);
+    }
+    if body.get_blocks("site").next().is_none() {
+        reader.wrong(body, "there is no site: site \"name\" { .. }");
+    }
+    Config { sites, store: store(reader, body) }
+}
+
+fn store<'a>(reader: &mut Reader<'a>, body: &'a Body) -> StoreAt {
+    let default = reader.folder().join(".roadworks");
+    let Some(block) = body.get_blocks("store").next() else { return StoreAt::Folder(default) };
+    reader.labels(block, &[]);
+    reader.only(&block.body, &["url"], &[], &[]);
+    let Some(url) = reader.needed(block, "url") else { return StoreAt::Folder(default) };
+    match url.strip_prefix("file://") {
+        Some("") | None => {
+            reader.wrong_with(
+                &block.ident,
+                "the store's url is not one of a folder",
+                Some(
+                    "url = \"file:///var/lib/roadworks\", or relative: \"file://.roadworks\""
+                        .to_owned(),
+                ),
+            );
+            StoreAt::Folder(default)
+        }
+        Some(path) => StoreAt::Folder(reader.folder().join(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Target;
+
+    fn read(text: &str) -> Result<Config, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        fs::write(&path, text).unwrap();
+        let env = |name: &str| (name == "ZONE").then(|| "Z1".to_owned());
+        match load(folder.path(), &env) {
+            Ok(config) => Ok(config),
+            Err(Error::Wrong(mistakes)) => Err(mistakes
+                .iter()
+                .map(|mistake| {
+                    let place = mistake.place.as_ref().unwrap();
+                    format!("{}:{} {}", place.line, place.column, mistake.message)
+                })
+                .collect()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn records_may_be_written_out_and_a_zone_come_from_the_environment() {
+        let config = read(
+            r#"
+            site "shop" {
+              hosts       = ["shop.example.com"]
+              maintenance = "detour"
+              dns "route53" {
+                zone_id = env("ZONE")
+                name    = "*.Example.com."
+                types   = ["A", "AAAA"]
+                live {
+                  alias   = "lb.elb.amazonaws.com"
+                  zone_id = "Z35"
+                }
+                maintenance {
+                  alias = "D111.cloudfront.net."
+                }
+              }
+              variable {
+                none = true
+              }
+            }
+            "#,
+        )
+        .unwrap();
+        let site = config.site(None).unwrap();
+        let Some(DnsSource::Records { records, .. }) = &site.dns else { panic!() };
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[0].target(), "\\052.example.com A");
+        let maintenance = records[1].maintenance.clone().unwrap().target;
+        let Target::Alias { name, zone_id, .. } = maintenance else { panic!() };
+        assert_eq!((name.as_str(), zone_id.as_str()), ("d111.cloudfront.net", CLOUDFRONT));
+    }
+
+    const CLOUDFRONT: &str = "Z2FDTNDATAQYW2";
+
+    #[test]
+    fn every_mistake_is_reported_with_its_place() {
+        let mistakes = read(
+            "site \"shop\" {\n  host = [\"a\"]\n  maintenance = \"shut\"\n  dns \"terraform\" {\n    dir = env(\"NOWHERE\")\n  }\n}\nstores {\n}\n",
+        )
+        .unwrap_err();
+        assert_eq!(
+            mistakes,
+            [
+                "8:1 `stores` is not known here",
+                "2:3 `host` is not known here",
+                "3:17 `shut` is not a mode: open, read-only, hold, closed or detour",
+                "5:11 the environment has no NOWHERE",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_folder_without_anything_to_switch_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(load(folder.path(), &|_| None), Err(Error::Nothing(_))));
+        assert!(matches!(
+            load(&folder.path().join("none"), &|_| None),
+            Err(Error::Unreadable { .. })
+        ));
+    }
+}
