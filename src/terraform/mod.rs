@@ -2,6 +2,7 @@
 //!
 //! Never writes, never guesses: what cannot be known is an error that names the expression and the way out.
 
+pub mod backend;
 pub mod convert;
 mod decimal;
 mod number;

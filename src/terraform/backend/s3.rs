@@ -1,0 +1,154 @@
+//! State in S3: Terraform's backend `s3`, its workspaces and its lock object.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use tokio::sync::OnceCell;
+
+use super::{BackendError, DEFAULT, Lock, LockHolder, Settings, Workspaces, lock};
+use crate::aws::s3::{Addressing, Bucket, Location};
+use crate::aws::{AssumeRole, Error, Session};
+
+/// How many keys are looked at for workspaces: ten requests.
+const MOST: usize = 10_000;
+
+/// Where the objects are.
+pub(super) struct Objects {
+    bucket: String,
+    /// The default workspace's state.
+    key: String,
+    /// Before the other workspaces' names.
+    prefix: String,
+    /// This workspace's state.
+    state: String,
+    /// Locks that only `DynamoDB` knows.
+    table: Option<String>,
+    session: crate::aws::Settings,
+    location: Location,
+    opened: OnceCell<Bucket>,
+}
+
+impl Objects {
+    pub(super) fn of(settings: &Settings, workspace: &str) -> Result<Self, BackendError> {
+        if settings.text("sse_customer_key").is_some() {
+            return Err(BackendError::CustomerKey);
+        }
+        let key = settings.required("key")?;
+        let prefix = match settings.values.get("workspace_key_prefix") {
+            Some(serde_json::Value::String(prefix)) => prefix.trim_matches('/').to_owned(),
+            _ => "env:".to_owned(),
+        };
+        let state = match workspace {
+            DEFAULT => key.clone(),
+            other => format!("{}{other}/{key}", slashed(&prefix)),
+        };
+        Ok(Self {
+            bucket: settings.required("bucket")?,
+            table: settings.text("dynamodb_table"),
+            session: session(settings),
+            location: location(settings),
+            opened: OnceCell::new(),
+            key,
+            prefix,
+            state,
+        })
+    }
+
+    pub(super) async fn read(&self) -> Result<Option<Vec<u8>>, BackendError> {
+        let object = self.get(&self.state).await?;
+        Ok(object.map(|object| object.bytes.into()))
+    }
+
+    pub(super) async fn lock(&self) -> Result<Lock, BackendError> {
+        let key = format!("{}.tflock", self.state);
+        if let Some(object) = self.get(&key).await? {
+            let bytes =
+                if object.bytes.len() as u64 > lock::LARGEST { &[] } else { &object.bytes[..] };
+            let place = format!("s3://{}/{key}", self.bucket);
+            return Ok(Lock::Held(LockHolder::read(bytes, place)));
+        }
+        Ok(match &self.table {
+            Some(table) => Lock::Unseen {
+                why: format!(
+                    "the state is locked in the DynamoDB table `{table}`, which is not read"
+                ),
+            },
+            None => Lock::Free,
+        })
+    }
+
+    pub(super) async fn workspaces(&self) -> Result<Workspaces, BackendError> {
+        let prefix = slashed(&self.prefix);
+        let bucket = self.bucket().await?;
+        let listing = bucket.list(&prefix, MOST).await.map_err(|source| self.failed(source))?;
+        // Other states share the bucket: only keys that end in ours are workspaces of this folder.
+        let own = format!("/{}", self.key);
+        let name = |key: &String| {
+            let name = key.strip_prefix(&prefix)?.strip_suffix(&own)?;
+            (!name.is_empty() && !name.contains('/')).then(|| name.to_owned())
+        };
+        let mut names: BTreeSet<String> = listing.keys.iter().filter_map(name).collect();
+        if bucket.exists(&self.key).await.map_err(|source| self.failed(source))? {
+            names.insert(DEFAULT.to_owned());
+        }
+        Ok(Workspaces { names, complete: !listing.truncated })
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<crate::aws::s3::Object>, BackendError> {
+        let answer = self.bucket().await?.get(key).await;
+        answer.map_err(|source| self.failed(source))
+    }
+
+    async fn bucket(&self) -> Result<&Bucket, BackendError> {
+        let open = || async {
+            let session = Session::load(&self.session).await;
+            Bucket::open(&session, &self.bucket, &self.location)
+        };
+        self.opened.get_or_try_init(open).await.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: Error) -> BackendError {
+        BackendError::S3 { place: self.to_string(), source }
+    }
+}
+
+impl fmt::Display for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.state)
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Objects({self})")
+    }
+}
+
+fn slashed(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { format!("{prefix}/") }
+}
+
+fn session(settings: &Settings) -> crate::aws::Settings {
+    // Before Terraform 1.6 the role stood beside the other settings.
+    let of_role = |nested: &str, flat: &str| {
+        settings.nested("assume_role", nested).or_else(|| settings.text(flat))
+    };
+    crate::aws::Settings {
+        profile: settings.text("profile"),
+        region: settings.text("region"),
+        assume_role: of_role("role_arn", "role_arn").map(|role_arn| AssumeRole {
+            role_arn,
+            external_id: of_role("external_id", "external_id"),
+            session_name: of_role("session_name", "session_name"),
+        }),
+    }
+}
+
+fn location(settings: &Settings) -> Location {
+    let in_path = settings.flag("use_path_style") || settings.flag("force_path_style");
+    Location {
+        region: settings.text("region"),
+        endpoint: settings.nested("endpoints", "s3").or_else(|| settings.text("endpoint")),
+        addressing: if in_path { Addressing::Path } else { Addressing::Auto },
+    }
+}
