@@ -53,15 +53,13 @@ pub struct Entry {
     pub detail: Option<String>,
 }
 
-/// Appends `entry`. Within one millisecond entries are told apart, and ordered, by the `version` of the switch that they
-/// speak of and by their `number` among its entries.
+/// Appends `entry`. `number` tells apart the entries of one operation within one millisecond.
 pub async fn append<S: Store>(
     store: &SiteStore<S>,
     entry: &Entry,
-    (version, number): (u64, u32),
+    number: u32,
 ) -> Result<(), Error> {
-    let at = entry.at.as_millisecond();
-    let id = format!("{at:013}-{version:08}-{number:03}-{}", entry.operation);
+    let id = format!("{:013}-{}-{number:03}", entry.at.as_millisecond(), entry.operation);
     store.append(&id, entry).await
 }
 

@@ -1,3 +1,11 @@
-//! Everything that needs more than one folder of src, in one binary.
+//! Everything that is tested from outside, in one binary: link once, run what is wanted.
 
-mod agent;
+// Built for tests only, which is also what lets clippy tell: unwrap and panic are a test's way to fail.
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod route53_breaks;
+#[cfg(test)]
+mod route53_conforms;
+#[cfg(test)]
+mod support;

@@ -264,8 +264,7 @@ impl<'a, S: Store> Operation<'a, S> {
             detail,
         };
         self.entries += 1;
-        let number = (self.switch.version, self.entries);
-        audit::append(&self.site.store, &entry, number).await?;
+        audit::append(&self.site.store, &entry, self.entries).await?;
         Ok(())
     }
 }

@@ -1,0 +1,14 @@
+//! The emulators that script/test starts. A test that needs one fails without it: it is never left out in silence.
+
+use std::env;
+
+/// The AWS that does compare-and-swap right.
+pub(crate) fn ministack() -> String {
+    endpoint("ROADWORKS_TEST_MINISTACK", "ministack")
+}
+
+fn endpoint(variable: &str, name: &str) -> String {
+    env::var(variable).unwrap_or_else(|_| {
+        panic!("this test needs {name}: run script/test, which installs and starts it, or set {variable} to its endpoint")
+    })
+}

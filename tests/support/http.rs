@@ -1,0 +1,25 @@
+//! One HTTP/1.1 request to a server on loopback, and its answer.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The status and the body.
+pub(crate) fn call(endpoint: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    let host = endpoint.strip_prefix("http://").expect("an endpoint of a test is plain HTTP");
+    let mut stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("{endpoint}: {error}"));
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20261123/us-east-1/route53/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + body).as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.expect("an answer has a status"), body.to_owned())
+}

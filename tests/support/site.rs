@@ -1,0 +1,101 @@
+//! The seed's folder with a state, and its zone and record in an AWS, fake or emulated.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::http::call;
+use super::route53::record::{CLOUDFRONT, RecordSet};
+use super::route53::xml::Element;
+
+pub(crate) const NAME: &str = "app.example.com";
+pub(crate) const LIVE: &str = "shop-1234567890.eu-central-1.elb.amazonaws.com";
+pub(crate) const LIVE_ZONE: &str = "Z215JYRZR1TBD5";
+pub(crate) const MAINTENANCE: &str = "d111111abcdef8.cloudfront.net";
+/// The seed's file, byte for byte.
+pub(crate) const MAIN_TF: &str = include_str!("../seed/main.tf");
+/// What `terraform apply` of the whole stack leaves, as far as the seed's file speaks of it.
+pub(crate) const STATE: &str = include_str!("../seed/terraform.tfstate");
+const NAMESPACE: &str = "xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"";
+
+pub(crate) struct Site {
+    folder: TempDir,
+    pub(crate) endpoint: String,
+    pub(crate) zone_id: String,
+}
+
+impl Site {
+    /// The seed's folder and, at `endpoint`, a zone with the name at the load balancer.
+    pub(crate) fn at(endpoint: &str) -> Site {
+        let site = Site {
+            folder: tempfile::tempdir().unwrap(),
+            endpoint: endpoint.to_owned(),
+            zone_id: zone(endpoint),
+        };
+        site.upsert(&live());
+        site.write("main.tf", MAIN_TF);
+        let tfvars = format!("url = \"{NAME}\"\nroute53_zone_id = \"{}\"\n", site.zone_id);
+        site.write("terraform.tfvars", &tfvars);
+        site.write("terraform.tfstate", STATE);
+        site
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &str) {
+        fs::write(self.folder().join(name), content).unwrap();
+    }
+
+    /// Where the name leads now.
+    pub(crate) fn leads_to(&self) -> String {
+        let path = format!("/2013-04-01/hostedzone/{}/rrset?name={NAME}.&type=A", self.zone_id);
+        let (status, body) = call(&self.endpoint, "GET", &path, "");
+        assert_eq!(status, 200, "{body}");
+        let answer = Element::parse(&body).unwrap();
+        let sets = answer.all("ResourceRecordSet");
+        let set = sets.iter().find(|set| set.at(&["Name"]) == Some(&format!("{NAME}.")));
+        let target = set.and_then(|set| set.at(&["AliasTarget", "DNSName"])).unwrap_or("nowhere");
+        target.trim_end_matches('.').to_owned()
+    }
+
+    /// Sets a record as another program would.
+    pub(crate) fn upsert(&self, set: &RecordSet) {
+        let body = format!(
+            "<ChangeResourceRecordSetsRequest {NAMESPACE}><ChangeBatch><Changes><Change><Action>UPSERT</Action>{}</Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>",
+            set.written()
+        );
+        let path = format!("/2013-04-01/hostedzone/{}/rrset/", self.zone_id);
+        let (status, answer) = call(&self.endpoint, "POST", &path, &body);
+        assert_eq!(status, 200, "{answer}");
+    }
+}
+
+pub(crate) fn live() -> RecordSet {
+    RecordSet::alias(NAME, LIVE_ZONE, LIVE)
+}
+
+pub(crate) fn maintenance() -> RecordSet {
+    RecordSet::alias(NAME, CLOUDFRONT, MAINTENANCE)
+}
+
+/// A record that is neither of the two.
+pub(crate) fn foreign() -> RecordSet {
+    RecordSet::alias(NAME, LIVE_ZONE, "other-99.eu-central-1.elb.amazonaws.com")
+}
+
+/// Makes a zone `example.com` and gives its id.
+fn zone(endpoint: &str) -> String {
+    let unique = roadworks::clock::now().as_millisecond();
+    let reference = format!("{unique}-{}-{:?}", std::process::id(), std::thread::current().id());
+    let body = format!(
+        "<CreateHostedZoneRequest {NAMESPACE}><Name>example.com</Name><CallerReference>{reference}</CallerReference></CreateHostedZoneRequest>"
+    );
+    let (status, answer) = call(endpoint, "POST", "/2013-04-01/hostedzone", &body);
+    assert_eq!(status, 201, "{answer}");
+    let answer = Element::parse(&answer).unwrap();
+    let id = answer.at(&["HostedZone", "Id"]).expect("a zone has an id");
+    id.trim_start_matches("/hostedzone/").to_owned()
+}
