@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use super::decimal::Notation;
 use super::number::Number;
 use super::value::Value;
 
@@ -424,7 +425,10 @@ fn hash_text(value: &Value, text: &mut String) {
         Value::Unknown(_) => text.push('?'),
         Value::Null => text.push('~'),
         Value::Bool(truth) => text.push(if *truth { 'T' } else { 'F' }),
-        Value::Number(number) => text.push_str(&number.to_string()),
+        Value::Number(number) => {
+            text.push_str(if number.is_negative() { "-" } else { "" });
+            text.push_str(&number.in_notation(Notation::Shorter, Some(10)));
+        }
         Value::String(string) => text.push_str(&quoted(string)),
         Value::List(elements) | Value::Set(elements) => hash_elements(elements, ['[', ']'], text),
         Value::Tuple(elements) => hash_elements(elements, ['<', '>'], text),

@@ -5,6 +5,7 @@
 pub mod backend;
 pub mod convert;
 mod decimal;
+pub mod functions;
 mod number;
 mod record;
 mod value;

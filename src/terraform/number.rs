@@ -13,7 +13,7 @@ use dashu_float::round::mode::HalfEven;
 use dashu_int::ops::{BitTest, DivRem};
 use dashu_int::{IBig, Sign, UBig};
 
-use super::decimal::shortest;
+use super::decimal::{Notation, in_notation, shortest};
 
 /// What go-cty parses every literal with.
 const PRECISION: usize = 512;
@@ -194,6 +194,11 @@ impl Number {
     /// The whole part, towards zero.
     pub fn whole(&self) -> IBig {
         Self(self.truncated()).to_integer().unwrap_or_default()
+    }
+
+    /// As Go's `%e`, `%f` and `%g` print it, without its sign.
+    pub(crate) fn in_notation(&self, notation: Notation, precision: Option<usize>) -> String {
+        in_notation(&self.0, notation, precision)
     }
 
     /// The nearest `f64`, for the functions that Terraform computes with one (`log`, `pow`).
