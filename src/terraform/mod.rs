@@ -7,6 +7,7 @@ pub mod convert;
 mod decimal;
 pub mod functions;
 mod number;
+pub mod plans;
 mod record;
 mod value;
 
