@@ -53,13 +53,15 @@ pub struct Entry {
     pub detail: Option<String>,
 }
 
-/// Appends `entry`. `number` tells apart the entries of one operation within one millisecond.
+/// Appends `entry`. Within one millisecond entries are told apart, and ordered, by the `version` of the switch that they
+/// speak of and by their `number` among its entries.
 pub async fn append<S: Store>(
     store: &SiteStore<S>,
     entry: &Entry,
-    number: u32,
+    (version, number): (u64, u32),
 ) -> Result<(), Error> {
-    let id = format!("{:013}-{}-{number:03}", entry.at.as_millisecond(), entry.operation);
+    let at = entry.at.as_millisecond();
+    let id = format!("{at:013}-{version:08}-{number:03}-{}", entry.operation);
     store.append(&id, entry).await
 }
 

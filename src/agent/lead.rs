@@ -264,7 +264,8 @@ impl<'a, S: Store> Operation<'a, S> {
             detail,
         };
         self.entries += 1;
-        audit::append(&self.site.store, &entry, self.entries).await?;
+        let number = (self.switch.version, self.entries);
+        audit::append(&self.site.store, &entry, number).await?;
         Ok(())
     }
 }
