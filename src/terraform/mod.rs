@@ -2,15 +2,47 @@
 //!
 //! Never writes, never guesses: what cannot be known is an error that names the expression and the way out.
 
+mod access;
 pub mod backend;
+mod blocks;
+mod call;
+mod constraint;
 pub mod convert;
 mod decimal;
+mod error;
+mod expression;
+mod fault;
+mod find;
+mod folder;
 pub mod functions;
+mod instances;
+mod json;
+mod module;
+mod names;
 mod number;
+mod overrides;
 pub mod plans;
+mod reach;
 mod record;
+mod records;
+mod resources;
+mod scope;
+mod shape;
+mod state;
+mod survey;
+mod template;
+mod tfvars;
+#[cfg(test)]
+mod trials;
 mod value;
+mod variables;
 
+pub use error::Error;
+pub use find::{MovedRecord, OUR_FILE, Sibling, Switchboard, Warning, find_switch};
+pub use folder::{Folder, Inputs, VariableInput, load};
 pub use number::{Number, NumberError};
 pub use record::{RecordKey, RecordSet, Routing, Target};
+pub use shape::{Attribute, Block, Body};
+pub use state::{LARGEST_STATE, State};
 pub use value::{Unknown, Value};
+pub use variables::ValueOrigin;

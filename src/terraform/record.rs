@@ -38,7 +38,7 @@ pub enum Target {
     Alias {
         /// DNS name of the target, lower case, without trailing dot.
         name: String,
-        /// The target's own zone id (of the load balancer or of CloudFront), not the record's.
+        /// The target's own zone id (of the load balancer or of `CloudFront`), not the record's.
         zone_id: String,
         /// Whether Route 53 follows the target's health.
         evaluate_target_health: bool,

@@ -1,0 +1,90 @@
+//! What can go wrong between a folder of `.tf` files and its records. Never carries a value of the configuration or
+//! the state: any of them may be a secret.
+
+use std::path::PathBuf;
+
+use crate::hcl::{Diagnostic, Place};
+
+/// Why a folder does not tell its switch.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing to read.
+    #[error("no .tf or .tf.json file in {}", .0.display())]
+    NoTerraform(PathBuf),
+    /// The file system said no.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something in a file is wrong, or cannot be known.
+    #[error("{}", .0.message)]
+    Wrong(Box<Diagnostic>),
+    /// The state was not given, and an answer depends on it: read it and ask again.
+    #[error("`{expression}` is known only from the state")]
+    NeedsState {
+        /// Where the expression stands.
+        place: Place,
+        /// The expression that needs it.
+        expression: String,
+    },
+    /// The state is not one.
+    #[error("the state is not readable: {0}")]
+    State(String),
+    /// No boolean moves a record.
+    #[error("no boolean variable in {} moves a record", .0.display())]
+    NoSwitch(PathBuf),
+    /// The named variable moves no record.
+    #[error("variable \"{0}\" moves no record")]
+    MovesNothing(String),
+    /// More than one boolean moves a record.
+    #[error("more than one boolean moves a record: {}", .0.join(", "))]
+    ManySwitches(Vec<String>),
+}
+
+impl Error {
+    /// The way out.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoTerraform(_) => Some("name the folder that has the .tf files with -c".to_owned()),
+            Self::Unreadable { .. } => None,
+            Self::Wrong(diagnostic) => diagnostic.hint.clone(),
+            Self::NeedsState { .. } => Some(
+                "name the state with -state, or give the targets in roadworks.hcl or with -from-plans"
+                    .to_owned(),
+            ),
+            Self::State(_) => Some("name a state of Terraform 0.12 or later with -state".to_owned()),
+            Self::NoSwitch(_) | Self::MovesNothing(_) => Some(
+                "an aws_route53_record must depend on the boolean; name another one with -variable"
+                    .to_owned(),
+            ),
+            Self::ManySwitches(_) => Some("name the one that is meant with -variable".to_owned()),
+        }
+    }
+
+    /// The message with its place, where it has one.
+    pub fn diagnostic(&self) -> Option<&Diagnostic> {
+        match self {
+            Self::Wrong(diagnostic) => Some(diagnostic),
+            _ => None,
+        }
+    }
+
+    /// Where, if the error stands in a file.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Wrong(diagnostic) => diagnostic.place.as_ref(),
+            Self::NeedsState { place, .. } => Some(place),
+            _ => None,
+        }
+    }
+}
+
+impl From<Diagnostic> for Error {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Wrong(Box::new(diagnostic))
+    }
+}

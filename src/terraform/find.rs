@@ -1,0 +1,343 @@
+//! Finds the switch: evaluates every record with the boolean false and true; those that differ are the change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::convert::{self, Type};
+use super::folder::{Folder, Inputs};
+use super::reach::{Node, Reach};
+use super::scope::{Scope, World};
+use super::state::State;
+use super::survey::{self, Surveyed};
+use super::variables::{self, ValueOrigin, Variables};
+use super::{Error, RecordKey, RecordSet, Value};
+use crate::hcl::{Place, nearest};
+
+/// The file that Roadworks writes so that Terraform agrees with a flip.
+pub const OUR_FILE: &str = "roadworks.auto.tfvars.json";
+
+/// The variable's usual name.
+const USUAL: &str = "maintenance_mode";
+
+/// What a boolean moves, and what it is now.
+#[derive(Debug, Clone)]
+pub struct Switchboard {
+    /// The boolean.
+    pub variable: String,
+    /// Its value now, by Terraform's precedence.
+    pub value: bool,
+    /// Where that value comes from.
+    pub origin: ValueOrigin,
+    /// The value that it would have without `roadworks.auto.tfvars.json`.
+    pub value_without_our_file: bool,
+    /// What would beat `roadworks.auto.tfvars.json`.
+    pub overruling: Option<ValueOrigin>,
+    /// The records that it moves, in the order of the files.
+    pub records: Vec<MovedRecord>,
+    /// Addresses of other resources and data that it changes.
+    pub also_moves: Vec<String>,
+    /// Records with the name of a moved one that stay where they are.
+    pub siblings: Vec<Sibling>,
+    /// What a person should know.
+    pub warnings: Vec<Warning>,
+    /// The workspace that is selected.
+    pub workspace: String,
+    /// SHA-256 over the files that were read.
+    pub digest: String,
+    /// Where the variable is declared, or nowhere.
+    pub place_of_variable: Option<Place>,
+}
+
+/// A record that the boolean moves.
+#[derive(Debug, Clone)]
+pub struct MovedRecord {
+    /// `module.a.aws_route53_record.x["k"]`
+    pub address: String,
+    /// Where it is declared.
+    pub place: Place,
+    /// Which record.
+    pub key: RecordKey,
+    /// What it says while the boolean is false, or that it is absent then.
+    pub live: Option<RecordSet>,
+    /// What it says while the boolean is true.
+    pub maintenance: Option<RecordSet>,
+}
+
+/// A record that stays while another of its name moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sibling {
+    /// Its address in Terraform.
+    pub address: String,
+    /// Which record.
+    pub key: RecordKey,
+}
+
+/// Something odd that is handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Lower case, no full stop.
+    pub message: String,
+    /// Where.
+    pub place: Option<Place>,
+}
+
+/// Finds what the folder's boolean moves. Without a state, an answer that needs one is `Error::NeedsState`.
+pub fn find_switch(
+    folder: &Folder,
+    inputs: &Inputs,
+    state: Option<&State>,
+) -> Result<Switchboard, Error> {
+    let search = Search {
+        folder,
+        inputs,
+        state,
+        variables: Variables::collect(folder, inputs)?,
+        reach: Reach::of(&folder.root),
+    };
+    let (variable, moved) = search.variable()?;
+    search.switchboard(variable, moved)
+}
+
+struct Search<'a> {
+    folder: &'a Folder,
+    inputs: &'a Inputs,
+    state: Option<&'a State>,
+    variables: Variables,
+    reach: Reach,
+}
+
+/// The records of both sides, and those that differ.
+struct Moved {
+    records: Vec<MovedRecord>,
+    still: Vec<Sibling>,
+    also: Vec<String>,
+}
+
+impl Search<'_> {
+    /// The named one, the usual one, or the only one that moves a record.
+    fn variable(&self) -> Result<(String, Moved), Error> {
+        let named = self.inputs.variable.clone();
+        let usual = || self.is_used(USUAL).then(|| USUAL.to_owned());
+        if let Some(name) = named.or_else(usual) {
+            if !self.is_used(&name) {
+                let declared = self.folder.root.variables.keys().map(String::as_str);
+                let hint = nearest(&name, declared).map(|near| format!("did you mean `{near}`?"));
+                let message = format!("no expression uses a variable \"{name}\"");
+                let diagnostic = crate::hcl::Diagnostic::new(message);
+                let hint = hint.unwrap_or_else(|| "name the boolean with -variable".to_owned());
+                return Err(diagnostic.with_hint(hint).into());
+            }
+            let moved = self.moved(&name)?;
+            if moved.records.is_empty() {
+                return Err(Error::MovesNothing(name));
+            }
+            return Ok((name, moved));
+        }
+        self.only_one()
+    }
+
+    fn is_used(&self, name: &str) -> bool {
+        self.reach.variables.contains(name)
+    }
+
+    fn only_one(&self) -> Result<(String, Moved), Error> {
+        let mut movers = Vec::new();
+        let mut failed = None;
+        for name in self.booleans() {
+            match self.moved(&name) {
+                Ok(moved) if !moved.records.is_empty() => movers.push((name, moved)),
+                Ok(_) => {}
+                Err(needed @ Error::NeedsState { .. }) => return Err(needed),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if movers.len() > 1 {
+            return Err(Error::ManySwitches(movers.into_iter().map(|(name, _)| name).collect()));
+        }
+        match (movers.pop(), failed) {
+            (Some(only), _) => Ok(only),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(Error::NoSwitch(self.folder.path.clone())),
+        }
+    }
+
+    /// Booleans of the root module from which a record can be reached.
+    fn booleans(&self) -> Vec<String> {
+        let boolean = |block: &super::shape::Block| {
+            let kind = block.body.attribute("type").map(|kind| kind.expression.to_string());
+            let default = block.body.attribute("default").and_then(|one| one.expression.as_bool());
+            kind.map_or(default.is_some(), |kind| kind.trim() == "bool")
+        };
+        let variables = self.folder.root.variables.iter();
+        let booleans = variables.filter(|(_, block)| boolean(block)).map(|(name, _)| name.clone());
+        booleans.filter(|name| self.reach.from(name).into_iter().any(survey::is_record)).collect()
+    }
+
+    fn moved(&self, name: &str) -> Result<Moved, Error> {
+        let reached = self.reach.from(name);
+        let side = |value| {
+            let world = World::new(self.folder, &self.variables, self.state, Some((name, value)));
+            survey::records(&world, &reached)
+        };
+        let (live, maintenance) = (side(false)?, side(true)?);
+        let records = difference(&live, &maintenance)?;
+        let moving: BTreeSet<&RecordKey> = records.iter().map(|record| &record.key).collect();
+        let names: BTreeSet<(&str, &str)> =
+            moving.iter().map(|key| (key.zone_id.as_str(), key.name.as_str())).collect();
+        let beside = live.iter().chain(&maintenance).filter(|record| {
+            let (zone, name) = (record.key.zone_id.as_str(), record.key.name.as_str());
+            names.contains(&(zone, name)) && !moving.contains(&record.key)
+        });
+        let mut still: Vec<Sibling> = Vec::new();
+        for record in beside {
+            let sibling = Sibling { address: record.address.clone(), key: record.key.clone() };
+            if !still.contains(&sibling) {
+                still.push(sibling);
+            }
+        }
+        let also = if records.is_empty() { Vec::new() } else { self.also(name, &reached) };
+        Ok(Moved { records, still, also })
+    }
+
+    fn also(&self, name: &str, reached: &std::collections::HashSet<&Node>) -> Vec<String> {
+        let world =
+            |value| World::new(self.folder, &self.variables, self.state, Some((name, value)));
+        survey::others(&world(false), &world(true), reached)
+    }
+
+    fn switchboard(&self, variable: String, moved: Moved) -> Result<Switchboard, Error> {
+        let ours = self.inputs.folder.join(OUR_FILE);
+        let (value, origin) = self.value(&variable, None)?;
+        let (value_without_our_file, _) = self.value(&variable, Some(&ours))?;
+        let place_of_variable =
+            self.folder.root.variables.get(&variable).map(super::shape::Block::place);
+        Ok(Switchboard {
+            value,
+            origin,
+            value_without_our_file,
+            overruling: self.overruling(&variable),
+            records: moved.records,
+            also_moves: moved.also,
+            siblings: moved.still,
+            warnings: self.warnings(),
+            workspace: self.folder.workspace.clone(),
+            digest: self.folder.digest.clone(),
+            place_of_variable,
+            variable,
+        })
+    }
+
+    /// The variable's value, as if `without` did not exist.
+    fn value(&self, name: &str, without: Option<&Path>) -> Result<(bool, ValueOrigin), Error> {
+        let mut variables = Variables::collect(self.folder, self.inputs)?;
+        if let Some(path) = without {
+            variables.forget(path);
+        }
+        let given = variables.given(name).last().map(|assignment| assignment.origin.clone());
+        let declared = self.folder.root.variables.get(name);
+        let default = declared.is_some_and(|block| block.body.attribute("default").is_some());
+        let origin = match given {
+            Some(origin) => origin,
+            None if default => ValueOrigin::Default,
+            None => return Ok((false, ValueOrigin::Nowhere)),
+        };
+        let world = World::new(self.folder, &variables, self.state, None);
+        let root = world.root();
+        let source = crate::hcl::Source::new(self.folder.path.clone(), "");
+        let value = variables::value(Scope::of(&world, &root, &source), name, 0..0)?;
+        match convert::convert(value, &Type::Bool) {
+            Ok(Value::Bool(value)) => Ok((value, origin)),
+            Ok(Value::Null) => Ok((false, origin)),
+            _ => {
+                let message =
+                    format!("the value of variable \"{name}\" from {origin} is no boolean");
+                Err(crate::hcl::Diagnostic::new(message).into())
+            }
+        }
+    }
+
+    /// The strongest value that our file would not beat.
+    fn overruling(&self, name: &str) -> Option<ValueOrigin> {
+        let strongest = self.variables.given(name).iter().map(|given| &given.origin);
+        let stronger = |origin: &&ValueOrigin| match origin {
+            ValueOrigin::CommandLine | ValueOrigin::VarFile(_) => true,
+            ValueOrigin::File(path) => {
+                let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                file.is_some_and(|file| file.contains(".auto.tfvars") && file.as_str() > OUR_FILE)
+            }
+            ValueOrigin::Default | ValueOrigin::Nowhere | ValueOrigin::Environment(_) => false,
+        };
+        strongest.rev().find(stronger).cloned()
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let undeclared = self.reach.variables.iter().filter(|name| {
+            !self.folder.root.variables.contains_key(*name)
+                && !self.variables.given(name).is_empty()
+        });
+        let undeclared = undeclared.map(|name| Warning {
+            message: format!("variable \"{name}\" is used and has a value, but is not declared"),
+            place: None,
+        });
+        let absent = self.folder.root.calls.values().filter_map(|call| call.module.as_ref().err());
+        let absent = absent.map(|diagnostic| Warning {
+            message: format!("{}; what it holds is not looked at", diagnostic.message),
+            place: diagnostic.place.clone(),
+        });
+        undeclared.chain(absent).collect()
+    }
+}
+
+/// Both sides joined by key. The same key twice on one side is refused: Terraform would let one of them win.
+fn difference(
+    live: &[Surveyed<'_>],
+    maintenance: &[Surveyed<'_>],
+) -> Result<Vec<MovedRecord>, Error> {
+    let (live, maintenance) = (by_key(live), by_key(maintenance));
+    let keys: BTreeSet<&RecordKey> = live.keys().chain(maintenance.keys()).copied().collect();
+    let mut moved = Vec::new();
+    for key in keys {
+        let none: &[&Surveyed<'_>] = &[];
+        let before = live.get(key).map_or(none, Vec::as_slice);
+        let after = maintenance.get(key).map_or(none, Vec::as_slice);
+        let differs = before.len() != after.len()
+            || before.iter().zip(after).any(|(before, after)| before.set != after.set);
+        if !differs {
+            continue;
+        }
+        for side in [before, after] {
+            if let [first, second, ..] = side {
+                let message = format!(
+                    "{} {} is declared twice: {} and {}",
+                    key.name, key.kind, first.address, second.address
+                );
+                let hint = "give each a `set_identifier`, or make them exclude each other";
+                return Err(second.block.wrong(message).with_hint(hint).into());
+            }
+        }
+        let (before, after) = (before.first(), after.first());
+        let Some(either) = before.or(after) else { continue };
+        moved.push(MovedRecord {
+            address: either.address.clone(),
+            place: either.block.place(),
+            key: key.clone(),
+            live: before.map(|record| record.set.clone()),
+            maintenance: after.map(|record| record.set.clone()),
+        });
+    }
+    moved.sort_by(|one, other| {
+        let order = |record: &MovedRecord| (record.place.file.clone(), record.place.span.start);
+        order(one).cmp(&order(other)).then_with(|| one.address.cmp(&other.address))
+    });
+    Ok(moved)
+}
+
+fn by_key<'a, 'f>(records: &'a [Surveyed<'f>]) -> BTreeMap<&'a RecordKey, Vec<&'a Surveyed<'f>>> {
+    let mut keyed: BTreeMap<&RecordKey, Vec<&Surveyed<'f>>> = BTreeMap::new();
+    for record in records {
+        keyed.entry(&record.key).or_default().push(record);
+    }
+    keyed
+}

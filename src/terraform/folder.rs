@@ -1,0 +1,223 @@
+//! A folder of Terraform read from disk: its module, the modules that it calls, and what stands in their blocks.
+//!
+//! Reads each file once, evaluates nothing, writes nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::module::{self, Module};
+use super::shape::{Attribute, Block, Body};
+use super::tfvars::{self, ValuesFile};
+use super::{Error, json};
+use crate::hcl::{self, LARGEST_FILE, Place, Source};
+
+/// What a caller gives beside the folder's own files.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// The root module.
+    pub folder: PathBuf,
+    /// `-var` and `-var-file`, in the order of the command line.
+    pub variables: Vec<VariableInput>,
+    /// The environment, as far as Terraform reads it (`TF_VAR_*`, `TF_WORKSPACE`, `TF_DATA_DIR`).
+    pub environment: BTreeMap<String, String>,
+    /// `-state`.
+    pub state: Option<PathBuf>,
+    /// `-variable`: the boolean that is the switch.
+    pub variable: Option<String>,
+}
+
+/// A value from the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VariableInput {
+    /// `-var NAME=VALUE`
+    Value(String),
+    /// `-var-file FILE`
+    File(PathBuf),
+}
+
+/// A parsed folder.
+#[derive(Debug)]
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// SHA-256, in hexadecimal, over the names and contents of every file that was read.
+    pub digest: String,
+    /// The workspace that is selected.
+    pub workspace: String,
+    /// The label and the body of `terraform { backend "x" {} }`.
+    pub backend: Option<Block>,
+    /// `terraform { cloud {} }`: the state is at HCP Terraform.
+    pub cloud: bool,
+    pub(super) root: Module,
+    pub(super) values: Vec<ValuesFile>,
+    sources: Vec<Arc<Source>>,
+}
+
+impl Folder {
+    /// The text that a place points into.
+    pub(super) fn text_of(&self, place: &Place) -> Option<Arc<str>> {
+        let source = self.sources.iter().find(|source| source.file() == &place.file);
+        source.map(|source| Arc::clone(source.text()))
+    }
+}
+
+/// Reads the folder, its modules and its files of values.
+pub fn load(inputs: &Inputs) -> Result<Folder, Error> {
+    let mut reader = Reader::new(inputs);
+    let files = reader.files(&inputs.folder)?;
+    if files.names.is_empty() {
+        return Err(Error::NoTerraform(inputs.folder.clone()));
+    }
+    let manifest = module::manifest(&mut reader)?;
+    let root = module::read(&mut reader, &manifest, &inputs.folder)?;
+    let values = tfvars::read(&mut reader, inputs)?;
+    let blocks = || root.settings.iter().flat_map(|block| &block.body.blocks);
+    let backend = blocks().rfind(|block| block.kind == "backend").cloned();
+    let cloud = blocks().any(|block| block.kind == "cloud");
+    let workspace = workspace(&mut reader, inputs)?;
+    let (path, digest) = (inputs.folder.clone(), reader.digest());
+    Ok(Folder { path, digest, workspace, backend, cloud, root, values, sources: reader.sources })
+}
+
+/// `TF_WORKSPACE`, else what `terraform workspace select` wrote, else `default`.
+fn workspace(reader: &mut Reader, inputs: &Inputs) -> Result<String, Error> {
+    let given = inputs.environment.get("TF_WORKSPACE").filter(|name| !name.is_empty());
+    if let Some(name) = given {
+        return Ok(name.clone());
+    }
+    let path = reader.data_dir.join("environment");
+    let written = reader.optional(&path)?.map(|text| text.trim().to_owned());
+    Ok(written.filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned()))
+}
+
+/// Reads files, once each, and remembers what it read for the digest.
+pub(super) struct Reader {
+    /// The root module's folder.
+    pub(super) root: PathBuf,
+    /// `.terraform`, or `TF_DATA_DIR`.
+    pub(super) data_dir: PathBuf,
+    seen: BTreeMap<PathBuf, [u8; 32]>,
+    folders: HashMap<PathBuf, Arc<Files>>,
+    sources: Vec<Arc<Source>>,
+}
+
+/// The configuration files of one folder, parsed: plain ones, and overrides.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// Plain files in the order of their names.
+    pub(super) plain: Vec<Body>,
+    /// `override.tf`, `*_override.tf`, in the order of their names.
+    pub(super) overrides: Vec<Body>,
+    names: Vec<String>,
+}
+
+impl Reader {
+    fn new(inputs: &Inputs) -> Self {
+        let data_dir = inputs.environment.get("TF_DATA_DIR").filter(|dir| !dir.is_empty());
+        let data_dir = inputs.folder.join(data_dir.map_or(".terraform", String::as_str));
+        let (seen, folders) = (BTreeMap::new(), HashMap::new());
+        Self { root: inputs.folder.clone(), data_dir, seen, folders, sources: Vec::new() }
+    }
+
+    /// The configuration in a folder.
+    pub(super) fn files(&mut self, folder: &Path) -> Result<Arc<Files>, Error> {
+        if let Some(known) = self.folders.get(folder) {
+            return Ok(Arc::clone(known));
+        }
+        let mut files = Files::default();
+        for name in names(folder)? {
+            let Some(stem) = configuration_stem(&name) else { continue };
+            let path = folder.join(&name);
+            let text = self.text(&path)?;
+            let source = Arc::new(Source::new(path, &text));
+            self.sources.push(Arc::clone(&source));
+            let body = if Path::new(&name).extension().is_some_and(|end| end == "json") {
+                json::body(&source)?
+            } else {
+                Body::from_hcl(hcl::parse_body(&source)?, &source)
+            };
+            let overrides = stem == "override" || stem.ends_with("_override");
+            if overrides {
+                files.overrides.push(body);
+            } else {
+                files.plain.push(body);
+            }
+            files.names.push(name);
+        }
+        let files = Arc::new(files);
+        self.folders.insert(folder.to_owned(), Arc::clone(&files));
+        Ok(files)
+    }
+
+    /// A file's text, counted into the digest.
+    pub(super) fn text(&mut self, path: &Path) -> Result<String, Error> {
+        let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+        let size = fs::metadata(path).map_err(unreadable)?.len();
+        if size > LARGEST_FILE as u64 {
+            let source = std::io::Error::other("larger than 16 MiB");
+            return Err(unreadable(source));
+        }
+        let bytes = fs::read(path).map_err(unreadable)?;
+        self.seen.insert(path.to_owned(), Sha256::digest(&bytes).into());
+        String::from_utf8(bytes).map_err(|_not_text| {
+            unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, "not UTF-8"))
+        })
+    }
+
+    /// A file's text, or nothing where there is no such file.
+    pub(super) fn optional(&mut self, path: &Path) -> Result<Option<String>, Error> {
+        match self.text(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(Error::Unreadable { source, .. }) if is_absent(&source) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn digest(&self) -> String {
+        let mut sum = Sha256::new();
+        for (path, content) in &self.seen {
+            let name = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy();
+            sum.update((name.len() as u64).to_be_bytes());
+            sum.update(name.as_bytes());
+            sum.update(content);
+        }
+        let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
+        sum.finalize().iter().fold(String::new(), hex)
+    }
+}
+
+/// The names in a folder, sorted.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, Error> {
+    let unreadable = |source| Error::Unreadable { path: folder.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if let Ok(name) = entry.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+/// The name without `.tf` or `.tf.json`, if Terraform reads such a file.
+fn configuration_stem(name: &str) -> Option<&str> {
+    let hidden = name.starts_with('.') || name.ends_with('~');
+    if hidden || (name.starts_with('#') && name.ends_with('#')) {
+        return None;
+    }
+    name.strip_suffix(".tf").or_else(|| name.strip_suffix(".tf.json"))
+}
+
+/// An attribute's text, where it is a plain string.
+pub(super) fn literal(attribute: &Attribute) -> Option<&str> {
+    attribute.expression.as_str()
+}
