@@ -9,5 +9,7 @@ mod architecture;
 mod route53_breaks;
 #[cfg(test)]
 mod route53_conforms;
+#[cfg(all(test, feature = "aws"))]
+mod state_in_s3;
 #[cfg(test)]
 mod support;

@@ -9,4 +9,4 @@ pub mod s3;
 mod session;
 
 pub use error::{CredentialsProblem, Error};
-pub use session::{AssumeRole, Identity, Retry, Session, Settings};
+pub use session::{AssumeRole, Identity, Keys, Retry, Session, Settings};

@@ -4,6 +4,7 @@
 //! whoever makes one asks for `Retry::Never`.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
@@ -42,6 +43,25 @@ pub struct Settings {
     pub region: Option<String>,
     /// A role to take on with the credentials found, for a zone in another account.
     pub assume_role: Option<AssumeRole>,
+    /// Keys that somebody wrote down, as Terraform's backend `s3` allows; before profile and chain.
+    pub keys: Option<Keys>,
+}
+
+/// An access key, written down somewhere.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Keys {
+    /// `AKIA..`
+    pub id: String,
+    /// Never shown.
+    pub secret: String,
+    /// Of a temporary key; never shown.
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
 }
 
 /// A role of another account, or a narrower one.
@@ -179,7 +199,11 @@ fn profile_of_environment() -> Option<String> {
 async fn base(settings: &Settings) -> SdkConfig {
     let region = region(settings).await;
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
-    if let Some(profile) = &settings.profile {
+    if let Some(keys) = &settings.keys {
+        let (id, secret) = (keys.id.clone(), keys.secret.clone());
+        let keys = Credentials::new(id, secret, keys.token.clone(), None, "written down");
+        loader = loader.credentials_provider(keys);
+    } else if let Some(profile) = &settings.profile {
         // Somebody named the profile: keys in the environment or a role of the machine must not stand in for it, as
         // they would in the standard chain. They may belong to another account.
         let only = ProfileFileCredentialsProvider::builder()
@@ -338,6 +362,16 @@ mod tests {
             "{error:?}"
         );
         assert!(fake.heard.borrow().is_empty());
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_written_down_are_used_and_never_shown() {
+        let keys = Keys { id: "AKIDX".into(), secret: "hush".into(), token: Some("hush".into()) };
+        let settings = Settings { keys: Some(keys), ..Settings::default() };
+        assert!(!format!("{settings:?}").contains("hush"));
+        let session = Session::load(&settings).await;
+        assert!(!format!("{session:?}").contains("hush"));
+        assert_eq!(session.credentials().await.unwrap().access_key_id(), "AKIDX");
     }
 
     #[derive(Debug)]

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::{BackendError, DEFAULT, Lock, LockHolder, Settings, Workspaces, lock};
 use crate::aws::s3::{Addressing, Bucket, Location};
-use crate::aws::{AssumeRole, Error, Session};
+use crate::aws::{AssumeRole, Error, Keys, Session};
 
 /// How many keys are looked at for workspaces: ten requests.
 const MOST: usize = 10_000;
@@ -136,6 +136,10 @@ fn session(settings: &Settings) -> crate::aws::Settings {
     crate::aws::Settings {
         profile: settings.text("profile"),
         region: settings.text("region"),
+        keys: settings
+            .text("access_key")
+            .zip(settings.text("secret_key"))
+            .map(|(id, secret)| Keys { id, secret, token: settings.text("token") }),
         assume_role: of_role("role_arn", "role_arn").map(|role_arn| AssumeRole {
             role_arn,
             external_id: of_role("external_id", "external_id"),
