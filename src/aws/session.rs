@@ -43,8 +43,6 @@ pub struct Settings {
     pub region: Option<String>,
     /// A role to take on with the credentials found, for a zone in another account.
     pub assume_role: Option<AssumeRole>,
-    /// Keys that somebody wrote down, as Terraform's backend `s3` allows; before profile and chain.
-    pub keys: Option<Keys>,
 }
 
 /// An access key, written down somewhere.
@@ -103,7 +101,13 @@ pub struct Session {
 impl Session {
     /// Reads the environment and the profile files; no network.
     pub async fn load(settings: &Settings) -> Self {
-        let base = base(settings).await;
+        Self::with_keys(settings, None).await
+    }
+
+    /// As [`Session::load`], with keys that somebody wrote down (Terraform's backend `s3` allows it) before profile
+    /// and chain.
+    pub async fn with_keys(settings: &Settings, keys: Option<&Keys>) -> Self {
+        let base = base(settings, keys).await;
         let profile = settings.profile.clone().or_else(profile_of_environment);
         let Some(role) = &settings.assume_role else {
             return Self { config: base, profile };
@@ -196,10 +200,10 @@ fn profile_of_environment() -> Option<String> {
     std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty())
 }
 
-async fn base(settings: &Settings) -> SdkConfig {
+async fn base(settings: &Settings, keys: Option<&Keys>) -> SdkConfig {
     let region = region(settings).await;
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
-    if let Some(keys) = &settings.keys {
+    if let Some(keys) = keys {
         let (id, secret) = (keys.id.clone(), keys.secret.clone());
         let keys = Credentials::new(id, secret, keys.token.clone(), None, "written down");
         loader = loader.credentials_provider(keys);
@@ -367,9 +371,8 @@ mod tests {
     #[tokio::test]
     async fn keys_that_are_written_down_are_used_and_never_shown() {
         let keys = Keys { id: "AKIDX".into(), secret: "hush".into(), token: Some("hush".into()) };
-        let settings = Settings { keys: Some(keys), ..Settings::default() };
-        assert!(!format!("{settings:?}").contains("hush"));
-        let session = Session::load(&settings).await;
+        assert!(!format!("{keys:?}").contains("hush"));
+        let session = Session::with_keys(&Settings::default(), Some(&keys)).await;
         assert!(!format!("{session:?}").contains("hush"));
         assert_eq!(session.credentials().await.unwrap().access_key_id(), "AKIDX");
     }
