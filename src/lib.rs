@@ -10,6 +10,9 @@ pub mod files;
 pub mod hcl;
 pub mod lever;
 
+#[cfg(feature = "aws")]
+pub mod cli;
+
 pub mod config;
 pub mod terraform;
 

@@ -7,9 +7,13 @@ mod error;
 mod locate;
 mod read;
 mod records;
+mod resolve;
 mod site;
+mod unresolved;
 
 pub use error::Error;
 pub use locate::{Config, StoreAt, load};
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
+pub use resolve::{Pinned, Resolved, Variable, resolve};
 pub use site::{Account, DnsSource, SiteConfig, VariableWay};
+pub use unresolved::Unresolved;

@@ -1,12 +1,17 @@
 //! A site of the configuration -> its records with both targets, and what is known of the boolean behind them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::records::SwitchedRecord;
-use super::site::Account;
+use super::site::{Account, DnsSource, SiteConfig};
+use super::unresolved::Unresolved;
+use crate::files::read_up_to;
+use crate::terraform::backend::{Backend, BackendError, Lock, Surroundings};
+use crate::terraform::plans::{self, Compared};
+use crate::terraform::{self, Folder, Inputs, State, Switchboard, VariableInput};
 
 /// A site whose targets are known.
 #[derive(Debug, Clone)]
@@ -78,4 +83,220 @@ impl Pinned {
     pub fn says_the_same(&self, other: &Pinned) -> bool {
         self == &Pinned { at: self.at, ..other.clone() }
     }
+}
+
+/// Learns a site's records and targets, and whether somebody holds the lock of Terraform's state.
+///
+/// `from_plans` are two documents of `terraform show -json` to read instead of evaluating the `.tf`. Cancel safe.
+pub async fn resolve(
+    site: &SiteConfig,
+    inputs: &Inputs,
+    from_plans: Option<&[PathBuf]>,
+) -> Result<(Resolved, Lock), Unresolved> {
+    let (dir, account) = match &site.dns {
+        Some(DnsSource::Records { records, account }) => {
+            return Ok((written_out(site, records, account), Lock::Free));
+        }
+        Some(DnsSource::Terraform { dir, account, .. }) => (dir, account),
+        None => return Err(Unresolved::NoRecords),
+    };
+    let folder = terraform::load(inputs)?;
+    let block = folder.backend_block();
+    let surroundings = Surroundings::of_this_process();
+    let backend = Backend::find(dir, block.as_ref(), inputs.state.as_deref(), &surroundings);
+    let mut resolved = match from_plans {
+        Some(files) => compared(&plans::compare(&read(files, 0)?, &read(files, 1)?)?, &folder),
+        None => match evaluated(&folder, inputs, backend.as_ref()).await {
+            Ok(board) => of_board(board),
+            Err(Unresolved::Terraform(error)) if error.is_beyond_us() => {
+                by_terraform(error, &folder, inputs).await?
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    let (lock, workspaces) = surroundings_of(backend.as_ref()).await;
+    if let Some(variable) = &mut resolved.variable {
+        variable.workspaces = workspaces;
+    }
+    if let Some(name) = &site.name {
+        resolved.name.clone_from(name);
+    }
+    resolved.folder = Some(dir.clone());
+    resolved.account = account.clone();
+    Ok((resolved, lock))
+}
+
+fn written_out(site: &SiteConfig, records: &[SwitchedRecord], account: &Account) -> Resolved {
+    Resolved {
+        name: site.name.clone().unwrap_or_else(|| name_of(records)),
+        records: records.to_vec(),
+        variable: None,
+        folder: None,
+        warnings: Vec::new(),
+        digest: None,
+        account: account.clone(),
+    }
+}
+
+/// Evaluates without the state first: most of the time it is needed, but where it is not, nothing is asked of it.
+async fn evaluated(
+    folder: &Folder,
+    inputs: &Inputs,
+    backend: Result<&Backend, &BackendError>,
+) -> Result<Switchboard, Unresolved> {
+    let (expression, place) = match terraform::find_switch(folder, inputs, None) {
+        Err(terraform::Error::NeedsState { expression, place }) => (expression, place),
+        found => return Ok(found?),
+    };
+    let backend = backend.map_err(Unresolved::of_state)?;
+    let state = match backend.read().await {
+        Ok(Some(bytes)) => State::parse(&bytes)?,
+        Ok(None) => return Err(Unresolved::NoState { expression, place }),
+        Err(error) => return Err(Unresolved::of_state(&error)),
+    };
+    Ok(terraform::find_switch(folder, inputs, Some(&state))?)
+}
+
+/// The way out where our evaluator refuses: two plans by Terraform itself. Where that fails too, our own reason is the
+/// one to tell, with the commands that a person can run.
+async fn by_terraform(
+    error: terraform::Error,
+    folder: &Folder,
+    inputs: &Inputs,
+) -> Result<Resolved, Unresolved> {
+    let variable = inputs.variable.as_deref().unwrap_or("maintenance_mode");
+    let request = plans::Request {
+        arguments: inputs.variables.iter().map(argument).collect(),
+        state: inputs.state.clone(),
+        ..plans::Request::of(&inputs.folder, variable)
+    };
+    let (live, maintenance) = match plans::make(&request).await {
+        Ok(made) => made,
+        Err(by_terraform) => return Err(Unresolved::Beyond { error, by_terraform }),
+    };
+    let mut resolved = compared(&plans::compare(&live, &maintenance)?, folder);
+    resolved.warnings.push(
+        "the .tf files are beyond our own evaluator: two plans by terraform were read instead"
+            .to_owned(),
+    );
+    Ok(resolved)
+}
+
+fn argument(input: &VariableInput) -> plans::Argument {
+    match input {
+        VariableInput::Value(text) => plans::Argument::Variable(text.clone()),
+        VariableInput::File(path) => plans::Argument::VariableFile(path.clone()),
+    }
+}
+
+fn read(files: &[PathBuf], index: usize) -> Result<Vec<u8>, Unresolved> {
+    let path = files.get(index).map_or(Path::new(""), PathBuf::as_path);
+    let limit = usize::try_from(plans::LARGEST_PLAN).unwrap_or(usize::MAX);
+    read_up_to(path, limit)
+        .and_then(|content| content.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
+        .map_err(|source| Unresolved::PlanFile { path: path.to_owned(), source })
+}
+
+fn of_board(board: Switchboard) -> Resolved {
+    let mut warnings: Vec<_> = board
+        .warnings
+        .iter()
+        .map(|warning| match &warning.place {
+            Some(place) => format!("{} ({place})", warning.message),
+            None => warning.message.clone(),
+        })
+        .collect();
+    warnings.extend(also_moves(&board.also_moves, &board.variable));
+    for sibling in &board.siblings {
+        warnings.push(format!(
+            "{} ({} {}) stays where it is while its sibling moves: visitors who use it are not led away",
+            sibling.address, sibling.key.name, sibling.key.kind
+        ));
+    }
+    let records = board.records.into_iter().map(|record| SwitchedRecord {
+        address: record.address,
+        key: record.key,
+        live: record.live,
+        maintenance: record.maintenance,
+    });
+    let variable = Variable {
+        name: board.variable,
+        value: board.value,
+        without: board.value_without_our_file,
+        overruled_by: board.overruling.map(|origin| origin.to_string()),
+        workspaces: Vec::new(),
+    };
+    learned(records.collect(), variable, warnings, board.digest)
+}
+
+fn compared(plans: &Compared, folder: &Folder) -> Resolved {
+    let records = plans.records.iter().map(|record| SwitchedRecord {
+        address: record.address.clone(),
+        key: record.key.clone(),
+        live: record.live.clone(),
+        maintenance: record.maintenance.clone(),
+    });
+    let mut warnings: Vec<_> = also_moves(&plans.also_moves, &plans.variable).into_iter().collect();
+    if !plans.undecided.is_empty() {
+        warnings.push(format!(
+            "only an apply will know what these records say, so they are left alone: {}",
+            plans.undecided.join(", ")
+        ));
+    }
+    let variable = Variable {
+        name: plans.variable.clone(),
+        value: false,
+        without: false,
+        overruled_by: None,
+        workspaces: Vec::new(),
+    };
+    learned(records.collect(), variable, warnings, folder.digest.clone())
+}
+
+fn learned(
+    records: Vec<SwitchedRecord>,
+    variable: Variable,
+    warnings: Vec<String>,
+    digest: String,
+) -> Resolved {
+    Resolved {
+        name: name_of(&records),
+        records,
+        variable: Some(variable),
+        folder: None,
+        warnings,
+        digest: Some(digest),
+        account: Account::default(),
+    }
+}
+
+/// What the boolean moves besides the records: Terraform will, at its next apply; Roadworks does not.
+fn also_moves(addresses: &[String], variable: &str) -> Option<String> {
+    const SHOWN: usize = 12;
+    let (first, rest) = addresses.split_at(addresses.len().min(SHOWN));
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    (!addresses.is_empty()).then(|| {
+        format!(
+            "with {variable} changed, the next apply changes {}{more} too; Roadworks does not",
+            first.join(", ")
+        )
+    })
+}
+
+/// A bare folder's site is named like its first moved record.
+fn name_of(records: &[SwitchedRecord]) -> String {
+    records
+        .first()
+        .map_or_else(|| "site".to_owned(), |record| record.key.name.replace("\\052", "*"))
+}
+
+async fn surroundings_of(backend: Result<&Backend, &BackendError>) -> (Lock, Vec<String>) {
+    let unseen = |error: &BackendError| Lock::Unseen { why: error.to_string() };
+    let backend = match backend {
+        Ok(backend) => backend,
+        Err(error) => return (unseen(error), Vec::new()),
+    };
+    let lock = backend.lock().await.unwrap_or_else(|error| unseen(&error));
+    let workspaces = backend.workspaces().await.map(|found| found.names).unwrap_or_default();
+    (lock, workspaces.into_iter().collect())
 }

@@ -2,8 +2,14 @@
 
 mod backoff;
 mod calls;
+mod cloudfront;
 mod commands;
 mod route53;
+mod scratch;
 mod wire;
+mod zone;
 
+pub use cloudfront::Distribution;
 pub use route53::Route53;
+pub use scratch::{Exercise, exercise};
+pub use zone::{Allowed, Zone};

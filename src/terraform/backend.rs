@@ -58,6 +58,11 @@ impl Surroundings {
         }
     }
 
+    /// The workspace that is selected in `folder`, without reading its `.tf` files.
+    pub fn workspace_of(&self, folder: &Path) -> Result<String, BackendError> {
+        workspace(self, &self.data(folder))
+    }
+
     fn data(&self, folder: &Path) -> PathBuf {
         folder.join(self.data_dir.as_deref().unwrap_or(Path::new(".terraform")))
     }

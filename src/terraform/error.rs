@@ -23,6 +23,9 @@ pub enum Error {
     /// Something in a file is wrong, or cannot be known.
     #[error("{}", .0.message)]
     Wrong(Box<Diagnostic>),
+    /// Something that we do not evaluate, or cannot know: Terraform itself might.
+    #[error("{}", .0.message)]
+    Beyond(Box<Diagnostic>),
     /// The state was not given, and an answer depends on it: read it and ask again.
     #[error("`{expression}` is known only from the state")]
     NeedsState {
@@ -51,7 +54,7 @@ impl Error {
         match self {
             Self::NoTerraform(_) => Some("name the folder that has the .tf files with -c".to_owned()),
             Self::Unreadable { .. } => None,
-            Self::Wrong(diagnostic) => diagnostic.hint.clone(),
+            Self::Wrong(diagnostic) | Self::Beyond(diagnostic) => diagnostic.hint.clone(),
             Self::NeedsState { .. } => Some(
                 "name the state with -state, or give the targets in roadworks.hcl or with -from-plans"
                     .to_owned(),
@@ -65,10 +68,30 @@ impl Error {
         }
     }
 
+    /// Whether Terraform itself might know: a function that we lack, a value that no state has, a limit of ours.
+    pub fn is_beyond_us(&self) -> bool {
+        matches!(self, Self::Beyond(_))
+    }
+
+    /// A kebab-case word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoTerraform(_) => "no-terraform",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Wrong(_) => "bad-terraform",
+            Self::Beyond(_) => "not-known",
+            Self::NeedsState { .. } => "no-state",
+            Self::State(_) => "bad-state",
+            Self::NoSwitch(_) => "no-switch",
+            Self::MovesNothing(_) => "moves-nothing",
+            Self::ManySwitches(_) => "many-switches",
+        }
+    }
+
     /// The message with its place, where it has one.
     pub fn diagnostic(&self) -> Option<&Diagnostic> {
         match self {
-            Self::Wrong(diagnostic) => Some(diagnostic),
+            Self::Wrong(diagnostic) | Self::Beyond(diagnostic) => Some(diagnostic),
             _ => None,
         }
     }
@@ -76,7 +99,7 @@ impl Error {
     /// Where, if the error stands in a file.
     pub fn place(&self) -> Option<&Place> {
         match self {
-            Self::Wrong(diagnostic) => diagnostic.place.as_ref(),
+            Self::Wrong(diagnostic) | Self::Beyond(diagnostic) => diagnostic.place.as_ref(),
             Self::NeedsState { place, .. } => Some(place),
             _ => None,
         }

@@ -44,6 +44,7 @@ impl From<Diagnostic> for Fault {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        Self::Wrong(Box::new((*fault.diagnostic).clone()))
+        let diagnostic = Box::new((*fault.diagnostic).clone());
+        if fault.is_limit() { Self::Beyond(diagnostic) } else { Self::Wrong(diagnostic) }
     }
 }

@@ -7,8 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hcl_edit::expr::Expression;
 use sha2::{Digest, Sha256};
 
+use super::backend::BackendBlock;
 use super::module::{self, Module};
 use super::shape::{Attribute, Block, Body};
 use super::tfvars::{self, ValuesFile};
@@ -62,6 +64,49 @@ impl Folder {
     pub(super) fn text_of(&self, place: &Place) -> Option<Arc<str>> {
         let source = self.sources.iter().find(|source| source.file() == &place.file);
         source.map(|source| Arc::clone(source.text()))
+    }
+}
+
+impl Folder {
+    /// Where the files say that the state is kept; a setting that is not a literal is left out, as `terraform init` asks
+    /// for one too.
+    pub fn backend_block(&self) -> Option<BackendBlock> {
+        if self.cloud {
+            return Some(BackendBlock { kind: "cloud".to_owned(), settings: BTreeMap::new() });
+        }
+        let block = self.backend.as_ref()?;
+        let kind = block.labels.first()?.clone();
+        Some(BackendBlock { kind, settings: settings(&block.body) })
+    }
+}
+
+fn settings(body: &Body) -> BTreeMap<String, serde_json::Value> {
+    let attributes = body.attributes.iter();
+    let literals = attributes
+        .filter_map(|(name, attribute)| Some((name.clone(), plain(&attribute.expression)?)));
+    let nested = body.blocks.iter().map(|block| {
+        let inner = settings(&block.body).into_iter().collect();
+        (block.kind.clone(), serde_json::Value::Object(inner))
+    });
+    literals.chain(nested).collect()
+}
+
+/// A literal as JSON.
+fn plain(expression: &Expression) -> Option<serde_json::Value> {
+    match expression {
+        Expression::String(text) => Some(text.value().as_str().into()),
+        Expression::Bool(boolean) => Some((*boolean.value()).into()),
+        Expression::Number(number) => number.value().as_u64().map(Into::into),
+        Expression::Object(object) => {
+            let mut fields = serde_json::Map::new();
+            for (key, value) in object {
+                let name = key.as_ident().map(|name| name.as_str().to_owned());
+                let name = name.or_else(|| Some(key.as_expr()?.as_str()?.to_owned()))?;
+                fields.insert(name, plain(value.expr())?);
+            }
+            Some(serde_json::Value::Object(fields))
+        }
+        _ => None,
     }
 }
 

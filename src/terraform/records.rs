@@ -233,7 +233,8 @@ pub(super) fn not_known(scope: Scope<'_, '_>, unknown: &Unknown) -> Error {
     let text = scope.world.folder.text_of(&place);
     let hint = "apply it once so that the state knows it, name the target in roadworks.hcl, or let Terraform itself \
                 make the plans with -from-plans";
-    Diagnostic { message, hint: Some(hint.to_owned()), place: Some(place), text }.into()
+    let hint = Some(hint.to_owned());
+    Error::Beyond(Box::new(Diagnostic { message, hint, place: Some(place), text }))
 }
 
 /// A fault as an error, and an unknown too.

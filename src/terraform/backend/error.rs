@@ -81,6 +81,15 @@ pub enum BackendError {
 }
 
 impl BackendError {
+    /// Whether better credentials are the way out.
+    pub fn is_about_credentials(&self) -> bool {
+        match self {
+            #[cfg(feature = "aws")]
+            Self::S3 { source, .. } => matches!(source, crate::aws::Error::Credentials { .. }),
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> String {
         const PULL: &str =

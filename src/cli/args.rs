@@ -1,0 +1,315 @@
+//! Words on the command line -> what is asked. Touches nothing.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+
+use crate::switch::Mode;
+use crate::terraform::VariableInput;
+
+const EXAMPLES: &str = "\
+Examples:
+  roadworks plan -var maintenance_mode=true   what would move, in the folder with your .tf files
+  roadworks detour --reason 'new database'    move the name to the maintenance page, and prove it
+  roadworks open                              and back
+  roadworks status --json | jq .mode          what visitors get now
+  roadworks doctor                            is everything in place for tonight?
+
+Exit codes: 0 done, 1 error, 2 changes pending (only with -detailed-exitcode), 3 refused and nothing changed,
+4 credentials, 5 gave up waiting, 6 partly moved, 130 interrupted.";
+
+/// Puts a site into maintenance and back with one switch: proven to have happened, impossible to forget.
+#[derive(Debug, Parser)]
+#[command(name = "roadworks", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct Common {
+    /// A roadworks.hcl, a folder with one, or a folder of .tf files [default: ROADWORKS_CONFIG, else this folder]
+    #[arg(short = 'c', long = "config", value_name = "PATH", global = true)]
+    pub(super) config: Option<PathBuf>,
+    /// Which site, where the configuration has several
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(super) site: Option<String>,
+    /// One JSON object instead of words
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// No colours
+    #[arg(long, global = true)]
+    pub(super) no_color: bool,
+    /// A Terraform variable: -var NAME=VALUE
+    #[arg(long = "var", value_name = "NAME=VALUE", global = true, help_heading = "Terraform")]
+    pub(super) var: Vec<String>,
+    /// A file of Terraform variables
+    #[arg(long = "var-file", value_name = "FILE", global = true, help_heading = "Terraform")]
+    pub(super) var_file: Vec<PathBuf>,
+    /// The Terraform state, where it is not where the .tf says
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Terraform")]
+    pub(super) state: Option<PathBuf>,
+    /// The boolean that is the switch, where it is not maintenance_mode
+    #[arg(long, value_name = "NAME", global = true, help_heading = "Terraform")]
+    pub(super) variable: Option<String>,
+    /// Two `terraform show -json` of plans instead of reading the .tf: the boolean false, the boolean true
+    #[arg(long, value_names = ["LIVE.json", "MAINTENANCE.json"], num_args = 2, global = true, help_heading = "Terraform")]
+    pub(super) from_plans: Option<Vec<PathBuf>>,
+    /// Accepted for Terraform's sake; nothing is ever asked off a terminal
+    #[arg(long, value_name = "BOOL", global = true, hide = true)]
+    pub(super) input: Option<String>,
+}
+
+/// One file in this folder each.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Show what would change, lever by lever; changes nothing
+    Plan(PlanArgs),
+    /// Carry out a saved plan, or move towards -var maintenance_mode=true|false
+    Apply(ApplyArgs),
+    /// Let visitors back in
+    Open(FlipArgs),
+    /// Refuse writes, let reads pass (needs a gateway)
+    ReadOnly(FlipArgs),
+    /// Let requests wait (needs a gateway)
+    Hold(FlipArgs),
+    /// Show the maintenance page (needs a gateway)
+    Close(FlipArgs),
+    /// Lead the name itself to the maintenance page
+    Detour(FlipArgs),
+    /// What visitors get, what was asked for, and how far it is
+    Status(StatusArgs),
+    /// What happened, by whom
+    Log(LogArgs),
+    /// Try every precondition now, each with a fix
+    Doctor(DoctorArgs),
+}
+
+/// `plan`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks plan detour\n  roadworks plan -var maintenance_mode=true -out tonight.plan && roadworks apply tonight.plan\n  roadworks plan detour --as-aws-cli"
+)]
+pub(super) struct PlanArgs {
+    /// open, read-only, hold, close or detour [default: what the variable or the switch asks]
+    pub(super) mode: Option<String>,
+    /// Write the plan to a file, for `roadworks apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Exit with 2 where something would change
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// Print the commands of AWS's own command line that do it and undo it
+    #[arg(long)]
+    pub(super) as_aws_cli: bool,
+    /// Set a rule aside, by the name that the refusal gave
+    #[arg(long = "override", value_name = "RULE")]
+    pub(super) overrides: Vec<String>,
+}
+
+/// `apply`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks apply tonight.plan\n  roadworks apply -var maintenance_mode=true -auto-approve"
+)]
+pub(super) struct ApplyArgs {
+    /// A plan that `roadworks plan -out FILE` wrote: the file is the approval
+    pub(super) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) flip: FlipArgs,
+}
+
+/// Every verb that moves the switch.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks detour --reason 'new database' --yes\n  roadworks open --wait settled"
+)]
+pub(super) struct FlipArgs {
+    /// Do not ask
+    #[arg(long, alias = "auto-approve")]
+    pub(super) yes: bool,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// How far to wait [default: moved]
+    #[arg(long, value_name = "FOR")]
+    pub(super) wait: Option<Wait>,
+    /// How long to wait, e.g. 90s or 15m
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
+    pub(super) timeout: Duration,
+    /// End by itself after so long (needs an agent)
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
+    pub(super) r#for: Option<Duration>,
+    /// End by itself at that time (needs an agent)
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Set a rule aside, by the name that the refusal gave; needs --reason
+    #[arg(long = "override", value_name = "RULE", requires = "reason")]
+    pub(super) overrides: Vec<String>,
+}
+
+/// How far a verb waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Wait {
+    /// Return when the switch is written
+    None,
+    /// Until every lever's own system confirms
+    Moved,
+    /// Until no correct client can still have the old answer
+    Settled,
+    /// Until nobody comes to the old target any more
+    Quiet,
+}
+
+/// `status`
+#[derive(Debug, ClapArgs)]
+pub(super) struct StatusArgs {
+    /// Exit with 2 where the site is not open
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+/// `log`
+#[derive(Debug, ClapArgs)]
+pub(super) struct LogArgs {
+    /// The newest so many entries
+    #[arg(long, value_name = "NUMBER", default_value = "200")]
+    pub(super) limit: usize,
+}
+
+/// `doctor`
+#[derive(Debug, ClapArgs)]
+pub(super) struct DoctorArgs {
+    /// Make, swap and remove a scratch TXT record in the zone, and report how long it took
+    #[arg(long)]
+    pub(super) exercise: bool,
+}
+
+impl Verb {
+    /// The mode that a mode verb asks for.
+    pub(super) fn mode(&self) -> Option<Mode> {
+        match self {
+            Verb::Open(_) => Some(Mode::Open),
+            Verb::ReadOnly(_) => Some(Mode::ReadOnly),
+            Verb::Hold(_) => Some(Mode::Hold),
+            Verb::Close(_) => Some(Mode::Closed),
+            Verb::Detour(_) => Some(Mode::Detour),
+            Verb::Plan(_) | Verb::Apply(_) | Verb::Status(_) | Verb::Log(_) | Verb::Doctor(_) => {
+                None
+            }
+        }
+    }
+}
+
+/// Terraform's long options with one dash, which clap would read as a row of short ones.
+const SINGLE_DASH: [&str; 11] = [
+    "var",
+    "var-file",
+    "state",
+    "variable",
+    "out",
+    "json",
+    "auto-approve",
+    "detailed-exitcode",
+    "no-color",
+    "from-plans",
+    "input",
+];
+
+/// Rewrites Terraform's single-dash options to double dashes, and nothing else.
+pub(super) fn with_double_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut plain = false;
+    let rewrite = |word: OsString| {
+        plain = plain || word == "--";
+        let Some(text) = word.to_str().filter(|_| !plain) else { return word };
+        let name = text.strip_prefix('-').map(|rest| rest.split('=').next().unwrap_or(rest));
+        match name {
+            Some(name) if SINGLE_DASH.contains(&name) => format!("-{text}").into(),
+            _ => word,
+        }
+    };
+    words.into_iter().map(rewrite).collect()
+}
+
+/// `-var` and `-var-file` in the order of the command line, which decides which one wins.
+pub(super) fn variables(words: &[OsString]) -> Vec<VariableInput> {
+    let mut found = Vec::new();
+    let mut words = words.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
+    while let Some(word) = words.next() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (word.into_owned(), None),
+        };
+        let mut value = || value.clone().or_else(|| words.next().map(std::borrow::Cow::into_owned));
+        match name.as_str() {
+            "--var" => found.extend(value().map(VariableInput::Value)),
+            "--var-file" => found.extend(value().map(|file| VariableInput::File(file.into()))),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A duration such as `90s`, `15m`, `1h30m`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text.parse::<u64>() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => text
+            .parse::<SignedDuration>()
+            .map_err(|error| error.to_string())
+            .and_then(|signed| Duration::try_from(signed).map_err(|error| error.to_string())),
+    };
+    parsed.map_err(|_| format!("`{text}` is not a duration: 90s, 15m, 1h30m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_arguments_are_put_together_well() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn terraforms_single_dashes_are_read_and_others_left_alone() {
+        let line = "roadworks plan -var a=-json -detailed-exitcode -out=x -c dir -- -json";
+        let rewritten = with_double_dashes(words(line));
+        assert_eq!(
+            rewritten,
+            words("roadworks plan --var a=-json --detailed-exitcode --out=x -c dir -- -json")
+        );
+    }
+
+    #[test]
+    fn variables_keep_the_order_of_the_command_line() {
+        let line = words("roadworks plan --var a=1=2 --var-file=x.tfvars --var=b=3");
+        assert_eq!(
+            variables(&line),
+            [
+                VariableInput::Value("a=1=2".to_owned()),
+                VariableInput::File("x.tfvars".into()),
+                VariableInput::Value("b=3".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("1h30m").unwrap(), Duration::from_secs(5400));
+        assert!(duration("-3s").is_err());
+        assert!(duration("soon").is_err());
+    }
+}

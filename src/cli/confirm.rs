@@ -1,0 +1,46 @@
+//! Asking before something moves, by how much it moves. Off a terminal nothing is ever asked.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use super::error::Error;
+use super::report::Report;
+use crate::switch::{Mode, Switch};
+
+/// Asks on the terminal whether `site` may be moved to `to`.
+///
+/// `open` asks only where somebody else's operation is active.
+pub(super) fn confirm(
+    report: Report,
+    site: &str,
+    to: Mode,
+    others: Option<&Switch>,
+) -> Result<(), Error> {
+    let wanted = match (to, others) {
+        (Mode::Open, None) => return Ok(()),
+        (Mode::Open, Some(switch)) => {
+            report.words(&format!("{} asked for {} at {}.", switch.by, switch.mode, switch.since));
+            "y"
+        }
+        (Mode::ReadOnly | Mode::Hold, _) => "y",
+        (Mode::Closed, _) => "yes",
+        (Mode::Detour, _) => site,
+    };
+    let refused = || Error::NotConfirmed {
+        site: site.to_owned(),
+        to,
+        hint: "say --yes (or -auto-approve) where nobody is there to ask".to_owned(),
+    };
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(refused());
+    }
+    report.words(&match wanted {
+        "y" => "Go on? [y/N]".to_owned(),
+        "yes" => "Type yes to go on:".to_owned(),
+        name => format!("Type {name} to go on:"),
+    });
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    let answer = answer.trim();
+    let yes = answer == wanted || (wanted == "y" && answer.eq_ignore_ascii_case("yes"));
+    if yes { Ok(()) } else { Err(refused()) }
+}

@@ -1,0 +1,361 @@
+//! What every verb stands on: the configuration, the site with its levers, and the pinned targets for the night when
+//! Terraform's state cannot be read.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::args::{self, Common};
+use super::error::Error;
+use super::report::Report;
+use crate::agent::Site;
+use crate::aws::{AssumeRole, Session, Settings};
+use crate::clock;
+use crate::config::{
+    self, Account, Config, DnsSource, Pinned, Resolved, SiteConfig, StoreAt, Unresolved, Variable,
+    VariableWay,
+};
+use crate::dns::Route53;
+use crate::lever::Lever;
+use crate::pipeline::{VariableCommand, VariableFile};
+use crate::store::{Expect, FileStore, SiteStore};
+use crate::switch::{Mode, Phase, Switch};
+use crate::terraform::backend::{Lock, Surroundings};
+use crate::terraform::{Inputs, VariableInput};
+
+const PINNED: &str = "pinned.json";
+
+/// The command line's common part, and how to speak.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) common: Common,
+    pub(super) report: Report,
+    /// `-var` and `-var-file` in order.
+    variables: Vec<VariableInput>,
+}
+
+/// A site, ready to be seen and moved.
+pub(super) struct Opened {
+    pub(super) site: Site<FileStore>,
+    pub(super) resolved: Resolved,
+    /// The name's lever, for what only it can do.
+    pub(super) session: Session,
+    /// What `-var` of the switch asks for, if it was given.
+    pub(super) asked: Option<bool>,
+    /// Who holds the lock of the Terraform state, if somebody does.
+    pub(super) locked_by: Option<String>,
+    /// When the targets were pinned, where they come from there.
+    pub(super) pinned_at: Option<Timestamp>,
+    maintenance: Mode,
+}
+
+impl Opened {
+    /// The mode that the boolean's `value` means.
+    pub(super) fn mode_of(&self, value: bool) -> Mode {
+        if value { self.maintenance } else { Mode::Open }
+    }
+}
+
+/// What Terraform's files and state say of a site.
+struct Known {
+    resolved: Resolved,
+    asked: Option<bool>,
+    locked_by: Option<String>,
+    pinned_at: Option<Timestamp>,
+}
+
+impl Context {
+    pub(super) fn new(common: Common, report: Report, words: &[OsString]) -> Context {
+        Context { common, report, variables: args::variables(words) }
+    }
+
+    /// The configuration.
+    pub(super) fn config(&self) -> Result<Config, Error> {
+        let named = self.common.config.clone();
+        let path = named.or_else(|| std::env::var_os("ROADWORKS_CONFIG").map(PathBuf::from));
+        let path = path.unwrap_or_else(|| PathBuf::from("."));
+        Ok(config::load(&path, &|name| std::env::var(name).ok())?)
+    }
+
+    /// The documents of the site that the command line means, without resolving anything.
+    pub(super) fn store(
+        &self,
+        config: &Config,
+        site: &SiteConfig,
+    ) -> Result<SiteStore<FileStore>, Error> {
+        let folder = match &config.store {
+            StoreAt::Folder(folder) => folder.join(encoded(site.name.as_deref().unwrap_or("site"))),
+            StoreAt::Beside(folder) => {
+                let dir = folder.parent().unwrap_or(Path::new("."));
+                let workspace = Surroundings::of_this_process().workspace_of(dir)?;
+                folder.join(encoded(&workspace))
+            }
+        };
+        Ok(SiteStore::new(FileStore::at(folder)))
+    }
+
+    /// The one site that the command line means, with its levers.
+    pub(super) async fn open(&self) -> Result<Opened, Error> {
+        let config = self.config()?;
+        let site = config.site(self.common.site.as_deref())?;
+        self.open_site(&config, site).await
+    }
+
+    /// `site` of `config`, with its levers.
+    pub(super) async fn open_site(
+        &self,
+        config: &Config,
+        site: &SiteConfig,
+    ) -> Result<Opened, Error> {
+        let store = self.store(config, site)?;
+        let maintenance = site.maintenance.unwrap_or(Mode::Detour);
+        let known = self.know(site, &store).await?;
+        self.is_the_site_meant(&known.resolved)?;
+        let session = Session::load(&settings(&known.resolved.account)).await;
+        let records = known.resolved.records.clone();
+        let mut levers: Vec<Box<dyn Lever>> =
+            vec![Box::new(Route53::new(session.clone(), records))];
+        let switch = store.switch().await?.map(|(switch, _)| switch);
+        levers.extend(variable_lever(&site.variable, &known.resolved, switch.as_ref()));
+        let site = Site {
+            name: known.resolved.name.clone(),
+            store,
+            levers,
+            warnings: known.resolved.warnings.clone(),
+        };
+        Ok(Opened {
+            maintenance,
+            site,
+            resolved: known.resolved,
+            session,
+            asked: known.asked,
+            locked_by: known.locked_by,
+            pinned_at: known.pinned_at,
+        })
+    }
+
+    /// A bare folder's site has its name from its record, so `--site` can only be compared now.
+    fn is_the_site_meant(&self, resolved: &Resolved) -> Result<(), Error> {
+        match &self.common.site {
+            Some(wanted) if *wanted != resolved.name => Err(config::Error::NoSuchSite {
+                wanted: wanted.clone(),
+                known: vec![resolved.name.clone()],
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What Terraform says; what was pinned, where its state cannot be read.
+    async fn know(&self, site: &SiteConfig, store: &SiteStore<FileStore>) -> Result<Known, Error> {
+        let (inputs, asked) = self.inputs(site)?;
+        let from_plans = self.common.from_plans.as_deref();
+        match config::resolve(site, &inputs, from_plans).await {
+            Ok((resolved, lock)) => {
+                let mut resolved = resolved;
+                let locked_by = locked_by(lock, &mut resolved.warnings);
+                let asked = self.asked(asked, &resolved)?;
+                Ok(Known { resolved, asked, locked_by, pinned_at: None })
+            }
+            Err(error) if error.state_is_out_of_reach() => {
+                let Some((pinned, _)) = store.document::<Pinned>(PINNED).await? else {
+                    return Err(error.into());
+                };
+                let at = pinned.at;
+                let resolved = from_pin(site, pinned, &error);
+                let asked = self.asked(asked, &resolved)?;
+                Ok(Known { resolved, asked, locked_by: None, pinned_at: Some(at) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What Terraform is to be evaluated with, without the switch itself: that is what is asked, not what is so.
+    fn inputs(&self, site: &SiteConfig) -> Result<(Inputs, Vec<(String, String)>), Error> {
+        let (folder, named) = match &site.dns {
+            Some(DnsSource::Terraform { dir, variable, .. }) => (dir.clone(), variable.clone()),
+            Some(DnsSource::Records { .. }) | None => (PathBuf::from("."), None),
+        };
+        let variable = self.common.variable.clone().or(named);
+        let switch = variable.as_deref().unwrap_or("maintenance_mode");
+        let mut asked = Vec::new();
+        let mut variables = Vec::new();
+        for input in &self.variables {
+            match input {
+                VariableInput::Value(text) => {
+                    let Some((name, value)) = text.split_once('=') else {
+                        return Err(Error::Usage {
+                            message: format!("-var {text} has no value"),
+                            hint: "write -var NAME=VALUE".to_owned(),
+                        });
+                    };
+                    if name == switch {
+                        asked.push((name.to_owned(), value.to_owned()));
+                    } else {
+                        variables.push(input.clone());
+                    }
+                }
+                VariableInput::File(_) => variables.push(input.clone()),
+            }
+        }
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("TF_"))
+            .collect();
+        let state = self.common.state.clone();
+        Ok((Inputs { folder, variables, environment, state, variable }, asked))
+    }
+
+    /// What `-var` of the switch asks for.
+    fn asked(
+        &self,
+        asked: Vec<(String, String)>,
+        resolved: &Resolved,
+    ) -> Result<Option<bool>, Error> {
+        let Some((name, value)) = asked.into_iter().next_back() else { return Ok(None) };
+        if let Some(variable) = &resolved.variable
+            && variable.name != name
+        {
+            return Err(Error::Usage {
+                message: format!("{name} is not the switch of this folder: {} is", variable.name),
+                hint: format!("write -var {}={value}", variable.name),
+            });
+        }
+        match value.trim().trim_matches('"') {
+            "true" | "1" => Ok(Some(true)),
+            "false" | "0" => Ok(Some(false)),
+            other => Err(Error::Usage {
+                message: format!("{name} is true or false, not `{other}`"),
+                hint: format!("write -var {name}=true"),
+            }),
+        }
+    }
+
+    /// Pins what was resolved, so that a flip in an incident needs neither state nor backend.
+    pub(super) async fn pin(&self, opened: &mut Opened) {
+        if opened.pinned_at.is_some() || opened.resolved.folder.is_none() {
+            return;
+        }
+        let store = &opened.site.store;
+        let pinned = opened.resolved.pinned(clock::now());
+        let written = store.write(PINNED, &pinned, Expect::Anything).await;
+        if let Err(error) = written {
+            opened.site.warnings.push(format!(
+                "the targets could not be pinned ({error}), so a flip will need the Terraform state"
+            ));
+        }
+    }
+}
+
+fn from_pin(site: &SiteConfig, pinned: Pinned, error: &Unresolved) -> Resolved {
+    let (folder, account) = match &site.dns {
+        Some(DnsSource::Terraform { dir, account, .. }) => (Some(dir.clone()), account.clone()),
+        Some(DnsSource::Records { account, .. }) => (None, account.clone()),
+        None => (None, Account::default()),
+    };
+    let warning = format!(
+        "{error}: using the targets that were pinned {} ago, at {}",
+        age(pinned.at, clock::now()),
+        pinned.at
+    );
+    Resolved {
+        name: pinned.site,
+        records: pinned.records,
+        variable: pinned.variable,
+        folder,
+        warnings: vec![warning],
+        digest: pinned.digest,
+        account,
+    }
+}
+
+fn locked_by(lock: Lock, warnings: &mut Vec<String>) -> Option<String> {
+    match lock {
+        Lock::Free => None,
+        Lock::Held(holder) => {
+            Some(format!("{} ({}, {})", holder.who, holder.operation, holder.place))
+        }
+        Lock::Unseen { why } => {
+            warnings.push(format!("whether an apply is under way cannot be seen: {why}"));
+            None
+        }
+    }
+}
+
+fn variable_lever(
+    way: &VariableWay,
+    resolved: &Resolved,
+    switch: Option<&Switch>,
+) -> Option<Box<dyn Lever>> {
+    let Variable { name, without, overruled_by, workspaces, .. } = resolved.variable.as_ref()?;
+    match way {
+        VariableWay::None => None,
+        VariableWay::Tfvars { chosen } => {
+            let lever = VariableFile::new(resolved.folder.as_deref()?, name, *without)
+                .overruled_by(overruled_by.clone());
+            let others = if *chosen { Vec::new() } else { workspaces.clone() };
+            Some(Box::new(lever.among(others)))
+        }
+        VariableWay::Command(command) => {
+            let told = match switch.map(|switch| (switch.mode, switch.phase)) {
+                None => Some(false),
+                Some((mode, Phase::Moved { .. })) => Some(mode == Mode::Detour),
+                Some((_, Phase::Moving)) => None,
+            };
+            Some(Box::new(VariableCommand::new(name, command.clone(), told)))
+        }
+    }
+}
+
+fn settings(account: &Account) -> Settings {
+    let role = account.assume_role.clone();
+    Settings {
+        profile: account.profile.clone(),
+        region: account.region.clone(),
+        keys: None,
+        assume_role: role.map(|role_arn| AssumeRole {
+            role_arn,
+            external_id: None,
+            session_name: None,
+        }),
+    }
+}
+
+/// A name as one folder's name: what is not a letter, digit, `-`, `_` or an inner `.` becomes `%XX`.
+fn encoded(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for (index, byte) in name.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => text.push(char::from(byte)),
+            b'.' if index > 0 => text.push('.'),
+            other => text.push_str(&format!("%{other:02X}")),
+        }
+    }
+    text
+}
+
+/// How long ago, in the largest unit that says something.
+fn age(then: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(then).as_secs().max(0);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sites_name_cannot_lead_out_of_the_store() {
+        assert_eq!(encoded("app.example.com"), "app.example.com");
+        assert_eq!(encoded("../../etc"), "%2E.%2F..%2Fetc");
+        assert_eq!(encoded(".."), "%2E.");
+        assert_eq!(encoded("größe"), "gr%C3%B6%C3%9Fe");
+    }
+}

@@ -1,0 +1,309 @@
+//! `doctor`: every precondition tried now, each with a fix. Changes nothing, but for `--exercise`.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::args::DoctorArgs;
+use super::context::{Context, Opened};
+use super::error::Error;
+use super::report::{Form, Waiting, doctor_object, doctor_words};
+use crate::clock;
+use crate::config::{SwitchedRecord, Target};
+use crate::dns::{Allowed, Distribution, Zone, exercise};
+use crate::files;
+use crate::lever::{Lever, Position};
+use crate::store::{self, FileStore, SiteStore};
+use crate::switch::OperationId;
+
+/// A TTL above which visitors follow a flip so late that it should be lowered the day before.
+const LONG_TTL: u64 = 300;
+
+/// How a precondition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One precondition, tried.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Finding {
+    pub(super) id: &'static str,
+    pub(super) result: Outcome,
+    pub(super) reason: String,
+    pub(super) fix: Option<String>,
+}
+
+fn ok(id: &'static str, reason: impl Display) -> Finding {
+    Finding { id, result: Outcome::Ok, reason: reason.to_string(), fix: None }
+}
+
+fn warn(id: &'static str, reason: impl Display, fix: impl Into<String>) -> Finding {
+    Finding { id, result: Outcome::Warn, reason: reason.to_string(), fix: Some(fix.into()) }
+}
+
+fn fail(id: &'static str, reason: impl Display, fix: impl Into<String>) -> Finding {
+    Finding { id, result: Outcome::Fail, reason: reason.to_string(), fix: Some(fix.into()) }
+}
+
+pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Error> {
+    let config = context.config()?;
+    let site = config.site(context.common.site.as_deref())?;
+    let mut findings = vec![store(&context.store(&config, site)?).await];
+    match context.open_site(&config, site).await {
+        Ok(opened) => {
+            findings.push(targets(&opened));
+            findings.push(state_lock(&opened));
+            findings.push(identity(&opened).await);
+            findings.extend(zones(&opened).await);
+            findings.extend(levers(&opened).await);
+            findings.extend(distributions(&opened).await);
+            if args.exercise {
+                findings.push(exercised(context, &opened).await);
+            }
+        }
+        Err(error) => {
+            let fix = error.hint().unwrap_or_else(|| "put it right, then ask again".to_owned());
+            findings.push(fail("targets", super::report::message(&error), fix));
+        }
+    }
+    if context.report.form() == Form::Json {
+        context.report.object(&doctor_object(&findings))?;
+    } else {
+        context.report.data(&doctor_words(&findings))?;
+    }
+    let failed = findings.iter().filter(|finding| finding.result == Outcome::Fail).count();
+    match failed {
+        0 => Ok(0),
+        failed => Err(Error::Unwell { failed, all: findings.len() }),
+    }
+}
+
+async fn store(store: &SiteStore<FileStore>) -> Finding {
+    const ID: &str = "store-writable";
+    match store.lease("roadworks doctor").await {
+        Ok(_) => ok(ID, store.describe()),
+        Err(error @ store::Error::Leased { .. }) => warn(ID, &error, error.hint()),
+        Err(error) => fail(
+            ID,
+            super::report::message(&error.into()),
+            "make it writable, or name another store: store { url = .. }",
+        ),
+    }
+}
+
+fn targets(opened: &Opened) -> Finding {
+    const ID: &str = "targets";
+    let records = opened.resolved.records.len();
+    let known = format!("both targets of {records} {} are known", plural(records, "record"));
+    match opened.pinned_at {
+        None => ok(ID, known),
+        Some(at) => warn(
+            ID,
+            format!("{known}, but only as they were pinned at {at}"),
+            "make the Terraform state readable again, then run roadworks plan",
+        ),
+    }
+}
+
+fn state_lock(opened: &Opened) -> Finding {
+    const ID: &str = "state-lock";
+    match &opened.locked_by {
+        None => ok(ID, "nobody holds the lock of the Terraform state"),
+        Some(holder) => warn(
+            ID,
+            format!("{holder} holds the lock of the Terraform state"),
+            "wait until that run ends; if it is long gone: terraform force-unlock ID",
+        ),
+    }
+}
+
+async fn identity(opened: &Opened) -> Finding {
+    const ID: &str = "identity";
+    match opened.session.caller().await {
+        Ok(identity) => ok(ID, format!("{} in account {}", identity.arn, identity.account)),
+        Err(error) => fail(ID, &error, error.hint()),
+    }
+}
+
+async fn zones(opened: &Opened) -> Vec<Finding> {
+    let mut seen = Vec::new();
+    let mut findings = Vec::new();
+    for SwitchedRecord { key, .. } in &opened.resolved.records {
+        if seen.contains(&&key.zone_id) {
+            continue;
+        }
+        seen.push(&key.zone_id);
+        findings.push(match Zone::read(&opened.session, &key.zone_id).await {
+            Ok(zone) if zone.private => warn(
+                "zone",
+                format!("{} is a private zone: CloudFront cannot be its target", zone.name),
+                "use the public zone of the name",
+            ),
+            Ok(zone) => ok("zone", format!("{} ({})", zone.name, key.zone_id)),
+            Err(error) => fail("zone", &error, error.hint()),
+        });
+        findings.push(match Zone::may_change(&opened.session, &key.zone_id, &key.name).await {
+            Ok(Allowed::Yes) => ok("permission", "records may be changed"),
+            Ok(Allowed::No(error)) => fail(
+                "permission",
+                &error,
+                "allow route53:ChangeResourceRecordSets on the zone, and route53:GetChange",
+            ),
+            Err(error) => fail("permission", &error, error.hint()),
+        });
+    }
+    findings
+}
+
+async fn levers(opened: &Opened) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for lever in &opened.site.levers {
+        let of_name = lever.name() == "dns";
+        let id = if of_name { "record" } else { "variable" };
+        match lever.observe().await {
+            Err(error) => findings.push(fail(id, &error, error.hint())),
+            Ok(seen) => {
+                findings.push(match (lever.refusal(&seen), seen.position) {
+                    (Some(refusal), _) => fail(id, refusal.message, refusal.hint),
+                    (None, Position::Absent) => warn(
+                        id,
+                        &seen.detail,
+                        "the first flip makes it; check that the name is right",
+                    ),
+                    (None, _) => ok(id, format!("{}: {}", seen.position, seen.detail)),
+                });
+                let warnings = seen.warnings.iter();
+                findings.extend(
+                    warnings.map(|warning| warn(id, warning, "move it together, or accept it")),
+                );
+                if of_name {
+                    findings.push(ttl(lever.as_ref(), &seen));
+                }
+            }
+        }
+        if lever.kind() == "tfvars" {
+            findings.extend(opened.resolved.folder.as_deref().map(writable));
+        }
+    }
+    findings
+}
+
+fn ttl(lever: &dyn Lever, seen: &crate::lever::Observation) -> Finding {
+    let seconds = lever.settles_after(seen).as_secs();
+    if seconds > LONG_TTL + 1 {
+        warn(
+            "ttl",
+            format!("visitors may follow a flip only after {seconds} s"),
+            format!("lower the TTL to 60 s, at least {seconds} s before the flip"),
+        )
+    } else {
+        ok("ttl", format!("visitors follow a flip within {seconds} s"))
+    }
+}
+
+/// Whether the variables file could be written: by writing and removing a file that Terraform does not read.
+fn writable(folder: &Path) -> Finding {
+    const ID: &str = "variable-writable";
+    let probe = folder.join(".roadworks-doctor");
+    match files::write_whole(&probe, b"").and_then(|()| files::remove(&probe)) {
+        Ok(()) => ok(ID, folder.display()),
+        Err(error) => fail(
+            ID,
+            format!("{}: {error}", folder.display()),
+            "make the folder writable, or say in roadworks.hcl where the variable lives",
+        ),
+    }
+}
+
+async fn distributions(opened: &Opened) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for SwitchedRecord { key, maintenance, .. } in &opened.resolved.records {
+        let Some(Target::Alias { name: domain, .. }) = maintenance.as_ref().map(|set| &set.target)
+        else {
+            continue;
+        };
+        if domain.ends_with(".cloudfront.net") {
+            let name = key.name.replace("\\052", "*");
+            findings.push(distribution(opened, domain, &name).await);
+        }
+    }
+    findings
+}
+
+async fn distribution(opened: &Opened, domain: &str, name: &str) -> Finding {
+    const ID: &str = "distribution";
+    let found = match Distribution::of_domain(&opened.session, domain).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return warn(
+                ID,
+                format!("{domain} is not a distribution of this account, so it cannot be checked"),
+                format!(
+                    "check by hand that it is enabled and lists {name} with a certificate for it"
+                ),
+            );
+        }
+        Err(error) => {
+            return warn(ID, &error, "allow cloudfront:ListDistributions, or check it by hand");
+        }
+    };
+    let id = &found.id;
+    if !found.enabled {
+        return fail(ID, format!("{id} ({domain}) is disabled"), "enable the distribution");
+    }
+    if !found.lists(name) {
+        return fail(
+            ID,
+            format!("{id} ({domain}) does not list {name}: CloudFront would refuse its visitors"),
+            format!("add {name} to its alternate domain names, with a certificate that covers it"),
+        );
+    }
+    if !found.certificate {
+        return fail(
+            ID,
+            format!("{id} ({domain}) has no certificate of its own for {name}"),
+            "attach one from ACM in us-east-1",
+        );
+    }
+    if !found.deployed {
+        return warn(
+            ID,
+            format!("{id} ({domain}) is still being deployed"),
+            "wait until it is Deployed",
+        );
+    }
+    ok(ID, format!("{id} ({domain}) is enabled, deployed and lists {name}"))
+}
+
+async fn exercised(context: &Context, opened: &Opened) -> Finding {
+    const ID: &str = "exercise";
+    let Some(record) = opened.resolved.records.first() else {
+        return fail(ID, "there is no record", "see the other findings");
+    };
+    let waiting = Waiting::new(context.report);
+    let operation = OperationId::at(clock::now(), fastrand::u32(..));
+    let place = (record.key.zone_id.as_str(), record.key.name.as_str());
+    let done = exercise(&opened.session, place, &operation, &waiting).await;
+    waiting.ended();
+    match done {
+        Ok(took) => ok(
+            ID,
+            format!(
+                "a scratch record was made in {:.1} s, swapped in {:.1} s and removed in {:.1} s, each to INSYNC",
+                took.made.as_secs_f64(),
+                took.swapped.as_secs_f64(),
+                took.removed.as_secs_f64()
+            ),
+        ),
+        Err(error) => fail(ID, &error, error.hint()),
+    }
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
+}

@@ -1,0 +1,118 @@
+//! Why a verb did not do what it was asked, before an agent was even asked or after.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::terraform::backend::BackendError;
+use crate::{agent, config, store};
+
+/// What a verb can answer instead.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The words on the command line do not fit together.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to write instead.
+        hint: String,
+    },
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error(transparent)]
+    Unresolved(#[from] config::Unresolved),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Agent(#[from] agent::Error),
+    /// Somebody's `terraform` holds the state.
+    #[error(
+        "{holder} holds the lock of the Terraform state: an apply under way would put the record back"
+    )]
+    StateLocked {
+        /// Who, and since when, as far as the lock says.
+        holder: String,
+    },
+    /// Nobody is there to ask.
+    #[error("this moves {site} to {to}, and nobody confirmed it")]
+    NotConfirmed {
+        /// The site.
+        site: String,
+        /// The mode.
+        to: crate::switch::Mode,
+        /// How to confirm.
+        hint: String,
+    },
+    /// The end cannot be kept.
+    #[error("nobody could keep that end: no agent lives on this store")]
+    NobodyKeepsTheEnd,
+    /// What was to be waited for cannot be known here.
+    #[error("{0}")]
+    CannotWait(&'static str),
+    /// A file of the caller's.
+    #[error("{} cannot be {doing}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// `read` or `written`.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A saved plan that is not one.
+    #[error("{} is not a plan that this Roadworks wrote: {why}", path.display())]
+    NotAPlan {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A precondition failed.
+    #[error("{failed} of {all} preconditions failed")]
+    Unwell {
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        all: usize,
+    },
+    /// Ctrl-C.
+    #[error("interrupted: the switch stays as asked, and may be half way")]
+    Interrupted,
+    /// Nobody reads what we print.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Error {
+    /// The next step for a person.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Error::Usage { hint, .. } | Error::NotConfirmed { hint, .. } => Some(hint.clone()),
+            Error::Config(error) => Some(error.hint()),
+            Error::Unresolved(error) => error.hint(),
+            Error::Backend(error) => Some(error.hint()),
+            Error::Store(error) => Some(error.hint()),
+            Error::Agent(error) => Some(error.hint()),
+            Error::StateLocked { .. } => Some(
+                "wait until that run ends; if it is long gone: terraform force-unlock ID"
+                    .to_owned(),
+            ),
+            Error::NobodyKeepsTheEnd => {
+                Some("leave out --for and --until, and open with `roadworks open`".to_owned())
+            }
+            Error::CannotWait(_) => Some("wait for moved or settled".to_owned()),
+            Error::File { .. } => Some("check the path and your rights on it".to_owned()),
+            Error::NotAPlan { .. } => Some("make it anew: roadworks plan .. -out FILE".to_owned()),
+            Error::Unwell { .. } => {
+                Some("each failed line above says how to put it right".to_owned())
+            }
+            Error::Interrupted => Some(
+                "run the same command again to finish it, or `roadworks open` to go back"
+                    .to_owned(),
+            ),
+            Error::Output(_) => None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `open`, `detour` and their like: plan, confirm, carry out, wait, say what is so.
+
+use std::time::Duration;
+
+use super::args::{FlipArgs, Wait};
+use super::confirm::confirm;
+use super::context::{Context, Opened};
+use super::error::Error;
+use super::plan::{asked_twice, plan_of};
+use super::report::{Form, Waiting, plan_words, status_object, status_words};
+use crate::agent::{self, Done, Order, carry_out, look};
+use crate::clock;
+use crate::lever::Progress;
+use crate::switch::{Mode, Plan, Seen, Switch};
+
+pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<u8, Error> {
+    possible(args)?;
+    let mut opened = context.open().await?;
+    if opened.asked.is_some() {
+        return Err(asked_twice());
+    }
+    move_to(context, &mut opened, to, args).await
+}
+
+/// Moves an opened site to `to`, asking first as its mode's verb asks.
+pub(super) async fn move_to(
+    context: &Context,
+    opened: &mut Opened,
+    to: Mode,
+    args: &FlipArgs,
+) -> Result<u8, Error> {
+    opened.site.offers(to)?;
+    let sight = look(&opened.site).await?;
+    sight.refusal(&opened.site, &args.overrides)?;
+    context.pin(opened).await;
+    let plan = plan_of(opened, &sight, to);
+    let seen_version = sight.switch.as_ref().map_or(0, |(switch, _)| switch.version);
+    let by = who(opened).await;
+    if !sight.is_at(&opened.site, to) {
+        context.report.words(&plan_words(&plan));
+        if !args.yes {
+            let others = sight.switch.as_ref().map(|(switch, _)| switch);
+            let others = others.filter(|switch| switch.mode != Mode::Open && switch.by != by);
+            confirm(context.report, &opened.site.name, to, others)?;
+        }
+    }
+    carry_out_plan(context, opened, Agreed { plan, seen_version, by }, args).await
+}
+
+/// A plan that somebody said yes to.
+pub(super) struct Agreed {
+    pub(super) plan: Plan,
+    pub(super) seen_version: u64,
+    /// Who did.
+    pub(super) by: String,
+}
+
+/// Carries out what was agreed to, waits as asked, and says what is so.
+pub(super) async fn carry_out_plan(
+    context: &Context,
+    opened: &Opened,
+    agreed: Agreed,
+    args: &FlipArgs,
+) -> Result<u8, Error> {
+    if let Some(holder) = &opened.locked_by {
+        return Err(Error::StateLocked { holder: holder.clone() });
+    }
+    let order = Order {
+        to: agreed.plan.to,
+        by: agreed.by,
+        reason: args.reason.clone(),
+        overrides: args.overrides.clone(),
+        agreed: agreed.plan.steps,
+        seen_version: agreed.seen_version,
+        timeout: args.timeout,
+    };
+    let waiting = Waiting::new(context.report);
+    let done = tokio::select! {
+        done = carry_out(&opened.site, &order, &waiting) => done.map_err(Error::from),
+        () = interrupted() => Err(Error::Interrupted),
+    };
+    waiting.ended();
+    let done = done?;
+    if args.wait == Some(Wait::Settled)
+        && let Some(switch) = &done.switch
+    {
+        settled(context, switch, args.timeout).await?;
+    }
+    say(context, opened, &done).await
+}
+
+async fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Error> {
+    let sight = look(&opened.site).await?;
+    let now = clock::now();
+    if context.report.form() == Form::Json {
+        context.report.object(&status_object(&opened.site, &sight, now))?;
+        return Ok(0);
+    }
+    let what = match (done.changed, done.took) {
+        (false, _) => "No changes.".to_owned(),
+        (true, took) => format!("Moved in {:.1} s.", took.as_secs_f64()),
+    };
+    context.report.words(&what);
+    context.report.data(&status_words(&opened.site, &sight, now))?;
+    Ok(0)
+}
+
+/// Refuses what this verb could not keep, before anything is read.
+pub(super) fn possible(args: &FlipArgs) -> Result<(), Error> {
+    if args.r#for.is_some() || args.until.is_some() {
+        return Err(Error::NobodyKeepsTheEnd);
+    }
+    match args.wait {
+        Some(Wait::None) => Err(Error::CannotWait(
+            "--wait none leaves the move to an agent, and no agent lives on this store",
+        )),
+        Some(Wait::Quiet) => Err(Error::CannotWait(
+            "nothing here counts the requests at the old target, so quiet cannot be seen",
+        )),
+        Some(Wait::Moved | Wait::Settled) | None => Ok(()),
+    }
+}
+
+async fn settled(context: &Context, switch: &Switch, timeout: Duration) -> Result<(), Error> {
+    let waiting = Waiting::new(context.report);
+    let began = clock::monotonic();
+    let wait = async {
+        while switch.seen(clock::now()) < Seen::Settled {
+            waiting.waiting(
+                "dns",
+                "old answers to expire",
+                clock::monotonic().duration_since(began),
+            );
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(timeout, wait) => {
+            ended.map_err(|_| agent::Error::GaveUp { waited: timeout }.into())
+        }
+        () = interrupted() => Err(Error::Interrupted),
+    };
+    waiting.ended();
+    ended
+}
+
+async fn interrupted() {
+    // Without a handler Ctrl-C still ends the process, which a later run mends like any crash.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Who really asks: the AWS caller identity, else the user on this machine.
+pub(super) async fn who(opened: &Opened) -> String {
+    match opened.session.caller().await {
+        Ok(identity) => identity.arn,
+        Err(_) => user(),
+    }
+}
+
+/// `user@host`
+fn user() -> String {
+    let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = of("USER").or_else(|| of("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = of("HOSTNAME").unwrap_or_else(|| host.trim().to_owned());
+    format!("{user}@{host}")
+}

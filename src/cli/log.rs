@@ -1,0 +1,20 @@
+//! `log`: what happened, by whom. Needs the store and nothing else.
+
+use super::args::LogArgs;
+use super::context::Context;
+use super::error::Error;
+use super::report::{Form, log_object, log_words};
+use crate::audit;
+
+pub(super) async fn run(context: &Context, args: &LogArgs) -> Result<u8, Error> {
+    let config = context.config()?;
+    let site = config.site(context.common.site.as_deref())?;
+    let store = context.store(&config, site)?;
+    let entries = audit::log(&store, args.limit).await?;
+    if context.report.form() == Form::Json {
+        context.report.object(&log_object(&entries))?;
+    } else {
+        context.report.data(&log_words(&entries))?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,156 @@
+//! `plan`: what would change, lever by lever. Writes nothing but the pinned targets and the file of `-out`.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::args::PlanArgs;
+use super::context::{Context, Opened};
+use super::error::Error;
+use super::report::{Form, plan_object, plan_words};
+use crate::agent::{Sight, look};
+use crate::dns::Route53;
+use crate::files;
+use crate::switch::{Mode, Plan};
+
+/// The exit code of `-detailed-exitcode` where something would change.
+const CHANGES: u8 = 2;
+/// A plan is a few kilobytes.
+const LARGEST: usize = 8 << 20;
+
+/// A plan as a file: the approval of exactly these steps.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SavedPlan {
+    format: u32,
+    /// What was planned.
+    #[serde(flatten)]
+    pub(super) plan: Plan,
+    /// The version of the switch that it was planned from; 0 where there was none.
+    pub(super) switch_version: u64,
+    /// SHA-256 of Terraform's files.
+    pub(super) digest: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<u8, Error> {
+    let wanted = args.mode.as_deref().map(mode_word).transpose()?;
+    let mut opened = context.open().await?;
+    let to = match (wanted, opened.asked) {
+        (Some(_), Some(_)) => return Err(asked_twice()),
+        (Some(mode), None) => mode,
+        (None, Some(value)) => opened.mode_of(value),
+        (None, None) => default_mode(&opened).await?,
+    };
+    opened.site.offers(to)?;
+    let sight = look(&opened.site).await?;
+    sight.refusal(&opened.site, &args.overrides)?;
+    context.pin(&mut opened).await;
+    let plan = plan_of(&opened, &sight, to);
+    if let Some(path) = &args.out {
+        save(path, &plan, &sight, &opened)?;
+    }
+    if args.as_aws_cli {
+        context.report.data(&as_aws_cli(&opened, &plan).await?)?;
+    } else if context.report.form() == Form::Json {
+        context.report.object(&plan_object(&plan))?;
+    } else {
+        context.report.data(&plan_words(&plan))?;
+        context.report.words(&next_step(&plan, args.out.as_deref()));
+    }
+    Ok(if args.detailed_exitcode && plan.changes() { CHANGES } else { 0 })
+}
+
+/// The plan with everything that a person should know before saying yes.
+pub(super) fn plan_of(opened: &Opened, sight: &Sight, to: Mode) -> Plan {
+    let mut plan = sight.plan(&opened.site, to);
+    if let Some(holder) = &opened.locked_by {
+        plan.warnings.push(format!(
+            "{holder} holds the lock of the Terraform state: a flip is refused until it is free"
+        ));
+    }
+    if plan.steps.iter().any(|step| step.kind == "tfvars") {
+        plan.warnings.push(
+            "the variables file makes `terraform apply` agree in this folder only: a pipeline that runs elsewhere still has its own value".to_owned(),
+        );
+    }
+    plan
+}
+
+/// Towards what the variable asks, in a bare folder; else towards what the switch asks.
+pub(super) async fn default_mode(opened: &Opened) -> Result<Mode, Error> {
+    match &opened.resolved.variable {
+        Some(variable) => Ok(opened.mode_of(variable.value)),
+        None => {
+            let switch = opened.site.store.switch().await?;
+            Ok(switch.map_or(Mode::Open, |(switch, _)| switch.mode))
+        }
+    }
+}
+
+pub(super) fn asked_twice() -> Error {
+    Error::Usage {
+        message: "a mode and -var of the switch ask for two things".to_owned(),
+        hint: "give one of them".to_owned(),
+    }
+}
+
+fn mode_word(word: &str) -> Result<Mode, Error> {
+    word.parse().map_err(|error: crate::switch::UnknownMode| Error::Usage {
+        message: error.to_string(),
+        hint: "for example: roadworks plan detour".to_owned(),
+    })
+}
+
+fn next_step(plan: &Plan, saved: Option<&Path>) -> String {
+    match (plan.changes(), saved) {
+        (false, _) => "Nothing to do.".to_owned(),
+        (true, Some(path)) => format!("Next: roadworks apply {}", path.display()),
+        (true, None) => {
+            let verb = if plan.to == Mode::Closed { "close" } else { plan.to.word() };
+            format!("Next: roadworks {verb}")
+        }
+    }
+}
+
+fn save(path: &Path, plan: &Plan, sight: &Sight, opened: &Opened) -> Result<(), Error> {
+    let saved = SavedPlan {
+        format: 1,
+        plan: plan.clone(),
+        switch_version: sight.switch.as_ref().map_or(0, |(switch, _)| switch.version),
+        digest: opened.resolved.digest.clone(),
+    };
+    let failed = |source| Error::File { path: path.to_owned(), doing: "written", source };
+    let text =
+        serde_json::to_string_pretty(&saved).map_err(|error| failed(io::Error::other(error)))?;
+    files::write_whole(path, text.as_bytes()).map_err(failed)
+}
+
+/// A plan that `save` wrote.
+pub(super) fn saved(path: &Path) -> Result<SavedPlan, Error> {
+    let content = files::read_up_to(path, LARGEST)
+        .and_then(|content| content.ok_or_else(|| io::ErrorKind::NotFound.into()))
+        .map_err(|source| Error::File { path: path.to_owned(), doing: "read", source })?;
+    let not_one = |why: String| Error::NotAPlan { path: path.to_owned(), why };
+    let plan: SavedPlan =
+        serde_json::from_slice(&content).map_err(|error| not_one(error.to_string()))?;
+    if plan.format != 1 {
+        return Err(not_one(format!("its format is {}", plan.format)));
+    }
+    Ok(plan)
+}
+
+async fn as_aws_cli(opened: &Opened, plan: &Plan) -> Result<String, Error> {
+    let name = Route53::new(opened.session.clone(), opened.resolved.records.clone());
+    let (make, undo) = name.as_aws_cli(&plan.steps).await.map_err(crate::agent::Error::from)?;
+    if make.is_empty() {
+        return Ok(format!("# {}: no changes, it is {} already", plan.site, plan.to));
+    }
+    Ok(format!(
+        "# {}: from {} to {}\n{}\n\n# and back\n{}",
+        plan.site,
+        plan.from,
+        plan.to,
+        make.join("\n"),
+        undo.join("\n")
+    ))
+}

@@ -1,0 +1,50 @@
+//! `status`: what visitors get, what was asked for, and how far it is.
+
+use serde_json::json;
+
+use super::args::StatusArgs;
+use super::context::{Context, Opened};
+use super::error::Error;
+use super::report::{Form, status_object, status_words};
+use crate::agent::look;
+use crate::clock;
+use crate::switch::Mode;
+
+/// The exit code of `-detailed-exitcode` where a site is not open.
+const NOT_OPEN: u8 = 2;
+
+pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Error> {
+    let config = context.config()?;
+    let several = context.common.site.is_none() && config.sites.len() > 1;
+    let mut objects = Vec::new();
+    let mut open = true;
+    if several {
+        for site in &config.sites {
+            let opened = context.open_site(&config, site).await?;
+            open &= one(context, &opened, &mut objects).await? == Mode::Open;
+        }
+    } else {
+        let opened = context.open().await?;
+        open = one(context, &opened, &mut objects).await? == Mode::Open;
+    }
+    if context.report.form() == Form::Json {
+        let only = if several { None } else { objects.pop() };
+        context.report.object(&only.unwrap_or_else(|| json!({ "format": 1, "sites": objects })))?;
+    }
+    Ok(if args.detailed_exitcode && !open { NOT_OPEN } else { 0 })
+}
+
+async fn one(
+    context: &Context,
+    opened: &Opened,
+    objects: &mut Vec<serde_json::Value>,
+) -> Result<Mode, Error> {
+    let sight = look(&opened.site).await?;
+    let now = clock::now();
+    if context.report.form() == Form::Json {
+        objects.push(status_object(&opened.site, &sight, now));
+    } else {
+        context.report.data(&status_words(&opened.site, &sight, now))?;
+    }
+    Ok(sight.mode(&opened.site))
+}

@@ -1,0 +1,131 @@
+//! Why a site's targets are not known.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::hcl::{Diagnostic, Place};
+use crate::terraform;
+use crate::terraform::backend::BackendError;
+use crate::terraform::plans::PlansError;
+
+/// Why a site's records and their targets could not be learned.
+#[derive(Debug, thiserror::Error)]
+pub enum Unresolved {
+    /// The `.tf` files do not tell.
+    #[error(transparent)]
+    Terraform(#[from] terraform::Error),
+    /// Our evaluator refuses, and Terraform itself could not be asked.
+    #[error("{error}")]
+    Beyond {
+        /// Why we refuse.
+        error: terraform::Error,
+        /// Why Terraform could not be asked.
+        by_terraform: PlansError,
+    },
+    /// Two plans do not tell.
+    #[error(transparent)]
+    Plans(#[from] PlansError),
+    /// A file of `-from-plans`.
+    #[error("{} cannot be read: {source}", path.display())]
+    PlanFile {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The state cannot be read.
+    #[error("{message}")]
+    State {
+        /// Why not.
+        message: String,
+        /// What to do.
+        hint: String,
+        /// Whether better credentials are the way out.
+        credentials: bool,
+    },
+    /// Nothing was applied yet, or the state is somewhere else.
+    #[error("`{expression}` is known only from the Terraform state, and there is none")]
+    NoState {
+        /// The expression that needs it.
+        expression: String,
+        /// Where it stands.
+        place: Place,
+    },
+    /// The site has no lever that moves a name.
+    #[error("the site has no `dns` block")]
+    NoRecords,
+}
+
+impl Unresolved {
+    /// A state that could not be read.
+    pub(super) fn of_state(error: &BackendError) -> Unresolved {
+        let mut message = error.to_string();
+        if let Some(cause) = std::error::Error::source(error) {
+            message = format!("{message}: {cause}");
+        }
+        Unresolved::State { message, hint: error.hint(), credentials: error.is_about_credentials() }
+    }
+
+    /// Whether the targets that a plan pinned earlier are the way out.
+    pub fn state_is_out_of_reach(&self) -> bool {
+        matches!(self, Unresolved::State { .. } | Unresolved::NoState { .. })
+    }
+
+    /// Whether better credentials are the way out.
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(self, Unresolved::State { credentials: true, .. })
+    }
+
+    /// A kebab-case word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Unresolved::Terraform(error) | Unresolved::Beyond { error, .. } => error.code(),
+            Unresolved::Plans(_) | Unresolved::PlanFile { .. } => "bad-plans",
+            Unresolved::State { credentials: true, .. } => "credentials",
+            Unresolved::State { .. } => "state-unreadable",
+            Unresolved::NoState { .. } => "no-state",
+            Unresolved::NoRecords => "bad-config",
+        }
+    }
+
+    /// The next step for a person.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Unresolved::Terraform(error) => error.hint(),
+            Unresolved::Beyond { error, by_terraform } => Some(format!(
+                "{}terraform itself could not be asked ({by_terraform}): {}",
+                error.hint().map(|hint| format!("{hint}; ")).unwrap_or_default(),
+                by_terraform.hint()
+            )),
+            Unresolved::Plans(error) => Some(error.hint()),
+            Unresolved::PlanFile { .. } => {
+                Some("-from-plans takes two files of `terraform show -json`".to_owned())
+            }
+            Unresolved::State { hint, .. } => Some(hint.clone()),
+            Unresolved::NoState { .. } => Some(
+                "name the state with -state, or write the targets into roadworks.hcl: dns \"route53\"".to_owned(),
+            ),
+            Unresolved::NoRecords => Some("add dns \"terraform\" { dir = \"..\" }".to_owned()),
+        }
+    }
+
+    /// Where, if it stands in a file.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Unresolved::Terraform(error) | Unresolved::Beyond { error, .. } => error.place(),
+            Unresolved::NoState { place, .. } => Some(place),
+            Unresolved::Plans(_)
+            | Unresolved::PlanFile { .. }
+            | Unresolved::State { .. }
+            | Unresolved::NoRecords => None,
+        }
+    }
+
+    /// The message with the text that it points into, where it has one.
+    pub fn diagnostic(&self) -> Option<&Diagnostic> {
+        match self {
+            Unresolved::Terraform(error) => error.diagnostic(),
+            _ => None,
+        }
+    }
+}

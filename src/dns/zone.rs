@@ -1,0 +1,78 @@
+//! A hosted zone, as far as a change in it depends on it. Changes nothing.
+
+use aws_sdk_route53::Client;
+use aws_sdk_route53::types::{
+    Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType,
+};
+
+use super::wire::name_of;
+use crate::aws::{Error, Retry, Session};
+
+/// A hosted zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone {
+    /// Its name, without trailing dot.
+    pub name: String,
+    /// Whether only some networks see it.
+    pub private: bool,
+}
+
+/// Whether AWS would let us change records.
+#[derive(Debug)]
+pub enum Allowed {
+    /// It looked at the change, and refused it for what it is.
+    Yes,
+    /// It does not let us.
+    No(Error),
+}
+
+impl Zone {
+    /// Reads the zone. Cancel safe.
+    pub async fn read(session: &Session, id: &str) -> Result<Zone, Error> {
+        let client = Client::new(&session.config(Retry::Standard));
+        let answer = client.get_hosted_zone().id(id).send().await;
+        let answer = answer.map_err(|error| session.sort(&error))?;
+        let zone = answer.hosted_zone.ok_or_else(|| Error::Service {
+            code: "GetHostedZone".to_owned(),
+            message: format!("the answer says nothing of {id}"),
+            request_id: None,
+        })?;
+        let private = zone.config.is_some_and(|config| config.private_zone);
+        Ok(Zone { name: name_of(&zone.name), private })
+    }
+
+    /// Asks to remove a record that does not exist: AWS checks the right first, and then finds nothing to do.
+    pub async fn may_change(session: &Session, id: &str, name: &str) -> Result<Allowed, Error> {
+        let request = |reason: String| Error::Request { reason };
+        let value = ResourceRecord::builder().value("\"roadworks doctor\"").build();
+        let record = ResourceRecordSet::builder()
+            .name(format!("_roadworks-doctor.{}.", name.trim_start_matches("\\052.")))
+            .r#type(RrType::Txt)
+            .ttl(1)
+            .resource_records(value.map_err(|error| request(error.to_string()))?)
+            .build()
+            .map_err(|error| request(error.to_string()))?;
+        let change = Change::builder()
+            .action(ChangeAction::Delete)
+            .resource_record_set(record)
+            .build()
+            .map_err(|error| request(error.to_string()))?;
+        let batch = ChangeBatch::builder()
+            .changes(change)
+            .build()
+            .map_err(|error| request(error.to_string()))?;
+        let client = Client::new(&session.config(Retry::Never));
+        let answer = client
+            .change_resource_record_sets()
+            .hosted_zone_id(id)
+            .change_batch(batch)
+            .send()
+            .await;
+        match answer.map_err(|error| session.sort(&error)) {
+            Ok(_) => Ok(Allowed::Yes),
+            Err(Error::Service { code, .. }) if code != "NoSuchHostedZone" => Ok(Allowed::Yes),
+            Err(error @ Error::Credentials { .. }) => Ok(Allowed::No(error)),
+            Err(error) => Err(error),
+        }
+    }
+}
