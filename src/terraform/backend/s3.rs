@@ -24,6 +24,7 @@ pub(super) struct Objects {
     /// Locks that only `DynamoDB` knows.
     table: Option<String>,
     session: crate::aws::Settings,
+    keys: Option<Keys>,
     location: Location,
     opened: OnceCell<Bucket>,
 }
@@ -46,6 +47,7 @@ impl Objects {
             bucket: settings.required("bucket")?,
             table: settings.text("dynamodb_table"),
             session: session(settings),
+            keys: keys(settings),
             location: location(settings),
             opened: OnceCell::new(),
             key,
@@ -101,7 +103,7 @@ impl Objects {
 
     async fn bucket(&self) -> Result<&Bucket, BackendError> {
         let open = || async {
-            let session = Session::load(&self.session).await;
+            let session = Session::with_keys(&self.session, self.keys.as_ref()).await;
             Bucket::open(&session, &self.bucket, &self.location)
         };
         self.opened.get_or_try_init(open).await.map_err(|source| self.failed(source))
@@ -136,16 +138,17 @@ fn session(settings: &Settings) -> crate::aws::Settings {
     crate::aws::Settings {
         profile: settings.text("profile"),
         region: settings.text("region"),
-        keys: settings
-            .text("access_key")
-            .zip(settings.text("secret_key"))
-            .map(|(id, secret)| Keys { id, secret, token: settings.text("token") }),
         assume_role: of_role("role_arn", "role_arn").map(|role_arn| AssumeRole {
             role_arn,
             external_id: of_role("external_id", "external_id"),
             session_name: of_role("session_name", "session_name"),
         }),
     }
+}
+
+fn keys(settings: &Settings) -> Option<Keys> {
+    let (id, secret) = settings.text("access_key").zip(settings.text("secret_key"))?;
+    Some(Keys { id, secret, token: settings.text("token") })
 }
 
 fn location(settings: &Settings) -> Location {
