@@ -314,7 +314,6 @@ fn settings(account: &Account) -> Settings {
     Settings {
         profile: account.profile.clone(),
         region: account.region.clone(),
-        keys: None,
         assume_role: role.map(|role_arn| AssumeRole {
             role_arn,
             external_id: None,
