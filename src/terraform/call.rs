@@ -32,7 +32,7 @@ fn attempt(scope: Scope<'_, '_>, function: &FuncCall) -> Eval<Value> {
     for argument in &function.args {
         match evaluate(scope, argument) {
             Ok(value) => return Ok(value),
-            Err(fault) if fault.is_limit() => return Err(fault),
+            Err(fault) if fault.is_last() => return Err(fault),
             Err(_next) => {}
         }
     }
@@ -47,7 +47,7 @@ fn possible(scope: Scope<'_, '_>, function: &FuncCall) -> Eval<Value> {
     match evaluate(scope, argument) {
         Ok(unknown @ Value::Unknown(_)) => Ok(unknown),
         Ok(_) => Ok(Value::Bool(true)),
-        Err(fault) if fault.is_limit() => Err(fault),
+        Err(fault) if fault.is_last() => Err(fault),
         Err(_impossible) => Ok(Value::Bool(false)),
     }
 }

@@ -58,6 +58,8 @@ fn object(scope: Scope<'_, '_>, entries: &Object) -> Eval<Value> {
     for (key, value) in entries {
         let key = match key {
             ObjectKey::Ident(name) => name.value().as_str().to_owned(),
+            // Words that are values elsewhere are names here.
+            ObjectKey::Expression(Expression::Null(_)) => "null".to_owned(),
             ObjectKey::Expression(expression) => {
                 if matches!(expression, Expression::Traversal(_)) {
                     let message = "wrap the key in parentheses if it is meant as a reference";
@@ -98,7 +100,15 @@ pub(super) fn converted(
 /// A condition's truth, or the unknown that it is.
 pub(super) fn truth(scope: Scope<'_, '_>, expression: &Expression) -> Eval<Result<bool, Value>> {
     let value = evaluate(scope, expression)?;
-    match converted(scope, expression, &value, &Type::Bool)? {
+    bool_of(scope, expression, &value)
+}
+
+fn bool_of(
+    scope: Scope<'_, '_>,
+    expression: &Expression,
+    value: &Value,
+) -> Eval<Result<bool, Value>> {
+    match converted(scope, expression, value, &Type::Bool)? {
         Value::Bool(truth) => Ok(Ok(truth)),
         Value::Null => scope.wrong(span(expression), "a condition must not be null"),
         unknown => Ok(Err(unknown)),
@@ -119,7 +129,7 @@ fn choose(scope: Scope<'_, '_>, conditional: &Conditional) -> Eval<Value> {
     let value = evaluate(scope, chosen)?;
     let other = match evaluate(scope, other) {
         Ok(other) => other,
-        Err(fault) if fault.is_limit() => return Err(fault),
+        Err(fault) if fault.is_last() => return Err(fault),
         Err(_not_taken) => return Ok(value),
     };
     let Some(kind) = convert::unify(&[type_of(&value), type_of(&other)]) else {
@@ -173,6 +183,10 @@ fn logical(scope: Scope<'_, '_>, operation: &BinaryOp) -> Eval<Value> {
     let settles = *operation.operator.value() == BinaryOperator::Or;
     let left = truth(scope, &operation.lhs_expr)?;
     if left == Ok(settles) {
+        // Its type is checked all the same.
+        if let Ok(right) = evaluate(scope, &operation.rhs_expr) {
+            bool_of(scope, &operation.rhs_expr, &right)?.ok();
+        }
         return Ok(Value::Bool(settles));
     }
     let right = truth(scope, &operation.rhs_expr)?;

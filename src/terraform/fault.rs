@@ -17,22 +17,22 @@ pub(super) struct Fault {
 enum FaultKind {
     /// The expression is wrong: `try` goes on.
     Wrong,
-    /// A limit of ours: nothing goes on.
-    Limit,
+    /// A limit of ours, or what Terraform refuses before it evaluates: nothing goes on.
+    Last,
 }
 
 /// What an expression comes to.
 pub(super) type Eval<T> = Result<T, Fault>;
 
 impl Fault {
-    /// A limit of ours, which `try` must not hide.
-    pub(super) fn limit(diagnostic: Diagnostic) -> Self {
-        Self { diagnostic: Rc::new(diagnostic), kind: FaultKind::Limit }
+    /// An error that `try` must not hide.
+    pub(super) fn last(diagnostic: Diagnostic) -> Self {
+        Self { diagnostic: Rc::new(diagnostic), kind: FaultKind::Last }
     }
 
-    /// Whether `try` may go on.
-    pub(super) fn is_limit(&self) -> bool {
-        self.kind == FaultKind::Limit
+    /// Whether `try` must not go on.
+    pub(super) fn is_last(&self) -> bool {
+        self.kind == FaultKind::Last
     }
 }
 

@@ -6,6 +6,7 @@ mod access;
 pub mod backend;
 mod blocks;
 mod call;
+mod console;
 mod constraint;
 pub mod convert;
 mod decimal;
@@ -37,6 +38,7 @@ mod trials;
 mod value;
 mod variables;
 
+pub use console::console;
 pub use error::Error;
 pub use find::{MovedRecord, OUR_FILE, Sibling, Switchboard, Warning, find_switch};
 pub use folder::{Folder, Inputs, VariableInput, load};

@@ -228,7 +228,7 @@ impl<'s, 'f> Scope<'s, 'f> {
             return Ok(());
         }
         let message = format!("evaluating this folder takes more than {MOST_STEPS} steps");
-        Err(Fault::limit(self.source.diagnostic(span(), message)))
+        Err(Fault::last(self.source.diagnostic(span(), message)))
     }
 
     /// Runs one level deeper, unless that is too deep.
@@ -240,7 +240,7 @@ impl<'s, 'f> Scope<'s, 'f> {
         let depth = self.world.depth.get();
         if depth >= DEEPEST {
             let message = format!("more than {DEEPEST} expressions inside each other");
-            return Err(Fault::limit(self.source.diagnostic(span(), message)));
+            return Err(Fault::last(self.source.diagnostic(span(), message)));
         }
         self.world.depth.set(depth + 1);
         let result = work();
@@ -263,7 +263,7 @@ impl<'s, 'f> Scope<'s, 'f> {
     pub(super) fn local(&self, name: &str, span: Range<usize>) -> Eval<Rc<Value>> {
         let Some(attribute) = self.instance.module.locals.get(name) else {
             let known = self.instance.module.locals.keys().map(String::as_str);
-            return Err(self.missing(span, &format!("local.{name}"), name, known).into());
+            return Err(Fault::last(self.missing(span, &format!("local.{name}"), name, known)));
         };
         let scope = Scope::of(self.world, self.instance, &attribute.source);
         self.world.once(

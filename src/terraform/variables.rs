@@ -148,7 +148,7 @@ pub(super) fn value(scope: Scope<'_, '_>, name: &str, here: Range<usize>) -> Eva
         Some(origin) => {
             let Some(declared) = declared else {
                 let known = scope.instance.module.variables.keys().map(String::as_str);
-                return Err(scope.missing(here, &format!("var.{name}"), name, known).into());
+                return Err(Fault::last(scope.missing(here, &format!("var.{name}"), name, known)));
             };
             let parent = |attribute: &Attribute| {
                 let scope = Scope::of(scope.world, &origin.parent, &attribute.source);
@@ -177,7 +177,7 @@ pub(super) fn value(scope: Scope<'_, '_>, name: &str, here: Range<usize>) -> Eva
                 Some(nearest) => format!("did you mean `var.{nearest}`?"),
                 None => format!("give it one with -var {name}=.. or in a .tfvars file"),
             };
-            Err(scope.source.diagnostic(here, message).with_hint(hint).into())
+            Err(Fault::last(scope.source.diagnostic(here, message).with_hint(hint)))
         }
     }
 }

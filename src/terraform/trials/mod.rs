@@ -1,6 +1,7 @@
 //! Tests of whole folders: what is written on disk -> the switch that is found.
 
 mod finding;
+mod language;
 
 use std::path::{Path, PathBuf};
 
