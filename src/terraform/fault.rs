@@ -45,6 +45,6 @@ impl From<Diagnostic> for Fault {
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let diagnostic = Box::new((*fault.diagnostic).clone());
-        if fault.is_limit() { Self::Beyond(diagnostic) } else { Self::Wrong(diagnostic) }
+        if fault.is_last() { Self::Beyond(diagnostic) } else { Self::Wrong(diagnostic) }
     }
 }
