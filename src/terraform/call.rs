@@ -22,7 +22,7 @@ pub(super) fn call(scope: Scope<'_, '_>, function: &FuncCall) -> Eval<Value> {
             let name = format!("{}::{short}", namespace.join("::"));
             let message = format!("the function \"{name}\" belongs to a provider");
             let hint = "only Terraform can call it: let it make the plans with -from-plans";
-            Err(scope.source.diagnostic(span(function), message).with_hint(hint).into())
+            Err(Fault::beyond(scope.source.diagnostic(span(function), message).with_hint(hint)))
         }
     }
 }
@@ -168,7 +168,12 @@ fn builtin(
     };
     let answer = functions::call(name, arguments, &context).map_err(|error| {
         let diagnostic = scope.source.diagnostic(span(function), error.to_string());
-        Fault::from(diagnostic.with_hint(error.hint()))
+        let diagnostic = diagnostic.with_hint(error.hint());
+        match error {
+            functions::Error::Refused { .. } => Fault::from(diagnostic),
+            functions::Error::NoSuchFunction { .. } => Fault::last(diagnostic),
+            functions::Error::NotSupported { .. } => Fault::beyond(diagnostic),
+        }
     })?;
     scope.charge(access::weight(&answer), || span(function))?;
     Ok(answer)

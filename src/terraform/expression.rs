@@ -10,7 +10,7 @@ use hcl_edit::expr::{
 };
 
 use super::convert::{self, Mismatch, Type, type_of};
-use super::fault::Eval;
+use super::fault::{Eval, Fault};
 use super::scope::{Binding, Scope};
 use super::{Number, NumberError, Value, access, call, template};
 
@@ -127,11 +127,7 @@ fn choose(scope: Scope<'_, '_>, conditional: &Conditional) -> Eval<Value> {
         (&conditional.false_expr, &conditional.true_expr)
     };
     let value = evaluate(scope, chosen)?;
-    let other = match evaluate(scope, other) {
-        Ok(other) => other,
-        Err(fault) if fault.is_last() => return Err(fault),
-        Err(_not_taken) => return Ok(value),
-    };
+    let Ok(other) = evaluate(scope, other) else { return Ok(value) };
     let Some(kind) = convert::unify(&[type_of(&value), type_of(&other)]) else {
         let message = "both results of a conditional must have the same type";
         return scope.wrong(span(conditional), message);
@@ -239,7 +235,8 @@ fn numeric(
         Ok(number) => Ok(Value::Number(number)),
         Err(error) => {
             let diagnostic = scope.source.diagnostic(span(expression), error.to_string());
-            Err(diagnostic.with_hint(error.hint()).into())
+            // Terraform answers infinity, or more digits than we carry.
+            Err(Fault::beyond(diagnostic.with_hint(error.hint())))
         }
     }
 }

@@ -17,8 +17,11 @@ pub(super) struct Fault {
 enum FaultKind {
     /// The expression is wrong: `try` goes on.
     Wrong,
-    /// A limit of ours, or what Terraform refuses before it evaluates: nothing goes on.
+    /// What Terraform refuses before it evaluates: nothing goes on.
     Last,
+    /// What Terraform itself might answer: a limit of ours, a function that we lack. Nothing goes on, because `try`
+    /// would then choose otherwise than Terraform.
+    Beyond,
 }
 
 /// What an expression comes to.
@@ -30,9 +33,14 @@ impl Fault {
         Self { diagnostic: Rc::new(diagnostic), kind: FaultKind::Last }
     }
 
+    /// An error that Terraform itself might not have.
+    pub(super) fn beyond(diagnostic: Diagnostic) -> Self {
+        Self { diagnostic: Rc::new(diagnostic), kind: FaultKind::Beyond }
+    }
+
     /// Whether `try` must not go on.
     pub(super) fn is_last(&self) -> bool {
-        self.kind == FaultKind::Last
+        self.kind != FaultKind::Wrong
     }
 }
 
@@ -45,6 +53,9 @@ impl From<Diagnostic> for Fault {
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let diagnostic = Box::new((*fault.diagnostic).clone());
-        if fault.is_last() { Self::Beyond(diagnostic) } else { Self::Wrong(diagnostic) }
+        match fault.kind {
+            FaultKind::Beyond => Self::Beyond(diagnostic),
+            FaultKind::Wrong | FaultKind::Last => Self::Wrong(diagnostic),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::access::{Path, Start};
 use super::convert::{self, Type};
 use super::expression::{entries, evaluate, span};
-use super::fault::Eval;
+use super::fault::{Eval, Fault};
 use super::module::Call;
 use super::scope::{Each, Instance, Origin, Scope, World};
 use super::shape::Block;
@@ -152,7 +152,7 @@ pub(super) fn children<'f>(
     }
     let module = match &call.module {
         Ok(module) => module,
-        Err(diagnostic) => return Err(diagnostic.clone().into()),
+        Err(diagnostic) => return Err(Fault::beyond(diagnostic.clone())),
     };
     let repetition = repetition(world, instance, &call.block)?;
     let dot = if instance.address.is_empty() { "" } else { "." };

@@ -17,9 +17,9 @@ use super::{Unknown, Value};
 use crate::hcl::{Diagnostic, Source};
 
 /// Steps that one evaluation may take; a folder of 2,000 resources takes about a hundred thousand.
-const MOST_STEPS: u64 = 10_000_000;
-/// Expressions inside expressions, through locals and modules.
-const DEEPEST: usize = 600;
+const MOST_STEPS: u64 = 3_000_000;
+/// Expressions inside expressions, through locals and modules: 300 of the largest fit a thread's 2 MiB unoptimised.
+const DEEPEST: usize = 200;
 
 /// One way of evaluating a folder: its values of variables, and the switch set to one side.
 pub(super) struct World<'f> {
@@ -228,7 +228,7 @@ impl<'s, 'f> Scope<'s, 'f> {
             return Ok(());
         }
         let message = format!("evaluating this folder takes more than {MOST_STEPS} steps");
-        Err(Fault::last(self.source.diagnostic(span(), message)))
+        Err(Fault::beyond(self.source.diagnostic(span(), message)))
     }
 
     /// Runs one level deeper, unless that is too deep.
@@ -240,7 +240,7 @@ impl<'s, 'f> Scope<'s, 'f> {
         let depth = self.world.depth.get();
         if depth >= DEEPEST {
             let message = format!("more than {DEEPEST} expressions inside each other");
-            return Err(Fault::last(self.source.diagnostic(span(), message)));
+            return Err(Fault::beyond(self.source.diagnostic(span(), message)));
         }
         self.world.depth.set(depth + 1);
         let result = work();

@@ -217,7 +217,7 @@ impl Text<'_> {
                 self.written.push_str(&text);
                 if self.written.len() > LONGEST {
                     let message = format!("this text is longer than {} MiB", LONGEST / 1024 / 1024);
-                    return Err(Fault::last(scope.source.diagnostic(span(part), message)));
+                    return Err(Fault::beyond(scope.source.diagnostic(span(part), message)));
                 }
                 Ok(None)
             }

@@ -1,7 +1,10 @@
 //! Tests of whole folders: what is written on disk -> the switch that is found.
 
 mod finding;
+mod folders;
 mod language;
+mod limits;
+mod refusals;
 
 use std::path::{Path, PathBuf};
 
