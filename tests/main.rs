@@ -9,7 +9,8 @@ mod architecture;
 mod route53_breaks;
 #[cfg(test)]
 mod route53_conforms;
-#[cfg(all(test, feature = "aws"))]
+#[cfg(test)]
+#[cfg(feature = "aws")]
 mod state_in_s3;
 #[cfg(test)]
 mod support;

@@ -1,10 +1,11 @@
 //! The attributes of a planned `aws_route53_record` -> the record as Route 53 will have it.
 //!
-//! As provider 5.100 sends them (internal/service/route53/record.go): names in lower case, text records in quotes.
+//! The twin of records.rs, which makes the same from an expression; names and values go through the same names.rs.
 
 use serde_json::{Map, Value as Json};
 
 use super::PlansError;
+use crate::terraform::names;
 use crate::terraform::record::{RecordKey, RecordSet, Routing, Target};
 
 /// The zone of every alias to `CloudFront` (Route 53 API reference, `AliasTarget`).
@@ -61,8 +62,8 @@ impl Planned<'_> {
             return Err(PlansError::HealthOfCloudFront { address: address() });
         }
         let key = RecordKey {
-            zone_id: zone_id.strip_prefix("/hostedzone/").unwrap_or(zone_id).to_owned(),
-            name: escaped(name),
+            zone_id: names::zone_id(zone_id),
+            name: names::record_name(name, None),
             kind,
             set_identifier: self.text("set_identifier").map(Into::into),
         };
@@ -77,8 +78,8 @@ impl Planned<'_> {
     fn target(&self, kind: &str) -> Result<Target, &'static str> {
         if let Some(alias) = self.block("alias") {
             return Ok(Target::Alias {
-                name: plain(text(alias, "name").ok_or("alias")?),
-                zone_id: text(alias, "zone_id").ok_or("alias")?.to_owned(),
+                name: names::target_name(text(alias, "name").ok_or("alias")?),
+                zone_id: names::zone_id(text(alias, "zone_id").ok_or("alias")?),
                 evaluate_target_health: alias
                     .get("evaluate_target_health")
                     .and_then(Json::as_bool)
@@ -86,7 +87,7 @@ impl Planned<'_> {
             });
         }
         let records = self.values.get("records").and_then(Json::as_array).ok_or("records")?;
-        let value = |value: &Json| value.as_str().map(|text| quoted(kind, text));
+        let value = |value: &Json| value.as_str().map(|text| names::record_value(kind, text));
         Ok(Target::Plain {
             ttl: self.values.get("ttl").and_then(Json::as_u64).ok_or("ttl")?,
             records: records.iter().map(value).collect::<Option<_>>().ok_or("records")?,
@@ -147,35 +148,5 @@ fn has_true(value: &Json) -> bool {
         Json::Array(list) => list.iter().any(has_true),
         Json::Object(object) => object.values().any(has_true),
         Json::Null | Json::Number(_) | Json::String(_) => false,
-    }
-}
-
-fn plain(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
-}
-
-/// A record's name as Route 53 keeps it: what is not a letter, digit, `-`, `_` or `.` becomes `\ooo` (developer
-/// guide, "DNS domain name format"). What is escaped already stays.
-fn escaped(name: &str) -> String {
-    let mut out = String::new();
-    for byte in plain(name).bytes() {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'\\' => out.push(char::from(byte)),
-            other => {
-                out.push('\\');
-                out.extend([6, 3, 0].map(|shift| char::from(b'0' + ((other >> shift) & 7))));
-            }
-        }
-    }
-    out
-}
-
-/// Text records are quoted on the way to Route 53, unless they are already.
-fn quoted(kind: &str, value: &str) -> String {
-    let is_quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
-    if matches!(kind, "TXT" | "SPF") && !is_quoted {
-        format!("\"{value}\"")
-    } else {
-        value.to_owned()
     }
 }
