@@ -38,8 +38,12 @@ pub trait Lever {
     /// Not cancel safe: dropped midway, whether it happened is only known by observing again.
     fn start<'a>(&'a self, steps: &'a [Step], operation: &'a OperationId) -> Answer<'a, Started>;
 
-    /// Waits until the lever's own system has confirmed, and reads back. Cancel safe.
-    fn confirm<'a>(&'a self, started: &'a Started, progress: &'a dyn Progress) -> Answer<'a, ()>;
+    /// Waits until the lever's own system has confirmed, reads back, and tells where it stands. Cancel safe.
+    fn confirm<'a>(
+        &'a self,
+        started: &'a Started,
+        progress: &'a dyn Progress,
+    ) -> Answer<'a, Observation>;
 
     /// For how long after the move a correct client may still have the old answer.
     fn settles_after(&self, seen: &Observation) -> Duration;

@@ -97,14 +97,14 @@ impl Lever for Fake {
         })
     }
 
-    fn confirm<'a>(&'a self, _: &'a Started, _: &'a dyn Progress) -> Answer<'a, ()> {
+    fn confirm<'a>(&'a self, _: &'a Started, _: &'a dyn Progress) -> Answer<'a, Observation> {
         Box::pin(async {
             match self.fault.take() {
                 Some(Fault::NeverConfirms) => std::future::pending().await,
                 Some(Fault::SwitchThrown) => throw(&self.store, Mode::Open, "ben").await,
                 Some(Fault::Refuses) | None => {}
             }
-            Ok(())
+            self.observe().await
         })
     }
 
@@ -157,21 +157,18 @@ impl World {
         World { site, variable, name, log }
     }
 
-    async fn order(&self, to: Mode) -> Order {
-        let sight = look(&self.site).await.unwrap();
+    fn order(to: Mode) -> Order {
         Order {
             to,
             by: "ana".to_owned(),
             reason: None,
             overrides: Vec::new(),
-            agreed: sight.plan(&self.site, to).steps,
-            seen_version: sight.switch.map_or(0, |(switch, _)| switch.version),
             timeout: Duration::from_millis(50),
         }
     }
 
     async fn moved_to(&self, to: Mode) -> Result<Done, agent::Error> {
-        carry_out(&self.site, &self.order(to).await, &Silent).await
+        carry_out(&self.site, look(&self.site).await.unwrap(), &World::order(to), &Silent).await
     }
 
     async fn switch(&self) -> Switch {
@@ -226,7 +223,7 @@ async fn an_operation_that_is_not_confirmed_stays_asked_for_and_the_same_command
     let left = world.switch().await;
     assert_eq!((left.mode, left.phase), (Mode::Detour, Phase::Moving));
     let done = world.moved_to(Mode::Detour).await.unwrap();
-    assert_eq!(done.switch.unwrap().operation, left.operation);
+    assert_eq!(done.sight.switch.unwrap().0.operation, left.operation);
     assert_eq!(world.log.borrow().last().unwrap(), "dns \"maintenance\" -> \"maintenance\"");
     let events = world.events().await;
     let after = events.iter().skip_while(|event| **event != Event::Unfinished).copied();
@@ -251,13 +248,11 @@ async fn who_throws_the_switch_meanwhile_wins_and_the_levers_follow_them() {
 #[tokio::test]
 async fn a_plan_of_yesterday_moves_nothing() {
     let world = World::with(None);
-    let order = world.order(Mode::Detour).await;
-    *world.name.borrow_mut() = json!("elsewhere");
-    let error = carry_out(&world.site, &order, &Silent).await.unwrap_err();
-    assert!(matches!(error, agent::Error::StalePlan { .. }), "{error:?}");
-    *world.name.borrow_mut() = json!("live");
+    let seen = look(&world.site).await.unwrap();
     throw(&world.site.store, Mode::Open, "ben").await;
-    let error = carry_out(&world.site, &order, &Silent).await.unwrap_err();
+    let order = World::order(Mode::Detour);
+    let error = carry_out(&world.site, seen, &order, &Silent).await.unwrap_err();
+    assert!(matches!(error, agent::Error::StalePlan { .. }), "{error:?}");
     assert!(error.to_string().contains("ben"), "{error}");
     assert_eq!(world.stands(), at("live"));
 }
@@ -270,8 +265,9 @@ async fn a_foreign_value_is_refused_until_its_rule_is_set_aside() {
     assert!(matches!(error, agent::Error::Rule { rule: "foreign-record", .. }), "{error:?}");
     assert!(world.site.store.switch().await.unwrap().is_none());
     let overrides = vec!["foreign-record".to_owned()];
-    let order = Order { overrides, ..world.order(Mode::Detour).await };
-    carry_out(&world.site, &order, &Silent).await.unwrap();
+    let order = Order { overrides, ..World::order(Mode::Detour) };
+    let seen = look(&world.site).await.unwrap();
+    carry_out(&world.site, seen, &order, &Silent).await.unwrap();
     assert_eq!(world.stands(), at("maintenance"));
     assert!(world.events().await.contains(&Event::Overridden));
 }
@@ -291,10 +287,7 @@ async fn while_somebody_moves_the_site_nobody_else_does() {
 async fn a_mode_without_its_lever_is_refused_with_the_lever_that_would_add_it() {
     let world = World::with(None);
     for mode in [Mode::ReadOnly, Mode::Hold, Mode::Closed] {
-        let error =
-            carry_out(&world.site, &Order { to: mode, ..world.order(Mode::Open).await }, &Silent)
-                .await
-                .unwrap_err();
+        let error = world.moved_to(mode).await.unwrap_err();
         assert!(error.to_string().contains("gateway"), "{error}");
     }
 }

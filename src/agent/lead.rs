@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Error, Sight, Site, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::lever::{Lever, Progress};
+use crate::lever::{Lever, Observation, Progress};
 use crate::store::{Store, Version};
 use crate::switch::{Ask, Mode, OperationId, Step, Switch};
 
@@ -24,10 +24,6 @@ pub struct Order {
     pub reason: Option<String>,
     /// The rules set aside.
     pub overrides: Vec<String>,
-    /// The plan that was shown and agreed to: what is done must be exactly this.
-    pub agreed: Vec<Step>,
-    /// The version of the switch that the plan was made for; 0 where there was none.
-    pub seen_version: u64,
     /// How long to wait for the levers' own systems.
     pub timeout: Duration,
 }
@@ -37,17 +33,18 @@ pub struct Order {
 pub struct Done {
     /// Whether anything had to be done.
     pub changed: bool,
-    /// The switch now; `None` where it was never thrown and did not need to be.
-    pub switch: Option<Switch>,
+    /// What is so now.
+    pub sight: Sight,
     /// From the first request to the last confirmation.
     pub took: Duration,
 }
 
-/// Carries out `order`.
+/// Carries out `order`, from what was seen and agreed to: nothing else is done, and nothing at all if it is no longer so.
 ///
 /// Not cancel safe, but crash safe: dropped or killed anywhere, the same order again ends where this one meant to.
 pub async fn carry_out<S: Store>(
     site: &Site<S>,
+    sight: Sight,
     order: &Order,
     progress: &dyn Progress,
 ) -> Result<Done, Error> {
@@ -55,29 +52,22 @@ pub async fn carry_out<S: Store>(
     let took = || clock::monotonic().duration_since(began);
     site.offers(order.to)?;
     let _lease = site.store.lease(&order.by).await?;
-    let sight = look(site).await?;
-    still_as_agreed(site, order, &sight)?;
+    switch_is_as_seen(site, &sight).await?;
     sight.refusal(site, &order.overrides)?;
     if sight.is_at(site, order.to) {
-        return Ok(Done {
-            changed: false,
-            switch: sight.switch.map(|(switch, _)| switch),
-            took: took(),
-        });
+        return Ok(Done { changed: false, sight, took: took() });
     }
     let mut operation = Operation::ask(site, order, sight).await?;
     for _ in 0..ROUNDS {
         match operation.lead(order.timeout, progress).await {
             Ok(None) => operation = operation.follow().await?,
-            Ok(Some(switch)) if operation.ours => {
-                return Ok(Done { changed: true, switch: Some(switch), took: took() });
+            Ok(Some(Switch { by, since, mode, .. })) if !operation.ours => {
+                return Err(Error::Superseded { by, at: since, mode });
             }
             Ok(Some(switch)) => {
-                return Err(Error::Superseded {
-                    by: switch.by,
-                    at: switch.since,
-                    mode: switch.mode,
-                });
+                let switch = Some((switch, operation.version));
+                let sight = Sight { switch, levers: operation.seen };
+                return Ok(Done { changed: true, sight, took: took() });
             }
             Err(error) => return Err(operation.gave_up(error).await),
         }
@@ -86,23 +76,16 @@ pub async fn carry_out<S: Store>(
     Err(Error::Superseded { by, at: since, mode })
 }
 
-fn still_as_agreed<S: Store>(site: &Site<S>, order: &Order, sight: &Sight) -> Result<(), Error> {
-    let version = sight.switch.as_ref().map_or(0, |(switch, _)| switch.version);
-    if version != order.seen_version {
-        let by = sight.switch.as_ref().map_or("somebody", |(switch, _)| &switch.by);
-        return Err(Error::StalePlan { what: format!("{by} moved the switch since it was made") });
-    }
-    let steps = sight.plan(site, order.to).steps;
-    if steps == order.agreed {
+/// Levers check for themselves that they still are what was seen: each moves by compare-and-swap.
+async fn switch_is_as_seen<S: Store>(site: &Site<S>, sight: &Sight) -> Result<(), Error> {
+    let now = site.store.switch().await?;
+    let version =
+        |switch: &Option<(Switch, Version)>| switch.as_ref().map(|(_, version)| version.clone());
+    if version(&now) == version(&sight.switch) {
         return Ok(());
     }
-    let differs = |steps: &[Step], others: &[Step]| {
-        steps.iter().find(|step| !others.contains(step)).map(|step| step.target.clone())
-    };
-    let what = differs(&steps, &order.agreed).or_else(|| differs(&order.agreed, &steps));
-    Err(Error::StalePlan {
-        what: format!("{} is not what it was", what.as_deref().unwrap_or("the order of the steps")),
-    })
+    let by = now.map_or_else(|| "somebody".to_owned(), |(switch, _)| switch.by);
+    Err(Error::StalePlan { what: format!("{by} moved the switch since it was made") })
 }
 
 /// One move of the switch, written in the store and under way.
@@ -113,6 +96,8 @@ struct Operation<'a, S> {
     /// The switch before, to take the move back where nothing could be moved.
     previous: Option<Switch>,
     from: Mode,
+    /// What was seen of each lever last.
+    seen: Vec<Observation>,
     steps: Vec<Step>,
     /// What was started, in that order.
     made: Vec<Step>,
@@ -144,6 +129,7 @@ impl<'a, S: Store> Operation<'a, S> {
             version,
             previous,
             from,
+            seen: sight.levers,
             steps,
             made: Vec::new(),
             settles_after,
@@ -170,7 +156,18 @@ impl<'a, S: Store> Operation<'a, S> {
             });
         };
         let ours = switch.operation == self.switch.operation;
-        Ok(Operation { switch, version, from, steps, settles_after, ours, previous: None, ..self })
+        let seen = sight.levers;
+        Ok(Operation {
+            switch,
+            version,
+            from,
+            seen,
+            steps,
+            settles_after,
+            ours,
+            previous: None,
+            ..self
+        })
     }
 
     /// Moves every lever and waits for it; `None` where somebody threw the switch meanwhile.
@@ -190,9 +187,11 @@ impl<'a, S: Store> Operation<'a, S> {
             if !self.unmoved().await? {
                 return Ok(None);
             }
-            match tokio::time::timeout(timeout, lever.confirm(&started, progress)).await {
-                Ok(confirmed) => confirmed?,
-                Err(_) => return Err(Error::GaveUp { waited: timeout }),
+            let confirmed = tokio::time::timeout(timeout, lever.confirm(&started, progress)).await;
+            let confirmed = confirmed.map_err(|_| Error::GaveUp { waited: timeout })??;
+            let levers = site.levers.iter().zip(&mut self.seen);
+            for (_, seen) in levers.filter(|(other, _)| other.name() == lever.name()) {
+                seen.clone_from(&confirmed);
             }
         }
         if !self.unmoved().await? {

@@ -6,7 +6,7 @@ use crate::store::{Store, Version};
 use crate::switch::{Mode, Phase, Plan, Step, Switch};
 
 /// A site, seen once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sight {
     /// The switch and its version; `None` where nobody ever threw it.
     pub switch: Option<(Switch, Version)>,

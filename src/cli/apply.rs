@@ -3,9 +3,10 @@
 use super::args::ApplyArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
-use super::flip::{Agreed, carry_out_plan, move_to, possible, who};
+use super::flip::{Agreed, carry_out_agreed, move_to, possible, who};
 use super::plan::{SavedPlan, default_mode, saved};
-use crate::agent;
+use crate::agent::{self, Sight};
+use crate::switch::Step;
 
 pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error> {
     possible(&args.flip)?;
@@ -24,14 +25,14 @@ pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error
             hint: "give one of them".to_owned(),
         });
     }
-    still_holds(&opened, &saved)?;
-    let by = who(&opened).await;
-    let agreed = Agreed { plan: saved.plan, seen_version: saved.switch_version, by };
-    carry_out_plan(context, &opened, agreed, &args.flip).await
+    let sight = agent::look(&opened.site).await?;
+    still_holds(&opened, &saved, &sight)?;
+    let agreed = Agreed { to: saved.plan.to, sight, by: who(&opened).await };
+    carry_out_agreed(context, &opened, agreed, &args.flip).await
 }
 
-/// What `carry_out` cannot see: another site, or other files than the plan was made from.
-fn still_holds(opened: &Opened, saved: &SavedPlan) -> Result<(), Error> {
+/// Refuses a plan that was made for another site, from other files, or from another world than what is seen now.
+fn still_holds(opened: &Opened, saved: &SavedPlan, sight: &Sight) -> Result<(), Error> {
     let stale = |what: String| Err(agent::Error::StalePlan { what }.into());
     if saved.plan.site != opened.site.name {
         return stale(format!("it is for {}, not for {}", saved.plan.site, opened.site.name));
@@ -39,5 +40,17 @@ fn still_holds(opened: &Opened, saved: &SavedPlan) -> Result<(), Error> {
     if saved.digest != opened.resolved.digest {
         return stale("the .tf or .tfvars files changed since".to_owned());
     }
-    Ok(())
+    let version = sight.switch.as_ref().map_or(0, |(switch, _)| switch.version);
+    if version != saved.switch_version {
+        let by = sight.switch.as_ref().map_or("somebody", |(switch, _)| &switch.by);
+        return stale(format!("{by} moved the switch since it was made"));
+    }
+    let steps = sight.plan(&opened.site, saved.plan.to).steps;
+    let differs = |steps: &[Step], others: &[Step]| {
+        steps.iter().find(|step| !others.contains(step)).map(|step| step.target.clone())
+    };
+    match differs(&steps, &saved.plan.steps).or_else(|| differs(&saved.plan.steps, &steps)) {
+        Some(target) => stale(format!("{target} is not what it was")),
+        None => Ok(()),
+    }
 }

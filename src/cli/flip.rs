@@ -8,10 +8,10 @@ use super::context::{Context, Opened};
 use super::error::Error;
 use super::plan::{asked_twice, plan_of};
 use super::report::{Form, Waiting, plan_words, status_object, status_words};
-use crate::agent::{self, Done, Order, carry_out, look};
+use crate::agent::{self, Done, Order, Sight, carry_out, look};
 use crate::clock;
 use crate::lever::Progress;
-use crate::switch::{Mode, Plan, Seen, Switch};
+use crate::switch::{Mode, Seen, Switch};
 
 pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<u8, Error> {
     possible(args)?;
@@ -33,30 +33,30 @@ pub(super) async fn move_to(
     let sight = look(&opened.site).await?;
     sight.refusal(&opened.site, &args.overrides)?;
     context.pin(opened).await;
-    let plan = plan_of(opened, &sight, to);
-    let seen_version = sight.switch.as_ref().map_or(0, |(switch, _)| switch.version);
     let by = who(opened).await;
     if !sight.is_at(&opened.site, to) {
-        context.report.words(&plan_words(&plan));
+        context.report.words(&plan_words(&plan_of(opened, &sight, to)));
         if !args.yes {
             let others = sight.switch.as_ref().map(|(switch, _)| switch);
             let others = others.filter(|switch| switch.mode != Mode::Open && switch.by != by);
             confirm(context.report, &opened.site.name, to, others)?;
         }
     }
-    carry_out_plan(context, opened, Agreed { plan, seen_version, by }, args).await
+    carry_out_agreed(context, opened, Agreed { to, sight, by }, args).await
 }
 
-/// A plan that somebody said yes to.
+/// What somebody said yes to.
 pub(super) struct Agreed {
-    pub(super) plan: Plan,
-    pub(super) seen_version: u64,
+    /// The mode.
+    pub(super) to: Mode,
+    /// From what was seen.
+    pub(super) sight: Sight,
     /// Who did.
     pub(super) by: String,
 }
 
 /// Carries out what was agreed to, waits as asked, and says what is so.
-pub(super) async fn carry_out_plan(
+pub(super) async fn carry_out_agreed(
     context: &Context,
     opened: &Opened,
     agreed: Agreed,
@@ -66,34 +66,31 @@ pub(super) async fn carry_out_plan(
         return Err(Error::StateLocked { holder: holder.clone() });
     }
     let order = Order {
-        to: agreed.plan.to,
+        to: agreed.to,
         by: agreed.by,
         reason: args.reason.clone(),
         overrides: args.overrides.clone(),
-        agreed: agreed.plan.steps,
-        seen_version: agreed.seen_version,
         timeout: args.timeout,
     };
     let waiting = Waiting::new(context.report);
     let done = tokio::select! {
-        done = carry_out(&opened.site, &order, &waiting) => done.map_err(Error::from),
+        done = carry_out(&opened.site, agreed.sight, &order, &waiting) => done.map_err(Error::from),
         () = interrupted() => Err(Error::Interrupted),
     };
     waiting.ended();
     let done = done?;
     if args.wait == Some(Wait::Settled)
-        && let Some(switch) = &done.switch
+        && let Some((switch, _)) = &done.sight.switch
     {
         settled(context, switch, args.timeout).await?;
     }
-    say(context, opened, &done).await
+    say(context, opened, &done)
 }
 
-async fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Error> {
-    let sight = look(&opened.site).await?;
+fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Error> {
     let now = clock::now();
     if context.report.form() == Form::Json {
-        context.report.object(&status_object(&opened.site, &sight, now))?;
+        context.report.object(&status_object(&opened.site, &done.sight, now))?;
         return Ok(0);
     }
     let what = match (done.changed, done.took) {
@@ -101,7 +98,7 @@ async fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Erro
         (true, took) => format!("Moved in {:.1} s.", took.as_secs_f64()),
     };
     context.report.words(&what);
-    context.report.data(&status_words(&opened.site, &sight, now))?;
+    context.report.data(&status_words(&opened.site, &done.sight, now))?;
     Ok(0)
 }
 

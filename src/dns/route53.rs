@@ -5,10 +5,12 @@
 //! first, and what is read decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecordSet};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::calls::Calls;
@@ -21,6 +23,7 @@ use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, 
 use crate::switch::{Mode, OperationId, Step};
 
 const POLL: Duration = Duration::from_secs(1);
+const LATELY: Duration = Duration::from_secs(2);
 /// Up to so many names each name is asked for; beyond, the whole zone is read, which is fewer requests.
 const NAMES_ASKED_SINGLY: usize = 4;
 /// How often a change is tried before the lever gives up: throttling, an earlier change that is not complete.
@@ -38,9 +41,13 @@ const NEGATIVE_TTL: u64 = 900;
 pub struct Route53 {
     calls: Calls,
     records: Vec<SwitchedRecord>,
+    /// What was read last, and when: a change made right after needs no second reading, since it only takes effect
+    /// if that is still so.
+    last: Mutex<Option<(Instant, Arc<Read>)>>,
 }
 
-/// What a record says now, as Route 53 answered it.
+/// What the records say, as Route 53 answered it.
+#[derive(Debug)]
 struct Read {
     sets: Vec<(String, ResourceRecordSet)>,
 }
@@ -65,7 +72,7 @@ enum Stand {
 impl Route53 {
     /// The lever that moves `records` with the credentials of `session`.
     pub fn new(session: Session, records: Vec<SwitchedRecord>) -> Route53 {
-        Route53 { calls: Calls::new(session), records }
+        Route53 { calls: Calls::new(session), records, last: Mutex::default() }
     }
 
     /// The commands of AWS's own command line that make `steps`, and those that undo them.
@@ -81,7 +88,7 @@ impl Route53 {
         Ok((make, undo))
     }
 
-    async fn read(&self) -> Result<Read, Error> {
+    async fn read(&self) -> Result<Arc<Read>, Error> {
         let mut zones: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for SwitchedRecord { key, .. } in &self.records {
             zones.entry(&key.zone_id).or_default().insert(&key.name);
@@ -99,7 +106,19 @@ impl Route53 {
             }
             sets.extend(found.into_iter().map(|set| (zone.to_owned(), set)));
         }
-        Ok(Read { sets })
+        let read = Arc::new(Read { sets });
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((clock::monotonic(), Arc::clone(&read)));
+        Ok(read)
+    }
+
+    /// What was read a moment ago, at most once; else read now.
+    async fn read_lately(&self) -> Result<Arc<Read>, Error> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match last {
+            Some((at, read)) if clock::monotonic().duration_since(at) < LATELY => Ok(read),
+            _ => self.read().await,
+        }
     }
 
     /// The steps with the records they are about, in one group for each hosted zone: a batch cannot span two.
@@ -153,7 +172,7 @@ impl Route53 {
         let mut backoff = Backoff::new(ATTEMPTS);
         let (mut lost, mut refused) = (None, None);
         loop {
-            let read = match (self.read().await, &lost) {
+            let read = match (self.read_lately().await, &lost) {
                 (Ok(read), _) => read,
                 (Err(error), None) => return Err(error),
                 (Err(_), Some(lost)) => return Err(outcome_unknown(lost)),
@@ -219,7 +238,11 @@ impl Route53 {
         Ok(Started { changes, steps: steps.to_vec() })
     }
 
-    async fn wait_in_sync(&self, started: &Started, progress: &dyn Progress) -> Result<(), Error> {
+    async fn wait_in_sync(
+        &self,
+        started: &Started,
+        progress: &dyn Progress,
+    ) -> Result<Observation, Error> {
         let began = clock::monotonic();
         let mut ticks = tokio::time::interval(POLL);
         for change in &started.changes {
@@ -243,7 +266,7 @@ impl Route53 {
                 return Err(moved_meanwhile(&read, records));
             }
         }
-        Ok(())
+        Ok(self.observation(&read))
     }
 
     fn observation(&self, read: &Read) -> Observation {
@@ -318,7 +341,10 @@ impl Lever for Route53 {
     }
 
     fn observe(&self) -> Answer<'_, Observation> {
-        Box::pin(async { Ok(self.observation(&self.read().await?)) })
+        Box::pin(async {
+            let read = self.read().await?;
+            Ok(self.observation(&read))
+        })
     }
 
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
@@ -355,7 +381,11 @@ impl Lever for Route53 {
         Box::pin(self.start_zones(steps, operation))
     }
 
-    fn confirm<'a>(&'a self, started: &'a Started, progress: &'a dyn Progress) -> Answer<'a, ()> {
+    fn confirm<'a>(
+        &'a self,
+        started: &'a Started,
+        progress: &'a dyn Progress,
+    ) -> Answer<'a, Observation> {
         Box::pin(self.wait_in_sync(started, progress))
     }
 

@@ -56,6 +56,20 @@ impl VariableCommand {
         }
     }
 
+    fn observation(&self, told: Option<bool>) -> Observation {
+        let detail = match told {
+            Some(told) => format!("{} = {told} was told to the command last", self.variable),
+            None => "what the command was told last is not certain".to_owned(),
+        };
+        let value = told.map_or(Value::Null, |told| json!(told));
+        Observation {
+            position: if told == Some(true) { Position::Maintenance } else { Position::Live },
+            detail,
+            parts: vec![Part { target: self.variable.clone(), value }],
+            warnings: Vec::new(),
+        }
+    }
+
     fn failed(&self, why: &str) -> Error {
         let program = self.command.first().map_or("", String::as_str);
         Error::Failed {
@@ -76,16 +90,8 @@ impl Lever for VariableCommand {
     }
 
     fn observe(&self) -> Answer<'_, Observation> {
-        let value = self.told.map_or(Value::Null, |told| json!(told));
-        let position = if self.told == Some(true) { Position::Maintenance } else { Position::Live };
-        let detail = match self.told {
-            Some(told) => format!("{} = {told} was told to the command last", self.variable),
-            None => "what the command was told last is not certain".to_owned(),
-        };
-        let part = Part { target: self.variable.clone(), value };
-        Box::pin(async move {
-            Ok(Observation { position, detail, parts: vec![part], warnings: Vec::new() })
-        })
+        let observation = self.observation(self.told);
+        Box::pin(async move { Ok(observation) })
     }
 
     fn steps(&self, _seen: &Observation, to: Mode) -> Vec<Step> {
@@ -115,8 +121,14 @@ impl Lever for VariableCommand {
         })
     }
 
-    fn confirm<'a>(&'a self, _started: &'a Started, _: &'a dyn Progress) -> Answer<'a, ()> {
-        Box::pin(async { Ok(()) })
+    fn confirm<'a>(
+        &'a self,
+        started: &'a Started,
+        _progress: &'a dyn Progress,
+    ) -> Answer<'a, Observation> {
+        let value = started.steps.last().map_or(Value::Null, |step| step.after.clone());
+        let observation = self.observation(value.as_bool());
+        Box::pin(async move { Ok(observation) })
     }
 
     fn settles_after(&self, _seen: &Observation) -> Duration {

@@ -173,8 +173,12 @@ impl Lever for VariableFile {
         })
     }
 
-    fn confirm<'a>(&'a self, _started: &'a Started, _: &'a dyn Progress) -> Answer<'a, ()> {
-        Box::pin(async { Ok(()) })
+    fn confirm<'a>(
+        &'a self,
+        _started: &'a Started,
+        _progress: &'a dyn Progress,
+    ) -> Answer<'a, Observation> {
+        self.observe()
     }
 
     fn settles_after(&self, _seen: &Observation) -> Duration {
