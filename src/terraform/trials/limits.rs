@@ -10,8 +10,8 @@ fn refused(locals: &str) -> String {
 }
 
 fn chain(length: usize, link: &dyn Fn(usize) -> String) -> String {
-    let line = |text: String, at: usize| text + &format!("  a{at} = {}\n", link(at + 1));
-    (0..length).fold(String::new(), line) + &format!("  a{length} = \"x\"\n")
+    let append = |text: String, at: usize| text + &format!("  a{at} = {}\n", link(at + 1));
+    (0..length).fold(String::new(), append) + &format!("  a{length} = \"x\"\n")
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod finding;
 mod folders;
+mod growth;
 mod language;
 mod limits;
 mod refusals;
