@@ -15,7 +15,7 @@ pub struct Source {
     file: Arc<PathBuf>,
     text: Arc<str>,
     /// Byte offset of each line's first character.
-    lines: Vec<usize>,
+    lines: Arc<[usize]>,
     /// For text whose spans mean nothing (an expression inside JSON): every place is this one.
     fixed: Option<Range<usize>>,
 }
@@ -34,7 +34,7 @@ impl Source {
         Self {
             file: Arc::clone(&self.file),
             text: Arc::clone(&self.text),
-            lines: self.lines.clone(),
+            lines: Arc::clone(&self.lines),
             fixed: Some(span),
         }
     }

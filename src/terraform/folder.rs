@@ -17,6 +17,9 @@ use super::tfvars::{self, ValuesFile};
 use super::{Error, json};
 use crate::hcl::{self, LARGEST_FILE, Place, Source};
 
+/// All files of a folder together, in bytes.
+const LARGEST_FOLDER: u64 = 128 * 1024 * 1024;
+
 /// What a caller gives beside the folder's own files.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
@@ -148,6 +151,7 @@ pub(super) struct Reader {
     seen: BTreeMap<PathBuf, [u8; 32]>,
     folders: HashMap<PathBuf, Arc<Files>>,
     sources: Vec<Arc<Source>>,
+    total: u64,
 }
 
 /// The configuration files of one folder, parsed: plain ones, and overrides.
@@ -165,7 +169,7 @@ impl Reader {
         let data_dir = inputs.environment.get("TF_DATA_DIR").filter(|dir| !dir.is_empty());
         let data_dir = inputs.folder.join(data_dir.map_or(".terraform", String::as_str));
         let (seen, folders) = (BTreeMap::new(), HashMap::new());
-        Self { root: inputs.folder.clone(), data_dir, seen, folders, sources: Vec::new() }
+        Self { root: inputs.folder.clone(), data_dir, seen, folders, sources: Vec::new(), total: 0 }
     }
 
     /// The configuration in a folder.
@@ -177,6 +181,9 @@ impl Reader {
         for name in names(folder)? {
             let Some(stem) = configuration_stem(&name) else { continue };
             let path = folder.join(&name);
+            if path.is_dir() {
+                continue;
+            }
             let text = self.text(&path)?;
             let source = Arc::new(Source::new(path, &text));
             self.sources.push(Arc::clone(&source));
@@ -201,10 +208,15 @@ impl Reader {
     /// A file's text, counted into the digest.
     pub(super) fn text(&mut self, path: &Path) -> Result<String, Error> {
         let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-        let size = fs::metadata(path).map_err(unreadable)?.len();
-        if size > LARGEST_FILE as u64 {
-            let source = std::io::Error::other("larger than 16 MiB");
-            return Err(unreadable(source));
+        let metadata = fs::metadata(path).map_err(unreadable)?;
+        // A pipe would keep us waiting for ever.
+        if !metadata.is_file() {
+            return Err(unreadable(std::io::Error::other("not a regular file")));
+        }
+        self.total += metadata.len();
+        if metadata.len() > LARGEST_FILE as u64 || self.total > LARGEST_FOLDER {
+            let message = "larger than 16 MiB, or 128 MiB with all files before it";
+            return Err(unreadable(std::io::Error::other(message)));
         }
         let bytes = fs::read(path).map_err(unreadable)?;
         self.seen.insert(path.to_owned(), Sha256::digest(&bytes).into());

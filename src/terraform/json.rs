@@ -35,7 +35,8 @@ pub(super) fn body(source: &Arc<Source>) -> Result<Body, Diagnostic> {
         let at = offset(source.text(), error.line(), error.column());
         source.diagnostic(at..at, "this file is not JSON")
     })?;
-    let mut reader = Reader { source: Arc::clone(source), cursor: 0, body: Body::default() };
+    let mut reader =
+        Reader { source: Arc::clone(source), cursor: 0, lost: false, body: Body::default() };
     for file in one_or_many(&json) {
         let Some(entries) = file.as_object() else {
             return Err(source.diagnostic(0..0, "an object of blocks is required"));
@@ -51,6 +52,9 @@ struct Reader {
     source: Arc<Source>,
     /// How far the text has been searched for the names of blocks, which come in its order.
     cursor: usize,
+    /// A name was not found as it is, so places stay where they are: looking for more would cost the rest of the text
+    /// each time.
+    lost: bool,
     body: Body,
 }
 
@@ -100,9 +104,10 @@ impl Reader {
 
     /// Moves the cursor to the next `"name"` in the text.
     fn find(&mut self, name: &str) {
-        let rest = self.source.text().get(self.cursor..).unwrap_or_default();
-        if let Some(at) = rest.find(&format!("\"{name}\"")) {
-            self.cursor += at;
+        let rest = self.source.text().get(self.cursor..).filter(|_| !self.lost);
+        match rest.and_then(|rest| rest.find(&format!("\"{name}\""))) {
+            Some(at) => self.cursor += at,
+            None => self.lost = true,
         }
     }
 

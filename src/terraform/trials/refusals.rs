@@ -130,3 +130,23 @@ fn count_that_depends_on_something_unknown_is_refused_where_it_counts() {
     );
     assert_eq!(Trial::new(&elsewhere).find().records.len(), 1);
 }
+
+#[test]
+fn a_folder_that_is_named_like_a_file_is_passed_over() {
+    assert_eq!(Trial::new(SIMPLE).file("odd.tf/inner", "x").find().records.len(), 1);
+}
+
+#[test]
+fn try_does_not_hide_a_function_that_only_terraform_has() {
+    let main = SIMPLE.replace("\"192.0.2.1\"", "try(timestamp(), \"192.0.2.1\")");
+    let error = Trial::new(&main).try_find().map(|found| found.records).unwrap_err();
+    assert!(error.is_beyond_us(), "{error}");
+    let main =
+        SIMPLE.replace("\"192.0.2.1\"", "var.maintenance_mode ? timestamp() : \"192.0.2.1\"");
+    let main = main.replace("\"192.0.2.2\"", "\"192.0.2.3\"");
+    assert_eq!(
+        Trial::new(&main).find().records.len(),
+        1,
+        "a side that is not taken does not count"
+    );
+}
