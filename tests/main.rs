@@ -14,3 +14,5 @@ mod route53_conforms;
 mod state_in_s3;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod terraform;

@@ -25,7 +25,7 @@ const LONGEST: usize = 1_024;
 
 fn log(mut args: Arguments<'_>) -> Answer {
     let (number, base) = (args.number()?.to_f64(), args.number()?.to_f64());
-    Ok(Value::Number(Number::from_f64(number.ln() / base.ln())?))
+    Ok(Value::Number(Number::from_f64(go_log(number) / go_log(base))?))
 }
 
 fn pow(mut args: Arguments<'_>) -> Answer {
@@ -62,7 +62,7 @@ fn go_pow(base: f64, power: f64) -> f64 {
             rest -= 1.0;
             whole += 1.0;
         }
-        answer = (rest * base.ln()).exp();
+        answer = (rest * go_log(base)).exp();
     }
     let mut exponent = 0i32;
     let (mut fraction, mut scale) = fraction_and_exponent(base);
@@ -92,6 +92,41 @@ fn go_pow(base: f64, power: f64) -> f64 {
     // In two steps, because 2^1024 is no float and the answer may still be one.
     let half = exponent / 2;
     answer * 2f64.powi(half) * 2f64.powi(exponent - half)
+}
+
+/// Go's `math.Log`, which is FreeBSD's (`e_log.c`): its last digit is not always the C library's.
+fn go_log(number: f64) -> f64 {
+    // The logarithm of 2, in two parts.
+    const HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
+    const LOW: f64 = f64::from_bits(0x3dea_39ef_3579_3c76);
+    // The even and the odd terms of the polynomial, the highest first.
+    const ODD: [f64; 4] = [
+        f64::from_bits(0x3fc2_f112_df3e_5244),
+        f64::from_bits(0x3fc7_4664_96cb_03de),
+        f64::from_bits(0x3fd2_4924_9422_9359),
+        f64::from_bits(0x3fe5_5555_5555_5593),
+    ];
+    const EVEN: [f64; 3] = [
+        f64::from_bits(0x3fc3_9a09_d078_c69f),
+        f64::from_bits(0x3fcc_71c5_1d8e_78af),
+        f64::from_bits(0x3fd9_9999_9997_fa04),
+    ];
+    if number <= 0.0 || !number.is_normal() {
+        return number.ln();
+    }
+    let (mut fraction, mut exponent) = fraction_and_exponent(number);
+    if fraction < std::f64::consts::FRAC_1_SQRT_2 {
+        fraction *= 2.0;
+        exponent -= 1;
+    }
+    let (rest, scale) = (fraction - 1.0, f64::from(exponent));
+    let quotient = rest / (2.0 + rest);
+    let square = quotient * quotient;
+    let fourth = square * square;
+    let terms = |terms: &[f64]| terms.iter().fold(0.0, |sum, term| term + fourth * sum);
+    let series = square * terms(&ODD) + fourth * terms(&EVEN);
+    let half = 0.5 * rest * rest;
+    scale * HIGH - ((half - (quotient * (half + series) + scale * LOW)) - rest)
 }
 
 /// `base = fraction * 2^exponent`, the fraction from 0.5 on and below 1. The base is a normal float.
@@ -184,6 +219,10 @@ mod tests {
         assert_eq!(
             answer("sum", [Value::Tuple(vec![text("1"), number("2.5")])]),
             Ok(number("3.5"))
+        );
+        assert_eq!(
+            answer("log", [number("7"), number("3")]),
+            Ok(Value::Number(Number::from_f64(1.771_243_749_161_422_4).unwrap()))
         );
         let logarithm = answer("log", [number("1000"), number("10")]).unwrap();
         assert_eq!(logarithm, number("2.9999999999999995559107901499373838305473327636718750"));

@@ -1,0 +1,4 @@
+resource "aws_route53_record" "app" {
+  ttl     = 60
+  records = [local.address]
+}

@@ -1,0 +1,2 @@
+b = "z.auto.tfvars"
+c = "z.auto.tfvars"
