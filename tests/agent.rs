@@ -237,7 +237,7 @@ async fn who_throws_the_switch_meanwhile_wins_and_the_levers_follow_them() {
     let error = world.moved_to(Mode::Detour).await.unwrap_err();
     match error {
         agent::Error::Superseded { by, mode, .. } => {
-            assert_eq!((by.as_str(), mode), ("ben", Mode::Open))
+            assert_eq!((by.as_str(), mode), ("ben", Mode::Open));
         }
         other => panic!("{other:?}"),
     }

@@ -34,8 +34,14 @@ pub(super) struct Args {
 /// What every verb takes.
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Common {
-    /// A roadworks.hcl, a folder with one, or a folder of .tf files [default: ROADWORKS_CONFIG, else this folder]
-    #[arg(short = 'c', long = "config", value_name = "PATH", global = true)]
+    /// The configuration
+    #[arg(
+        short = 'c',
+        long = "config",
+        value_name = "PATH",
+        global = true,
+        help = "A roadworks.hcl, a folder with one, or a folder of .tf files [default: ROADWORKS_CONFIG, else this folder]"
+    )]
     pub(super) config: Option<PathBuf>,
     /// Which site, where the configuration has several
     #[arg(long, value_name = "NAME", global = true)]
@@ -55,8 +61,14 @@ pub(super) struct Common {
     /// The Terraform state, where it is not where the .tf says
     #[arg(long, value_name = "FILE", global = true, help_heading = "Terraform")]
     pub(super) state: Option<PathBuf>,
-    /// The boolean that is the switch, where it is not maintenance_mode
-    #[arg(long, value_name = "NAME", global = true, help_heading = "Terraform")]
+    /// The boolean
+    #[arg(
+        long,
+        value_name = "NAME",
+        global = true,
+        help_heading = "Terraform",
+        help = "The boolean that is the switch, where it is not maintenance_mode"
+    )]
     pub(super) variable: Option<String>,
     /// Two `terraform show -json` of plans instead of reading the .tf: the boolean false, the boolean true
     #[arg(long, value_names = ["LIVE.json", "MAINTENANCE.json"], num_args = 2, global = true, help_heading = "Terraform")]
@@ -71,7 +83,7 @@ pub(super) struct Common {
 pub(super) enum Verb {
     /// Show what would change, lever by lever; changes nothing
     Plan(PlanArgs),
-    /// Carry out a saved plan, or move towards -var maintenance_mode=true|false
+    /// Carry out a saved plan, or move towards what -var of the boolean asks
     Apply(ApplyArgs),
     /// Let visitors back in
     Open(FlipArgs),
@@ -308,7 +320,7 @@ mod tests {
     #[test]
     fn durations_are_read_as_people_write_them() {
         assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
-        assert_eq!(duration("1h30m").unwrap(), Duration::from_secs(5400));
+        assert_eq!(duration("1h30m").unwrap(), Duration::from_mins(90));
         assert!(duration("-3s").is_err());
         assert!(duration("soon").is_err());
     }

@@ -52,7 +52,8 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// The mode that the boolean's `value` means.
+    /// The mode that a value of the boolean means.
+    #[expect(clippy::fn_params_excessive_bools, reason = "it is Terraform's boolean")]
     pub(super) fn mode_of(&self, value: bool) -> Mode {
         if value { self.maintenance } else { Mode::Open }
     }
@@ -80,11 +81,7 @@ impl Context {
     }
 
     /// The documents of the site that the command line means, without resolving anything.
-    pub(super) fn store(
-        &self,
-        config: &Config,
-        site: &SiteConfig,
-    ) -> Result<SiteStore<FileStore>, Error> {
+    pub(super) fn store(config: &Config, site: &SiteConfig) -> Result<SiteStore<FileStore>, Error> {
         let folder = match &config.store {
             StoreAt::Folder(folder) => folder.join(encoded(site.name.as_deref().unwrap_or("site"))),
             StoreAt::Beside(folder) => {
@@ -100,7 +97,7 @@ impl Context {
     pub(super) async fn open(&self) -> Result<Opened, Error> {
         let config = self.config()?;
         let site = config.site(self.common.site.as_deref())?;
-        self.open_site(&config, site).await
+        Box::pin(self.open_site(&config, site)).await
     }
 
     /// `site` of `config`, with its levers.
@@ -109,9 +106,9 @@ impl Context {
         config: &Config,
         site: &SiteConfig,
     ) -> Result<Opened, Error> {
-        let store = self.store(config, site)?;
+        let store = Self::store(config, site)?;
         let maintenance = site.maintenance.unwrap_or(Mode::Detour);
-        let known = self.know(site, &store).await?;
+        let known = Box::pin(self.know(site, &store)).await?;
         self.is_the_site_meant(&known.resolved)?;
         let session = Session::load(&settings(&known.resolved.account)).await;
         let records = known.resolved.records.clone();
@@ -156,7 +153,7 @@ impl Context {
             Ok((resolved, lock)) => {
                 let mut resolved = resolved;
                 let locked_by = locked_by(lock, &mut resolved.warnings);
-                let asked = self.asked(asked, &resolved)?;
+                let asked = Self::asked(asked, &resolved)?;
                 Ok(Known { resolved, asked, locked_by, pinned_at: None })
             }
             Err(error) if error.state_is_out_of_reach() => {
@@ -165,7 +162,7 @@ impl Context {
                 };
                 let at = pinned.at;
                 let resolved = from_pin(site, pinned, &error);
-                let asked = self.asked(asked, &resolved)?;
+                let asked = Self::asked(asked, &resolved)?;
                 Ok(Known { resolved, asked, locked_by: None, pinned_at: Some(at) })
             }
             Err(error) => Err(error.into()),
@@ -209,11 +206,7 @@ impl Context {
     }
 
     /// What `-var` of the switch asks for.
-    fn asked(
-        &self,
-        asked: Vec<(String, String)>,
-        resolved: &Resolved,
-    ) -> Result<Option<bool>, Error> {
+    fn asked(asked: Vec<(String, String)>, resolved: &Resolved) -> Result<Option<bool>, Error> {
         let Some((name, value)) = asked.into_iter().next_back() else { return Ok(None) };
         if let Some(variable) = &resolved.variable
             && variable.name != name
@@ -329,10 +322,15 @@ fn encoded(name: &str) -> String {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => text.push(char::from(byte)),
             b'.' if index > 0 => text.push('.'),
-            other => text.push_str(&format!("%{other:02X}")),
+            other => text.extend(['%', hex(other >> 4), hex(other & 15)]),
         }
     }
     text
+}
+
+/// A digit of a percent-encoded byte, upper case.
+fn hex(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
 /// How long ago, in the largest unit that says something.

@@ -53,8 +53,8 @@ fn fail(id: &'static str, reason: impl Display, fix: impl Into<String>) -> Findi
 pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Error> {
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
-    let mut findings = vec![store(&context.store(&config, site)?).await];
-    match context.open_site(&config, site).await {
+    let mut findings = vec![store(&Context::store(&config, site)?).await];
+    match Box::pin(context.open_site(&config, site)).await {
         Ok(opened) => {
             findings.push(targets(&opened));
             findings.push(state_lock(&opened));

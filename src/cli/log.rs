@@ -9,7 +9,7 @@ use crate::audit;
 pub(super) async fn run(context: &Context, args: &LogArgs) -> Result<u8, Error> {
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
-    let store = context.store(&config, site)?;
+    let store = Context::store(&config, site)?;
     let entries = audit::log(&store, args.limit).await?;
     if context.report.form() == Form::Json {
         context.report.object(&log_object(&entries))?;

@@ -62,7 +62,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
     }
 }
 
-/// Help and version are answers; everything else is a mistake in usage, which is 1: 2 means "changes pending".
+/// Help and version are answers; everything else is a mistake in usage, which is 1, because 2 means "changes pending".
 fn not_understood(error: &clap::Error, words: &[OsString]) -> u8 {
     let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if answer || !words.iter().any(|word| word == "--json") {

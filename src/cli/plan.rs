@@ -78,13 +78,11 @@ pub(super) fn plan_of(opened: &Opened, sight: &Sight, to: Mode) -> Plan {
 
 /// Towards what the variable asks, in a bare folder; else towards what the switch asks.
 pub(super) async fn default_mode(opened: &Opened) -> Result<Mode, Error> {
-    match &opened.resolved.variable {
-        Some(variable) => Ok(opened.mode_of(variable.value)),
-        None => {
-            let switch = opened.site.store.switch().await?;
-            Ok(switch.map_or(Mode::Open, |(switch, _)| switch.mode))
-        }
+    if let Some(variable) = &opened.resolved.variable {
+        return Ok(opened.mode_of(variable.value));
     }
+    let switch = opened.site.store.switch().await?;
+    Ok(switch.map_or(Mode::Open, |(switch, _)| switch.mode))
 }
 
 pub(super) fn asked_twice() -> Error {

@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Erro
     let mut open = true;
     if several {
         for site in &config.sites {
-            let opened = context.open_site(&config, site).await?;
+            let opened = Box::pin(context.open_site(&config, site)).await?;
             open &= one(context, &opened, &mut objects).await? == Mode::Open;
         }
     } else {

@@ -14,7 +14,7 @@ const TTL: u64 = 60;
 pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsSource> {
     let labels = reader.labels(block, &["kind"])?;
     match labels.first().copied() {
-        Some("terraform") => terraform(reader, block),
+        Some("terraform") => Some(terraform(reader, block)),
         Some("route53") => route53(reader, block),
         other => {
             let kind = other.unwrap_or_default();
@@ -28,13 +28,13 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsS
     }
 }
 
-fn terraform<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsSource> {
+fn terraform<'a>(reader: &mut Reader<'a>, block: &'a Block) -> DnsSource {
     let known: Vec<_> = ["dir", "variable"].into_iter().chain(ACCOUNT).collect();
     reader.only(&block.body, &known, &[], &[]);
     let dir = reader.text(&block.body, "dir").unwrap_or_else(|| ".".to_owned());
     let dir = reader.folder().join(dir);
     let variable = reader.text(&block.body, "variable");
-    Some(DnsSource::Terraform { dir, variable, account: account(reader, block) })
+    DnsSource::Terraform { dir, variable, account: account(reader, block) }
 }
 
 fn route53<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsSource> {

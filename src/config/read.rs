@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Attribute, Block, Body};
+use hcl_edit::structure::{Block, Body};
 
 use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, Source, nearest};
@@ -112,10 +112,6 @@ impl<'a> Reader<'a> {
         None
     }
 
-    pub(super) fn attribute<'b>(&self, body: &'b Body, key: &str) -> Option<&'b Attribute> {
-        body.get_attribute(key)
-    }
-
     /// The text of `key`, if it is there.
     pub(super) fn text(&mut self, body: &Body, key: &str) -> Option<String> {
         let value = &body.get_attribute(key)?.value;
@@ -164,16 +160,14 @@ impl<'a> Reader<'a> {
         match value {
             Expression::String(text) => Some(text.value().clone()),
             Expression::FuncCall(call) if call.name.namespace.is_empty() => {
-                let argument = match call.args.iter().collect::<Vec<_>>().as_slice() {
-                    [Expression::String(argument)] => argument.value().clone(),
-                    _ => {
-                        self.wrong(value, "env() and file() take one text");
-                        return None;
-                    }
+                let arguments: Vec<_> = call.args.iter().collect();
+                let [Expression::String(argument)] = arguments.as_slice() else {
+                    self.wrong(value, "env() and file() take one text");
+                    return None;
                 };
                 match call.name.name.as_str() {
-                    "env" => self.from_env(value, &argument),
-                    "file" => self.from_file(value, &argument),
+                    "env" => self.env_value(value, argument.value()),
+                    "file" => self.file_value(value, argument.value()),
                     other => {
                         self.wrong_with(
                             value,
@@ -194,7 +188,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn from_env(&mut self, at: &Expression, name: &str) -> Option<String> {
+    fn env_value(&mut self, at: &Expression, name: &str) -> Option<String> {
         let value = (self.env)(name);
         if value.is_none() {
             self.wrong(at, format!("the environment has no {name}"));
@@ -202,7 +196,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn from_file(&mut self, at: &Expression, path: &str) -> Option<String> {
+    fn file_value(&mut self, at: &Expression, path: &str) -> Option<String> {
         match read_up_to(&self.folder.join(path), LARGEST_VALUE) {
             Ok(Some(content)) => match String::from_utf8(content) {
                 Ok(text) => return Some(text.trim_end_matches(['\r', '\n']).to_owned()),

@@ -149,12 +149,15 @@ async fn evaluated(
         found => return Ok(found?),
     };
     let backend = backend.map_err(Unresolved::of_state)?;
-    let state = match backend.read().await {
-        Ok(Some(bytes)) => State::parse(&bytes)?,
-        Ok(None) => return Err(Unresolved::NoState { expression, place }),
-        Err(error) => return Err(Unresolved::of_state(&error)),
-    };
-    Ok(terraform::find_switch(folder, inputs, Some(&state))?)
+    let bytes = backend.read().await.map_err(|error| Unresolved::of_state(&error))?;
+    if let Some(bytes) = bytes {
+        return Ok(terraform::find_switch(folder, inputs, Some(&State::parse(&bytes)?))?);
+    }
+    // A folder of literal values tells its switch before anything was ever applied.
+    match terraform::find_switch(folder, inputs, Some(&State::default())) {
+        Err(error) if error.is_beyond_us() => Err(Unresolved::NoState { expression, place }),
+        found => Ok(found?),
+    }
 }
 
 /// The way out where our evaluator refuses: two plans by Terraform itself. Where that fails too, our own reason is the

@@ -97,7 +97,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
 
 fn maintenance(reader: &mut Reader<'_>, body: &Body) -> Option<Mode> {
     let word = reader.text(body, "maintenance")?;
-    let attribute = reader.attribute(body, "maintenance")?;
+    let attribute = body.get_attribute("maintenance")?;
     match word.parse::<Mode>() {
         Ok(Mode::Open) => reader.wrong(&attribute.value, "maintenance is not `open`"),
         Ok(Mode::Detour) => return Some(Mode::Detour),

@@ -143,7 +143,9 @@ impl Calls {
                     recent.push_back(now);
                     return;
                 }
-                recent.front().map_or(A_SECOND, |first| A_SECOND - now.duration_since(*first))
+                recent
+                    .front()
+                    .map_or(A_SECOND, |first| A_SECOND.saturating_sub(now.duration_since(*first)))
             };
             tokio::time::sleep(wait).await;
         }

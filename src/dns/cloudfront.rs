@@ -1,7 +1,7 @@
 //! The CloudFront distribution that a maintenance target names: whether it would answer for the site. Only reads.
 
 use aws_sdk_cloudfront::Client;
-use aws_sdk_cloudfront::types::DistributionSummary;
+use aws_sdk_cloudfront::types::{Aliases, DistributionSummary};
 
 use super::wire::name_of;
 use crate::aws::{Error, Retry, Session};
@@ -10,6 +10,7 @@ use crate::aws::{Error, Retry, Session};
 const MOST_PAGES: usize = 50;
 
 /// What matters of a distribution to a name that is led to it.
+#[expect(clippy::struct_excessive_bools, reason = "three questions of their own")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distribution {
     /// Its id.
@@ -53,7 +54,7 @@ impl Distribution {
 
 impl From<&DistributionSummary> for Distribution {
     fn from(summary: &DistributionSummary) -> Distribution {
-        let aliases = summary.aliases.as_ref().map(|aliases| aliases.items()).unwrap_or_default();
+        let aliases = summary.aliases.as_ref().map(Aliases::items).unwrap_or_default();
         let certificate = summary.viewer_certificate.as_ref();
         Distribution {
             id: summary.id.clone(),

@@ -1,11 +1,14 @@
 //! Lever: the name. Changes the named records and no other, and only if they still are what was read.
 
 mod backoff;
+mod batch;
 mod calls;
 mod cloudfront;
 mod commands;
+mod reading;
 mod route53;
 mod scratch;
+mod told;
 mod wire;
 mod zone;
 

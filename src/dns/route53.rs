@@ -8,17 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecordSet};
+use aws_sdk_route53::types::ChangeBatch;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::batch::{affirmed, changes, confirming, reversed, unbuildable};
 use super::calls::Calls;
 use super::commands::command;
-use super::wire::{built, is, name_of, shown, shown_as_read};
+use super::reading::{
+    Read, Stand, beside_both, in_words, moved_meanwhile, position, stand, stand_after, value_of,
+};
+use super::told::{outcome_unknown, told, unconfirmed, unread};
+use super::wire::{name_of, shown};
 use crate::aws::{Error as AwsError, Session};
 use crate::clock;
-use crate::config::{RecordKey, RecordSet, SwitchedRecord};
+use crate::config::SwitchedRecord;
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
 use crate::switch::{Mode, OperationId, Step};
 
@@ -28,9 +33,6 @@ const LATELY: Duration = Duration::from_secs(2);
 const NAMES_ASKED_SINGLY: usize = 4;
 /// How often a change is tried before the lever gives up: throttling, an earlier change that is not complete.
 const ATTEMPTS: u32 = 8;
-/// Route 53's limits for one batch (Route 53 developer guide, "Quotas").
-const MOST_VALUES: usize = 1_000;
-const MOST_CHARACTERS: usize = 32_000;
 /// How long resolvers may keep an alias's answer, and one that says that there is no such record (the SOA that
 /// Route 53 makes has a TTL of 900 s).
 const ALIAS_TTL: u64 = 60;
@@ -46,29 +48,6 @@ pub struct Route53 {
     last: Mutex<Option<(Instant, Arc<Read>)>>,
 }
 
-/// What the records say, as Route 53 answered it.
-#[derive(Debug)]
-struct Read {
-    sets: Vec<(String, ResourceRecordSet)>,
-}
-
-impl Read {
-    fn of(&self, key: &RecordKey) -> Option<&ResourceRecordSet> {
-        self.sets
-            .iter()
-            .find(|(zone, set)| *zone == key.zone_id && is(set, key))
-            .map(|(_, set)| set)
-    }
-}
-
-/// How a record stands to what a step expects.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stand {
-    Before,
-    After,
-    Elsewhere,
-}
-
 impl Route53 {
     /// The lever that moves `records` with the credentials of `session`.
     pub fn new(session: Session, records: Vec<SwitchedRecord>) -> Route53 {
@@ -80,7 +59,7 @@ impl Route53 {
         let read = self.read().await?;
         let (mut make, mut undo) = (Vec::new(), Vec::new());
         for (zone, records) in self.by_zone(steps) {
-            let changes = self.changes(&read, &records)?;
+            let changes = changes(&read, &records)?;
             make.push(command(&zone, &changes, "by hand, as planned by roadworks"));
             let back: Vec<_> = changes.iter().rev().map(reversed).collect::<Result<_, _>>()?;
             undo.push(command(&zone, &back, "by hand, undoing what roadworks planned"));
@@ -135,33 +114,6 @@ impl Route53 {
         zones
     }
 
-    fn changes(
-        &self,
-        read: &Read,
-        records: &[(&SwitchedRecord, &Step)],
-    ) -> Result<Vec<Change>, Error> {
-        let mut changes = Vec::with_capacity(records.len() * 2);
-        for (record, step) in records {
-            let now = read.of(&record.key);
-            if let Some(now) = now {
-                changes.push(change(ChangeAction::Delete, now.clone())?);
-            }
-            // Confirmed anew: the same again, so that Route 53 names a change to wait for.
-            let wanted = match now {
-                Some(now) if step.before == step.after => Some(now.clone()),
-                _ => wanted(record, &step.after)
-                    .map(|set| built(&record.key, set))
-                    .transpose()
-                    .map_err(unbuildable)?,
-            };
-            if let Some(wanted) = wanted {
-                changes.push(change(ChangeAction::Create, wanted)?);
-            }
-        }
-        within_limits(&changes)?;
-        Ok(changes)
-    }
-
     /// Sends one zone's batch and gives the id of the change.
     async fn change_zone(
         &self,
@@ -178,9 +130,9 @@ impl Route53 {
                 (Err(_), Some(lost)) => return Err(outcome_unknown(lost)),
             };
             let changes = match stand(&read, records) {
-                Stand::Before => self.changes(&read, records)?,
+                Stand::Before => changes(&read, records)?,
                 // Somebody, or our own request whose answer was lost, has been there already.
-                Stand::After => self.changes(&read, &affirmed(records, &confirming(records)))?,
+                Stand::After => changes(&read, &affirmed(records, &confirming(records)))?,
                 Stand::Elsewhere => return Err(moved_meanwhile(&read, records)),
             };
             if changes.is_empty() {
@@ -190,7 +142,7 @@ impl Route53 {
                 .comment(comment)
                 .set_changes(Some(changes))
                 .build()
-                .map_err(unbuildable)?;
+                .map_err(|error| unbuildable(&error))?;
             let error = match self.calls.change(zone, batch).await {
                 Ok(change) => return Ok(change),
                 Err(error) => error,
@@ -396,188 +348,4 @@ impl Lever for Route53 {
         };
         Duration::from_secs(seen.parts.iter().map(ttl).max().unwrap_or(ALIAS_TTL) + 1)
     }
-}
-
-fn value_of(read: &Read, key: &RecordKey) -> Value {
-    read.of(key).map_or(Value::Null, shown_as_read)
-}
-
-fn position(record: &SwitchedRecord, value: &Value) -> Position {
-    let says = |set: &Option<RecordSet>| {
-        *value == set.as_ref().map_or(Value::Null, |set| shown(&record.key.kind, set))
-    };
-    if says(&record.live) {
-        Position::Live
-    } else if says(&record.maintenance) {
-        Position::Maintenance
-    } else if value.is_null() {
-        Position::Absent
-    } else {
-        Position::Foreign
-    }
-}
-
-/// Which of the record's two sets `after` shows.
-fn wanted<'a>(record: &'a SwitchedRecord, after: &Value) -> Option<&'a RecordSet> {
-    [&record.live, &record.maintenance]
-        .into_iter()
-        .flatten()
-        .find(|set| shown(&record.key.kind, set) == *after)
-}
-
-fn stand(read: &Read, records: &[(&SwitchedRecord, &Step)]) -> Stand {
-    if records.iter().all(|(record, step)| value_of(read, &record.key) == step.before) {
-        Stand::Before
-    } else {
-        stand_after(read, records)
-    }
-}
-
-fn stand_after(read: &Read, records: &[(&SwitchedRecord, &Step)]) -> Stand {
-    if records.iter().all(|(record, step)| value_of(read, &record.key) == step.after) {
-        Stand::After
-    } else {
-        Stand::Elsewhere
-    }
-}
-
-/// The same steps from where they lead to where they lead.
-fn confirming(records: &[(&SwitchedRecord, &Step)]) -> Vec<Step> {
-    records.iter().map(|(_, step)| Step { before: step.after.clone(), ..(*step).clone() }).collect()
-}
-
-fn affirmed<'a>(
-    records: &[(&'a SwitchedRecord, &Step)],
-    steps: &'a [Step],
-) -> Vec<(&'a SwitchedRecord, &'a Step)> {
-    records.iter().map(|(record, _)| *record).zip(steps).collect()
-}
-
-fn change(action: ChangeAction, set: ResourceRecordSet) -> Result<Change, Error> {
-    Change::builder().action(action).resource_record_set(set).build().map_err(unbuildable)
-}
-
-fn reversed(made: &Change) -> Result<Change, Error> {
-    let action = if made.action == ChangeAction::Create {
-        ChangeAction::Delete
-    } else {
-        ChangeAction::Create
-    };
-    Change::builder()
-        .action(action)
-        .set_resource_record_set(made.resource_record_set.clone())
-        .build()
-        .map_err(unbuildable)
-}
-
-fn within_limits(changes: &[Change]) -> Result<(), Error> {
-    let sets = || changes.iter().filter_map(|change| change.resource_record_set.as_ref());
-    let values: usize = sets().map(|set| set.resource_records().len().max(1)).sum();
-    let characters: usize = sets()
-        .flat_map(ResourceRecordSet::resource_records)
-        .map(|record| record.value.chars().count())
-        .sum();
-    if values <= MOST_VALUES && characters <= MOST_CHARACTERS {
-        return Ok(());
-    }
-    Err(Error::Refused {
-        code: "batch-too-large",
-        message: format!(
-            "{values} values with {characters} characters do not fit into one change of Route 53, which takes {MOST_VALUES} and {MOST_CHARACTERS}"
-        ),
-        hint: "split the site: fewer records behind one switch, so that each moves all at once"
-            .to_owned(),
-    })
-}
-
-/// A record's value in a few words.
-fn in_words(value: &Value) -> String {
-    if let Some(name) = value.pointer("/alias/name").and_then(Value::as_str) {
-        return format!("alias to {name}");
-    }
-    match (value.get("records").and_then(Value::as_array), value.get("ttl")) {
-        (Some(records), Some(ttl)) => {
-            let records: Vec<_> = records.iter().filter_map(Value::as_str).collect();
-            format!("{} for {ttl} s", records.join(", "))
-        }
-        _ => "no record".to_owned(),
-    }
-}
-
-/// A foreign value beside the two that it could be.
-fn beside_both(record: &SwitchedRecord, part: &Part) -> String {
-    let said = |set: &Option<RecordSet>| {
-        in_words(&set.as_ref().map_or(Value::Null, |set| shown(&record.key.kind, set)))
-    };
-    format!(
-        "{} is neither target: it is {}, live would be {}, maintenance {}",
-        part.target,
-        in_words(&part.value),
-        said(&record.live),
-        said(&record.maintenance)
-    )
-}
-
-fn moved_meanwhile(read: &Read, records: &[(&SwitchedRecord, &Step)]) -> Error {
-    let found = records.iter().find_map(|(record, step)| {
-        let value = value_of(read, &record.key);
-        (value != step.before && value != step.after).then(|| (record.target(), value))
-    });
-    let message = match found {
-        Some((target, value)) => format!(
-            "{target} was changed by somebody else meanwhile: it is {} now",
-            in_words(&value)
-        ),
-        None => "some of the records were changed by somebody else meanwhile".to_owned(),
-    };
-    Error::Refused {
-        code: "record-moved",
-        message,
-        hint: "run `roadworks status` to see where it stands, then plan again".to_owned(),
-    }
-}
-
-fn unbuildable(error: aws_sdk_route53::error::BuildError) -> Error {
-    Error::Failed {
-        code: "record-incomplete",
-        message: format!("the record cannot be put into a request: {error}"),
-        hint:
-            "look at the record in the .tf or roadworks.hcl: a name, a target or a value is missing"
-                .to_owned(),
-    }
-}
-
-fn unconfirmed(error: &AwsError) -> Error {
-    Error::Unknown {
-        message: format!("the change is made, but Route 53 does not confirm it: {error}"),
-        hint: format!("{}; then run the same command again", error.hint()),
-    }
-}
-
-fn outcome_unknown(error: &AwsError) -> Error {
-    Error::Unknown {
-        message: format!("the change was sent, and whether it was made is not known: {error}"),
-        hint: "run the same command again: it reads what is there and goes on from it".to_owned(),
-    }
-}
-
-/// A failed reading changed nothing, however it failed.
-fn unread(error: AwsError) -> Error {
-    let (message, hint) = (error.to_string(), error.hint());
-    match error {
-        AwsError::OutcomeUnknown { reason } => Error::Failed {
-            code: "unreachable",
-            message: format!("Route 53 could not be read: {reason}"),
-            hint: "nothing was changed; try again".to_owned(),
-        },
-        AwsError::Credentials { .. } => Error::Credentials { message, hint },
-        AwsError::Throttled { .. } => Error::Failed { code: "throttled", message, hint },
-        AwsError::Unreachable { .. } => Error::Failed { code: "unreachable", message, hint },
-        AwsError::Service { .. } => Error::Failed { code: "aws-refused", message, hint },
-        AwsError::Request { .. } => Error::Failed { code: "bad-request", message, hint },
-    }
-}
-
-fn told(error: AwsError) -> Error {
-    if error.may_have_happened() { outcome_unknown(&error) } else { unread(error) }
 }

@@ -217,9 +217,9 @@ mod tests {
         ];
         for (kind, target, routing) in cases {
             let set = RecordSet { target, routing, health_check_id: Some("hc".to_owned()) };
-            let sent = built(&key(kind), &set).unwrap();
-            assert!(is(&sent, &key(kind)));
-            assert_eq!(shown_as_read(&sent), shown(kind, &set));
+            let wired = built(&key(kind), &set).unwrap();
+            assert!(is(&wired, &key(kind)));
+            assert_eq!(shown_as_read(&wired), shown(kind, &set));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, 
 use crate::switch::{Mode, OperationId, Step};
 
 /// A command that takes longer does not write a variable.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// How much of what it said goes into an error.
 const MOST_SAID: usize = 400;
 

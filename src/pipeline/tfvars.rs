@@ -32,6 +32,7 @@ pub struct VariableFile {
 
 impl VariableFile {
     /// The file in `folder` that speaks for `variable`, whose value is `without` where the file does not exist.
+    #[expect(clippy::fn_params_excessive_bools, reason = "it is Terraform's boolean")]
     pub fn new(folder: &Path, variable: &str, without: bool) -> VariableFile {
         VariableFile {
             path: folder.join(FILE_NAME),

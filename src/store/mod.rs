@@ -123,17 +123,10 @@ mod conforms {
 
     use super::*;
 
-    fn store_runs<S: Store>(store: &S, work: impl AsyncFn(&S)) {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(work(store));
-    }
-
     /// Runs the suite on an empty store.
     pub(super) fn conforms<S: Store>(store: &S) {
-        store_runs(store, async |store| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
             a_document_reads_back_and_only_the_reader_of_its_version_may_replace_it(store).await;
             what_must_be_absent_is_written_once(store).await;
             keys_are_listed_by_prefix_in_order(store).await;

@@ -82,7 +82,7 @@ impl<S: Store> SiteStore<S> {
         let keys = self.store.list(AUDIT).await?;
         let newest = keys.get(keys.len().saturating_sub(limit)..).unwrap_or_default();
         let mut entries = Vec::with_capacity(newest.len());
-        for key in newest.iter().filter(|key| key.ends_with(".json")) {
+        for key in newest {
             if let Some((entry, _)) = self.document(key).await? {
                 entries.push(entry);
             }

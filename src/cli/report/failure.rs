@@ -1,0 +1,153 @@
+//! Errors: their exit codes, their words for programs, their sentences for people.
+
+use std::io::{self, IsTerminal};
+
+use serde_json::{Value, json};
+
+use super::super::error::Error;
+use crate::hcl::{Colour, Diagnostic, Place};
+use crate::{agent, config, lever, store};
+
+/// The exit codes of DESIGN §4 that are not 0 and 2.
+pub(super) fn exit_code(error: &Error) -> u8 {
+    const ERROR: u8 = 1;
+    const REFUSED: u8 = 3;
+    const CREDENTIALS: u8 = 4;
+    const GAVE_UP: u8 = 5;
+    const PARTLY: u8 = 6;
+    const INTERRUPTED: u8 = 130;
+    match error {
+        Error::Store(error) | Error::Agent(agent::Error::Store(error)) => match error {
+            store::Error::Moved { .. } | store::Error::Leased { .. } => REFUSED,
+            store::Error::Unavailable { .. } | store::Error::Unreadable { .. } => ERROR,
+        },
+        Error::Agent(agent::Error::Lever(error)) => match error {
+            lever::Error::Refused { .. } => REFUSED,
+            lever::Error::Credentials { .. } => CREDENTIALS,
+            lever::Error::Failed { .. } => ERROR,
+            lever::Error::Unknown { .. } => GAVE_UP,
+            lever::Error::Partly { .. } => PARTLY,
+        },
+        Error::Agent(agent::Error::GaveUp { .. }) => GAVE_UP,
+        Error::StateLocked { .. }
+        | Error::NotConfirmed { .. }
+        | Error::NobodyKeepsTheEnd
+        | Error::CannotWait(_)
+        | Error::Agent(
+            agent::Error::NotOffered { .. }
+            | agent::Error::Rule { .. }
+            | agent::Error::StalePlan { .. }
+            | agent::Error::Superseded { .. },
+        ) => REFUSED,
+        Error::Unresolved(error) if error.is_about_credentials() => CREDENTIALS,
+        Error::Interrupted => INTERRUPTED,
+        Error::Usage { .. }
+        | Error::Config(_)
+        | Error::Unresolved(_)
+        | Error::Backend(_)
+        | Error::File { .. }
+        | Error::NotAPlan { .. }
+        | Error::Unwell { .. }
+        | Error::Output(_) => ERROR,
+    }
+}
+
+/// A kebab-case word for the error, for programs.
+fn code(error: &Error) -> &'static str {
+    match error {
+        Error::Usage { .. } => "usage",
+        Error::Config(error) => match error {
+            config::Error::Wrong(_) => "bad-config",
+            config::Error::Nothing(_) => "nothing-to-switch",
+            config::Error::Unreadable { .. } => "unreadable",
+            config::Error::NoSuchSite { .. } => "no-such-site",
+            config::Error::WhichSite { .. } => "which-site",
+        },
+        Error::Unresolved(error) => error.code(),
+        Error::Backend(_) => "bad-backend",
+        Error::Store(error) | Error::Agent(agent::Error::Store(error)) => match error {
+            store::Error::Moved { .. } => "switch-moved",
+            store::Error::Leased { .. } => "already-moving",
+            store::Error::Unavailable { .. } => "store-unavailable",
+            store::Error::Unreadable { .. } => "store-unreadable",
+        },
+        Error::Agent(agent::Error::Lever(error)) => match error {
+            lever::Error::Refused { code, .. } | lever::Error::Failed { code, .. } => code,
+            lever::Error::Credentials { .. } => "credentials",
+            lever::Error::Unknown { .. } => "outcome-unknown",
+            lever::Error::Partly { .. } => "partly-moved",
+        },
+        Error::Agent(agent::Error::NotOffered { .. }) => "mode-not-available",
+        Error::Agent(agent::Error::Rule { rule, .. }) => rule,
+        Error::Agent(agent::Error::StalePlan { .. }) => "stale-plan",
+        Error::Agent(agent::Error::Superseded { .. }) => "superseded",
+        Error::Agent(agent::Error::GaveUp { .. }) => "gave-up",
+        Error::StateLocked { .. } => "state-locked",
+        Error::NotConfirmed { .. } => "not-confirmed",
+        Error::NobodyKeepsTheEnd => "no-agent",
+        Error::CannotWait(_) => "cannot-wait",
+        Error::File { .. } => "unreadable",
+        Error::NotAPlan { .. } => "not-a-plan",
+        Error::Unwell { .. } => "unwell",
+        Error::Interrupted => "interrupted",
+        Error::Output(_) => "output",
+    }
+}
+
+fn mistakes(error: &Error) -> Vec<&Diagnostic> {
+    match error {
+        Error::Config(config::Error::Wrong(mistakes)) => mistakes.iter().collect(),
+        Error::Unresolved(error) => error.diagnostic().into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn place(error: &Error) -> Option<&Place> {
+    match error {
+        Error::Unresolved(error) => error.place(),
+        _ => mistakes(error).first().and_then(|mistake| mistake.place.as_ref()),
+    }
+}
+
+/// The message with what caused it.
+pub(in crate::cli) fn message(error: &Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        let text = source.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = source.source();
+    }
+    message
+}
+
+pub(super) fn error_object(error: &Error) -> Value {
+    let place = place(error);
+    json!({ "error": {
+        "code": code(error),
+        "message": message(error),
+        "hint": error.hint(),
+        "file": place.map(|place| place.file.display().to_string()),
+        "line": place.map(|place| place.line),
+        "column": place.map(|place| place.column),
+    } })
+}
+
+pub(super) fn error_words(error: &Error) -> String {
+    let mistakes = mistakes(error);
+    if !mistakes.is_empty() {
+        let colour = if io::stderr().is_terminal() { Colour::Always } else { Colour::Never };
+        let rendered: Vec<_> = mistakes.iter().map(|mistake| mistake.render(colour)).collect();
+        return rendered.join("\n\n");
+    }
+    let mut text = format!("error: {}", message(error));
+    if let Some(place) = place(error) {
+        text = format!("{text}\n  --> {place}");
+    }
+    match error.hint() {
+        Some(hint) => format!("{text}\nhint: {hint}"),
+        None => text,
+    }
+}

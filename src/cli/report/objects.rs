@@ -1,0 +1,75 @@
+//! The JSON objects of DESIGN §4. Fields are only ever added.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::doctor::Finding;
+use crate::agent::{Sight, Site};
+use crate::audit::Entry;
+use crate::store::Store;
+use crate::switch::{Plan, Seen};
+
+/// The object of `plan --json`.
+pub(in crate::cli) fn plan_object(plan: &Plan) -> Value {
+    json!({
+        "format": 1,
+        "site": plan.site,
+        "from": plan.from,
+        "to": plan.to,
+        "changes": plan.changes(),
+        "steps": plan.steps,
+        "warnings": plan.warnings,
+    })
+}
+
+/// The object of `status --json`, of every mode verb and of `apply`.
+pub(in crate::cli) fn status_object<S: Store>(
+    site: &Site<S>,
+    sight: &Sight,
+    now: Timestamp,
+) -> Value {
+    let switch = sight.switch.as_ref().map(|(switch, _)| switch);
+    let phase = switch.map_or(Seen::Settled, |switch| switch.seen(now)).word();
+    let levers: Vec<_> = site
+        .levers
+        .iter()
+        .zip(&sight.levers)
+        .map(|(lever, seen)| {
+            json!({
+                "name": lever.name(),
+                "kind": lever.kind(),
+                "position": seen.position,
+                "phase": phase,
+                "detail": seen.detail,
+            })
+        })
+        .collect();
+    json!({
+        "format": 1,
+        "site": site.name,
+        "mode": sight.mode(site),
+        "desired": sight.desired(),
+        "phase": phase,
+        "hold_spent": false,
+        "operation": switch.map(|switch| &switch.operation),
+        "since": switch.map(|switch| switch.since),
+        "until": switch.and_then(|switch| switch.until),
+        "overdue": false,
+        "by": switch.map(|switch| &switch.by),
+        "reason": switch.and_then(|switch| switch.reason.as_ref()),
+        "levers": levers,
+        "gateways": [],
+        "checks": [],
+        "warnings": site.warnings,
+    })
+}
+
+/// The object of `doctor --json`.
+pub(in crate::cli) fn doctor_object(findings: &[Finding]) -> Value {
+    json!({ "format": 1, "checks": findings })
+}
+
+/// The object of `log --json`.
+pub(in crate::cli) fn log_object(entries: &[Entry]) -> Value {
+    json!({ "format": 1, "entries": entries })
+}

@@ -1,0 +1,45 @@
+//! The progress of a wait.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use super::{Form, Report};
+use crate::lever::Progress;
+
+/// The progress of a wait on standard error: a line that moves on a terminal, a line each ten seconds elsewhere.
+#[derive(Debug)]
+pub(in crate::cli) struct Waiting {
+    bar: Option<indicatif::ProgressBar>,
+    report: Report,
+    told: Cell<u64>,
+}
+
+impl Waiting {
+    const EACH: u64 = 10;
+
+    pub(in crate::cli) fn new(report: Report) -> Waiting {
+        let moving = report.form == Form::Words && io::stderr().is_terminal();
+        let bar = moving.then(indicatif::ProgressBar::new_spinner);
+        Waiting { bar, report, told: Cell::new(0) }
+    }
+
+    pub(in crate::cli) fn ended(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Waiting {
+    fn waiting(&self, lever: &str, what: &str, waited: Duration) {
+        let seconds = waited.as_secs();
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{lever}: waiting for {what}, {seconds} s"));
+            bar.tick();
+        } else if seconds >= self.told.get() + Self::EACH {
+            self.told.set(seconds);
+            self.report.words(&format!("{lever}: waiting for {what}, {seconds} s"));
+        }
+    }
+}

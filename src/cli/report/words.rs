@@ -1,0 +1,135 @@
+//! What a person reads: plan, status, findings, log. Readable without colour; the last line says the next step.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::doctor::{Finding, Outcome};
+use crate::agent::{Sight, Site};
+use crate::audit::Entry;
+use crate::store::Store;
+use crate::switch::{Mode, Plan, Seen, Step, Switch};
+
+/// A plan.
+pub(in crate::cli) fn plan_words(plan: &Plan) -> String {
+    let mut lines = Vec::new();
+    if plan.changes() {
+        lines.push(format!("{}: from {} to {}\n", plan.site, plan.from, plan.to));
+        lines.extend(plan.steps.iter().map(step_words));
+        lines.push(String::new());
+    } else {
+        lines.push(format!("{}: no changes, it is {} already", plan.site, plan.to));
+    }
+    lines.extend(warning_lines(&plan.warnings));
+    lines.join("\n")
+}
+
+fn warning_lines(warnings: &[String]) -> impl Iterator<Item = String> {
+    warnings.iter().map(|warning| format!("warning: {warning}"))
+}
+
+fn step_words(step: &Step) -> String {
+    let sign = match (&step.before, &step.after) {
+        (Value::Null, _) => '+',
+        (_, Value::Null) => '-',
+        _ => '~',
+    };
+    let mut lines = vec![format!("  {sign} {:<9}{:<9} {}", step.lever, step.kind, step.target)];
+    let values = [('-', &step.before), ('+', &step.after)].into_iter();
+    let values = values.filter(|(_, value)| !value.is_null());
+    lines.extend(values.map(|(sign, value)| format!("      {sign} {}", value_words(value))));
+    lines.join("\n")
+}
+
+/// What a lever's part says, in one line.
+fn value_words(value: &Value) -> String {
+    let Some(fields) = value.as_object() else { return value.to_string() };
+    let mut words = Vec::new();
+    for (name, field) in fields {
+        let word = match (name.as_str(), field) {
+            ("alias", Value::Object(alias)) => {
+                let of = |key: &str| alias.get(key).and_then(Value::as_str).unwrap_or_default();
+                let health = alias.get("evaluate_target_health") == Some(&Value::Bool(true));
+                let health = if health { ", follows its health" } else { "" };
+                format!("alias {} (zone {}{health})", of("name"), of("zone_id"))
+            }
+            ("records", Value::Array(records)) => {
+                let records: Vec<_> = records.iter().filter_map(Value::as_str).collect();
+                records.join(", ")
+            }
+            ("ttl", ttl) => format!("ttl {ttl}"),
+            (name, Value::String(text)) => format!("{name} {text}"),
+            (name, other) => format!("{name} {other}"),
+        };
+        words.push(word);
+    }
+    words.join("  ")
+}
+
+/// The status of a site.
+pub(in crate::cli) fn status_words<S: Store>(
+    site: &Site<S>,
+    sight: &Sight,
+    now: Timestamp,
+) -> String {
+    let (mode, desired) = (sight.mode(site), sight.desired());
+    let asked = sight.switch.as_ref().map(|(switch, _)| switch_words(switch, now));
+    let title = format!("{}  {}", site.name, mode.word().to_uppercase());
+    let mut lines = vec![format!("{title}{}", asked.unwrap_or_default())];
+    for (lever, seen) in site.levers.iter().zip(&sight.levers) {
+        let (name, kind, position) = (lever.name(), lever.kind(), seen.position.to_string());
+        lines.push(format!("  {name:<9}{kind:<9} {position:<12} {}", seen.detail));
+    }
+    if mode != desired {
+        lines.push(format!(
+            "Visitors get {mode}, the switch asks for {desired}: somebody else moved a lever, or an operation was cut short."
+        ));
+    }
+    lines.extend(warning_lines(&site.warnings));
+    let next = if mode == Mode::Open { "roadworks plan detour" } else { "roadworks open" };
+    lines.push(format!("Next: {next}"));
+    lines.join("\n")
+}
+
+fn switch_words(switch: &Switch, now: Timestamp) -> String {
+    let phase = switch.seen(now).word();
+    let asked = format!("asked for {} at {} by {}", switch.mode, switch.since, switch.by);
+    let reason = switch.reason.as_ref().map(|reason| format!("  \"{reason}\""));
+    let settles = switch.settles_at().filter(|_| switch.seen(now) == Seen::Moved);
+    let settles = settles
+        .map(|at| format!("\n  settled at {at}, when every correct client has the new answer"));
+    format!(" ({phase})  {asked}{}{}", reason.unwrap_or_default(), settles.unwrap_or_default())
+}
+
+/// The findings, each with its fix.
+pub(in crate::cli) fn doctor_words(findings: &[Finding]) -> String {
+    let mut lines = Vec::new();
+    for finding in findings {
+        let result = match finding.result {
+            Outcome::Ok => "ok",
+            Outcome::Warn => "warn",
+            Outcome::Fail => "FAIL",
+        };
+        lines.push(format!("{result:<5} {:<18} {}", finding.id, finding.reason));
+        let fix = finding.fix.iter();
+        lines.extend(fix.map(|fix| format!("{:<24} fix: {fix}", "")));
+    }
+    lines.join("\n")
+}
+
+/// The log, oldest first.
+pub(in crate::cli) fn log_words(entries: &[Entry]) -> String {
+    if entries.is_empty() {
+        return "nothing happened yet".to_owned();
+    }
+    let lines: Vec<_> = entries.iter().map(entry_words).collect();
+    lines.join("\n")
+}
+
+fn entry_words(entry: &Entry) -> String {
+    let Entry { at, operation, from, to, by, .. } = entry;
+    let event = json!(entry.event);
+    let event = event.as_str().unwrap_or_default();
+    let more = [&entry.reason, &entry.detail].into_iter().flatten();
+    let more: String = more.flat_map(|words| ["  ", words]).collect();
+    format!("{at}  {operation}  {event:<16} {from} -> {to}  {by}{more}")
+}
