@@ -26,6 +26,8 @@ use crate::terraform::backend::{Lock, Surroundings};
 use crate::terraform::{Inputs, VariableInput};
 
 const PINNED: &str = "pinned.json";
+/// The boolean's usual name.
+const USUAL: &str = "maintenance_mode";
 
 /// The command line's common part, and how to speak.
 #[derive(Debug)]
@@ -147,83 +149,82 @@ impl Context {
 
     /// What Terraform says; what was pinned, where its state cannot be read.
     async fn know(&self, site: &SiteConfig, store: &SiteStore<FileStore>) -> Result<Known, Error> {
-        let (inputs, asked) = self.inputs(site)?;
         let from_plans = self.common.from_plans.as_deref();
-        match config::resolve(site, &inputs, from_plans).await {
-            Ok((resolved, lock)) => {
-                let mut resolved = resolved;
+        let named = self.common.variable.clone().or_else(|| named(site));
+        let mut switch = named.clone().unwrap_or_else(|| USUAL.to_owned());
+        let mut inputs = self.inputs(site, named, &switch)?;
+        let mut found = config::resolve(site, &inputs, from_plans).await;
+        // A boolean of another name is known only now: what -var says of it is what is asked, not what is so.
+        if let Ok((Resolved { variable: Some(variable), .. }, _)) = &found
+            && variable.name != switch
+            && self.given(&variable.name)?.is_some()
+        {
+            switch.clone_from(&variable.name);
+            inputs = self.inputs(site, Some(switch.clone()), &switch)?;
+            found = config::resolve(site, &inputs, from_plans).await;
+        }
+        let (resolved, locked_by, pinned_at) = match found {
+            Ok((mut resolved, lock)) => {
                 let locked_by = locked_by(lock, &mut resolved.warnings);
-                let asked = Self::asked(asked, &resolved)?;
-                Ok(Known { resolved, asked, locked_by, pinned_at: None })
+                (resolved, locked_by, None)
             }
             Err(error) if error.state_is_out_of_reach() => {
                 let Some((pinned, _)) = store.document::<Pinned>(PINNED).await? else {
                     return Err(error.into());
                 };
                 let at = pinned.at;
-                let resolved = from_pin(site, pinned, &error);
-                let asked = Self::asked(asked, &resolved)?;
-                Ok(Known { resolved, asked, locked_by: None, pinned_at: Some(at) })
+                (from_pin(site, pinned, &error), None, Some(at))
             }
-            Err(error) => Err(error.into()),
-        }
+            Err(error) => return Err(error.into()),
+        };
+        let asked = self.given(&switch)?;
+        let asked = asked.map(|value| boolean(&switch, &value, &resolved)).transpose()?;
+        Ok(Known { resolved, asked, locked_by, pinned_at })
     }
 
-    /// What Terraform is to be evaluated with, without the switch itself: that is what is asked, not what is so.
-    fn inputs(&self, site: &SiteConfig) -> Result<(Inputs, Vec<(String, String)>), Error> {
-        let (folder, named) = match &site.dns {
-            Some(DnsSource::Terraform { dir, variable, .. }) => (dir.clone(), variable.clone()),
-            Some(DnsSource::Records { .. }) | None => (PathBuf::from("."), None),
-        };
-        let variable = self.common.variable.clone().or(named);
-        let switch = variable.as_deref().unwrap_or("maintenance_mode");
-        let mut asked = Vec::new();
-        let mut variables = Vec::new();
+    /// The value that `-var` gives to `variable` last.
+    fn given(&self, variable: &str) -> Result<Option<String>, Error> {
+        let mut value = None;
         for input in &self.variables {
-            match input {
-                VariableInput::Value(text) => {
-                    let Some((name, value)) = text.split_once('=') else {
-                        return Err(Error::Usage {
-                            message: format!("-var {text} has no value"),
-                            hint: "write -var NAME=VALUE".to_owned(),
-                        });
-                    };
-                    if name == switch {
-                        asked.push((name.to_owned(), value.to_owned()));
-                    } else {
-                        variables.push(input.clone());
-                    }
+            if let VariableInput::Value(text) = input {
+                let (name, given) = text.split_once('=').ok_or_else(|| Error::Usage {
+                    message: format!("-var {text} has no value"),
+                    hint: "write -var NAME=VALUE".to_owned(),
+                })?;
+                if name.trim() == variable {
+                    value = Some(given.to_owned());
                 }
-                VariableInput::File(_) => variables.push(input.clone()),
             }
         }
+        Ok(value)
+    }
+
+    /// What Terraform is to be evaluated with, without `switch`: that is what is asked, not what is so.
+    fn inputs(
+        &self,
+        site: &SiteConfig,
+        variable: Option<String>,
+        switch: &str,
+    ) -> Result<Inputs, Error> {
+        // Every -var is looked at, so that one without a value is a mistake before anything is read.
+        self.given(switch)?;
+        let of_switch = |input: &&VariableInput| match input {
+            VariableInput::Value(text) => {
+                text.split_once('=').is_some_and(|(name, _)| name.trim() == switch)
+            }
+            VariableInput::File(_) => false,
+        };
+        let folder = match &site.dns {
+            Some(DnsSource::Terraform { dir, .. }) => dir.clone(),
+            Some(DnsSource::Records { .. }) | None => PathBuf::from("."),
+        };
+        let variables = self.variables.iter().filter(|input| !of_switch(input)).cloned().collect();
         let environment: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| name.starts_with("TF_"))
             .collect();
         let state = self.common.state.clone();
-        Ok((Inputs { folder, variables, environment, state, variable }, asked))
-    }
-
-    /// What `-var` of the switch asks for.
-    fn asked(asked: Vec<(String, String)>, resolved: &Resolved) -> Result<Option<bool>, Error> {
-        let Some((name, value)) = asked.into_iter().next_back() else { return Ok(None) };
-        if let Some(variable) = &resolved.variable
-            && variable.name != name
-        {
-            return Err(Error::Usage {
-                message: format!("{name} is not the switch of this folder: {} is", variable.name),
-                hint: format!("write -var {}={value}", variable.name),
-            });
-        }
-        match value.trim().trim_matches('"') {
-            "true" | "1" => Ok(Some(true)),
-            "false" | "0" => Ok(Some(false)),
-            other => Err(Error::Usage {
-                message: format!("{name} is true or false, not `{other}`"),
-                hint: format!("write -var {name}=true"),
-            }),
-        }
+        Ok(Inputs { folder, variables, environment, state, variable })
     }
 
     /// Pins what was resolved, so that a flip in an incident needs neither state nor backend.
@@ -239,6 +240,34 @@ impl Context {
                 "the targets could not be pinned ({error}), so a flip will need the Terraform state"
             ));
         }
+    }
+}
+
+/// The boolean that roadworks.hcl names.
+fn named(site: &SiteConfig) -> Option<String> {
+    match &site.dns {
+        Some(DnsSource::Terraform { variable, .. }) => variable.clone(),
+        Some(DnsSource::Records { .. }) | None => None,
+    }
+}
+
+/// What `-var switch=value` asks for.
+fn boolean(switch: &str, value: &str, resolved: &Resolved) -> Result<bool, Error> {
+    if let Some(variable) = &resolved.variable
+        && variable.name != switch
+    {
+        return Err(Error::Usage {
+            message: format!("{switch} is not the switch of this folder: {} is", variable.name),
+            hint: format!("write -var {}={value}", variable.name),
+        });
+    }
+    match value.trim().trim_matches('"') {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        other => Err(Error::Usage {
+            message: format!("{switch} is true or false, not `{other}`"),
+            hint: format!("write -var {switch}=true"),
+        }),
     }
 }
 
