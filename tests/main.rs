@@ -6,9 +6,19 @@ mod agent;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod flip;
+#[cfg(test)]
 mod route53_breaks;
 #[cfg(test)]
 mod route53_conforms;
+#[cfg(test)]
+mod route53_faults;
 #[cfg(test)]
 #[cfg(feature = "aws")]
 mod state_in_s3;
@@ -16,3 +26,7 @@ mod state_in_s3;
 mod support;
 #[cfg(test)]
 mod terraform;
+#[cfg(test)]
+mod terraform_agrees;
+#[cfg(test)]
+mod two_flips;

@@ -7,8 +7,13 @@ pub(crate) fn ministack() -> String {
     endpoint("ROADWORKS_TEST_MINISTACK", "ministack")
 }
 
+/// AWS's own command line, which script/test installs.
+pub(crate) fn aws_cli() -> String {
+    endpoint("ROADWORKS_TEST_AWS", "the aws command")
+}
+
 fn endpoint(variable: &str, name: &str) -> String {
     env::var(variable).unwrap_or_else(|_| {
-        panic!("this test needs {name}: run script/test, which installs and starts it, or set {variable} to its endpoint")
+        panic!("this test needs {name}: run script/test, which installs and starts it, or set {variable} to where it is")
     })
 }

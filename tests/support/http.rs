@@ -11,8 +11,10 @@ pub(crate) fn call(endpoint: &str, method: &str, path: &str, body: &str) -> (u16
     let host = endpoint.strip_prefix("http://").expect("an endpoint of a test is plain HTTP");
     let mut stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("{endpoint}: {error}"));
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    // The emulators tell services apart by the scope of the signature, which they do not check.
+    let service = if path.starts_with("/2013-04-01/") { "route53" } else { "cloudfront" };
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20261123/us-east-1/route53/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20261123/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n",
         body.len()
     );
     stream.write_all((head + body).as_bytes()).unwrap();

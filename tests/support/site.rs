@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::command::{Ran, roadworks, run};
 use super::http::call;
 use super::route53::record::{CLOUDFRONT, RecordSet};
 use super::route53::xml::Element;
@@ -13,6 +16,8 @@ pub(crate) const NAME: &str = "app.example.com";
 pub(crate) const LIVE: &str = "shop-1234567890.eu-central-1.elb.amazonaws.com";
 pub(crate) const LIVE_ZONE: &str = "Z215JYRZR1TBD5";
 pub(crate) const MAINTENANCE: &str = "d111111abcdef8.cloudfront.net";
+/// The file in which the flip tells Terraform.
+pub(crate) const TOLD: &str = "roadworks.auto.tfvars.json";
 /// The seed's file, byte for byte.
 pub(crate) const MAIN_TF: &str = include_str!("../seed/main.tf");
 /// What `terraform apply` of the whole stack leaves, as far as the seed's file speaks of it.
@@ -34,11 +39,24 @@ impl Site {
             zone_id: zone(endpoint),
         };
         site.upsert(&live());
-        site.write("main.tf", MAIN_TF);
-        let tfvars = format!("url = \"{NAME}\"\nroute53_zone_id = \"{}\"\n", site.zone_id);
-        site.write("terraform.tfvars", &tfvars);
-        site.write("terraform.tfstate", STATE);
+        site.fill();
         site
+    }
+
+    /// The seed's folder with nobody to ask.
+    pub(crate) fn unreachable() -> Site {
+        let endpoint = "http://127.0.0.1:1".to_owned();
+        let zone_id = "Z00000000000000000001".to_owned();
+        let site = Site { folder: tempfile::tempdir().unwrap(), endpoint, zone_id };
+        site.fill();
+        site
+    }
+
+    fn fill(&self) {
+        self.write("main.tf", MAIN_TF);
+        let tfvars = format!("url = \"{NAME}\"\nroute53_zone_id = \"{}\"\n", self.zone_id);
+        self.write("terraform.tfvars", &tfvars);
+        self.write("terraform.tfstate", STATE);
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -47,6 +65,45 @@ impl Site {
 
     pub(crate) fn write(&self, name: &str, content: &str) {
         fs::write(self.folder().join(name), content).unwrap();
+    }
+
+    /// The file's text, or `None` where there is no such file.
+    pub(crate) fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.folder().join(name)).ok()
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        fs::remove_file(self.folder().join(name)).unwrap();
+    }
+
+    /// `roadworks` in this folder, not yet run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = roadworks(self.folder(), &self.endpoint, &[]);
+        command.args(arguments);
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        run(&mut self.command(arguments))
+    }
+
+    /// What Terraform is told in this folder, if it is told anything.
+    pub(crate) fn told(&self) -> Option<Value> {
+        self.read(TOLD).map(|text| serde_json::from_str(&text).unwrap())
+    }
+
+    /// Fails the test unless everything says that the name leads to the maintenance page.
+    #[track_caller]
+    pub(crate) fn is_in_maintenance(&self) {
+        assert_eq!(self.leads_to(), MAINTENANCE);
+        assert_eq!(self.told(), Some(json!({ "maintenance_mode": true })));
+    }
+
+    /// Fails the test unless everything is as it was before the first flip.
+    #[track_caller]
+    pub(crate) fn is_open(&self) {
+        assert_eq!(self.leads_to(), LIVE);
+        assert_eq!(self.told(), None);
     }
 
     /// Where the name leads now.

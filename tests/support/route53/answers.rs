@@ -29,6 +29,20 @@ pub(super) fn error(status: u16, code: &str, message: &str) -> (u16, String) {
     (status, body)
 }
 
+pub(super) fn not_allowed(verb: Verb) -> (u16, String) {
+    let action = match verb {
+        Verb::List => "route53:ListResourceRecordSets",
+        Verb::Change => "route53:ChangeResourceRecordSets",
+        Verb::GetChange => "route53:GetChange",
+        Verb::Identity => "sts:GetCallerIdentity",
+        Verb::Other => "route53:GetHostedZone",
+    };
+    let message = format!(
+        "User: arn:aws:iam::123456789012:user/ana is not authorized to perform: {action} because no identity-based policy allows the {action} action"
+    );
+    error(403, "AccessDenied", &message)
+}
+
 fn good(status: u16, name: &str, content: &str) -> (u16, String) {
     (status, format!("<?xml version=\"1.0\"?>\n<{name} {NAMESPACE}>{content}</{name}>"))
 }

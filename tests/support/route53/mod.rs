@@ -11,7 +11,7 @@ mod zone;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -27,6 +27,9 @@ use tokio::time::Instant;
 
 use record::RecordSet;
 use zone::Zone;
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
 
 /// What a request is about; faults are set by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +118,12 @@ impl Cloud {
         zone.sets.push(set);
     }
 
+    /// Takes a record away as somebody else would.
+    pub(crate) fn take(&mut self, zone_id: &str, key: (&str, &str, Option<&str>)) {
+        let zone = self.zones.get_mut(zone_id).expect("the zone was made");
+        zone.sets.retain(|set| set.key() != key);
+    }
+
     fn fault(&mut self, verb: Verb) -> Option<Fault> {
         let mut hit = None;
         for (place, planned) in self.planned.iter_mut().enumerate() {
@@ -145,11 +154,7 @@ impl Cloud {
                 "ExpiredToken",
                 "The security token included in the request is expired",
             )),
-            Some(Fault::AccessDenied) => Some(answers::error(
-                403,
-                "AccessDenied",
-                "User: arn:aws:iam::123456789012:user/ana is not authorized to perform this action",
-            )),
+            Some(Fault::AccessDenied) => Some(answers::not_allowed(request.verb)),
             Some(Fault::Breaks(effect)) => {
                 self.effect(request, effect);
                 Some(answers::error(500, "InternalFailure", "We encountered an internal error."))
@@ -176,6 +181,7 @@ impl Cloud {
 pub(crate) struct Route53 {
     address: SocketAddr,
     cloud: Arc<Mutex<Cloud>>,
+    heard: Arc<Condvar>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -186,7 +192,8 @@ impl Route53 {
         let cloud = Arc::new(Mutex::new(Cloud { polls: 1, ..Cloud::default() }));
         let (stop, stopped) = oneshot::channel();
         let (told, tells) = mpsc::channel();
-        let served = Arc::clone(&cloud);
+        let heard = Arc::new(Condvar::new());
+        let served = Served { cloud: Arc::clone(&cloud), heard: Arc::clone(&heard) };
         let thread = thread::Builder::new().name("route53".to_owned()).spawn(move || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -194,8 +201,8 @@ impl Route53 {
                 .unwrap()
                 .block_on(serve(served, told, stopped));
         });
-        let address = tells.recv_timeout(Duration::from_secs(10)).expect("the server starts");
-        Route53 { address, cloud, stop: Some(stop), thread: thread.ok() }
+        let address = tells.recv_timeout(LONG).expect("the server starts");
+        Route53 { address, cloud, heard, stop: Some(stop), thread: thread.ok() }
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -226,14 +233,20 @@ impl Route53 {
     }
 
     pub(crate) fn remove(&self, zone_id: &str, key: (&str, &str, Option<&str>)) {
-        self.cloud(|cloud| {
-            cloud.zones.get_mut(zone_id).unwrap().sets.retain(|set| set.key() != key);
-        });
+        self.cloud(|cloud| cloud.take(zone_id, key));
     }
 
     pub(crate) fn record(&self, zone_id: &str, name: &str, kind: &str) -> Option<RecordSet> {
         let name = record::normal(name);
         self.cloud(|cloud| cloud.zones.get(zone_id)?.find((&name, kind, None)).cloned())
+    }
+
+    /// Waits until a request of that verb has come since [`Route53::forget`].
+    pub(crate) fn hears(&self, verb: Verb) {
+        let cloud = self.cloud.lock().unwrap();
+        let silent = |cloud: &mut Cloud| cloud.requests.iter().all(|request| request.verb != verb);
+        let heard = self.heard.wait_timeout_while(cloud, LONG, silent).unwrap();
+        assert!(!heard.1.timed_out(), "no {verb:?} came within {LONG:?}");
     }
 
     /// Forgets what was asked until now.
@@ -262,11 +275,14 @@ impl Drop for Route53 {
     }
 }
 
-async fn serve(
+/// What each connection needs.
+#[derive(Clone)]
+struct Served {
     cloud: Arc<Mutex<Cloud>>,
-    told: mpsc::Sender<SocketAddr>,
-    mut stopped: oneshot::Receiver<()>,
-) {
+    heard: Arc<Condvar>,
+}
+
+async fn serve(served: Served, told: mpsc::Sender<SocketAddr>, mut stopped: oneshot::Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     told.send(listener.local_addr().unwrap()).unwrap();
     let mut connections = JoinSet::new();
@@ -274,7 +290,7 @@ async fn serve(
         tokio::select! {
             accepted = listener.accept() => {
                 let (stream, _) = accepted.unwrap();
-                connections.spawn(connection(stream, Arc::clone(&cloud)));
+                connections.spawn(connection(stream, served.clone()));
             }
             _ = connections.join_next(), if !connections.is_empty() => {}
             _ = &mut stopped => return,
@@ -282,8 +298,8 @@ async fn serve(
     }
 }
 
-async fn connection(stream: TcpStream, cloud: Arc<Mutex<Cloud>>) {
-    let service = service_fn(|request| answer(request, &cloud));
+async fn connection(stream: TcpStream, served: Served) {
+    let service = service_fn(|request| answer(request, &served));
     // An error here is a connection that a test cut, or a client that was killed.
     let _ended = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
@@ -303,7 +319,7 @@ impl From<Infallible> for Cut {
 
 async fn answer(
     request: hyper::Request<Incoming>,
-    cloud: &Mutex<Cloud>,
+    served: &Served,
 ) -> Result<hyper::Response<Full<Bytes>>, Cut> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
@@ -316,7 +332,9 @@ async fn answer(
         query: head.uri.query().unwrap_or_default().to_owned(),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
-    let (status, xml) = cloud.lock().unwrap().answer(&request).ok_or(Cut)?;
+    let answered = served.cloud.lock().unwrap().answer(&request);
+    served.heard.notify_all();
+    let (status, xml) = answered.ok_or(Cut)?;
     let mut answer = hyper::Response::new(Full::new(Bytes::from(xml)));
     *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap();
     answer
