@@ -37,13 +37,13 @@ fn still_holds(opened: &Opened, saved: &SavedPlan, sight: &Sight) -> Result<(), 
     if saved.plan.site != opened.site.name {
         return stale(format!("it is for {}, not for {}", saved.plan.site, opened.site.name));
     }
-    if saved.digest != opened.resolved.digest {
-        return stale("the .tf or .tfvars files changed since".to_owned());
-    }
     let version = sight.switch.as_ref().map_or(0, |(switch, _)| switch.version);
     if version != saved.switch_version {
         let by = sight.switch.as_ref().map_or("somebody", |(switch, _)| &switch.by);
         return stale(format!("{by} moved the switch since it was made"));
+    }
+    if saved.digest != opened.resolved.digest {
+        return stale("the .tf or .tfvars files changed since".to_owned());
     }
     let steps = sight.plan(&opened.site, saved.plan.to).steps;
     let differs = |steps: &[Step], others: &[Step]| {

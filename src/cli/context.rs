@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
 use super::args::{self, Common};
 use super::error::Error;
 use super::report::Report;
@@ -14,7 +12,7 @@ use crate::agent::Site;
 use crate::aws::{AssumeRole, Session, Settings};
 use crate::clock;
 use crate::config::{
-    self, Account, Config, DnsSource, Pinned, Resolved, SiteConfig, StoreAt, Unresolved, Variable,
+    self, Account, Beside, Config, DnsSource, Pinned, Resolved, SiteConfig, StoreAt, Variable,
     VariableWay,
 };
 use crate::dns::Route53;
@@ -36,6 +34,16 @@ pub(super) struct Context {
     pub(super) report: Report,
     /// `-var` and `-var-file` in order.
     variables: Vec<VariableInput>,
+    targets: Targets,
+}
+
+/// Whether a plan's pinned targets will do where only Terraform itself could say them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Targets {
+    /// For whoever is in a hurry.
+    PinnedWillDo,
+    /// For `plan`, which pins them.
+    Fresh,
 }
 
 /// A site, ready to be seen and moved.
@@ -48,8 +56,6 @@ pub(super) struct Opened {
     pub(super) asked: Option<bool>,
     /// Who holds the lock of the Terraform state, if somebody does.
     pub(super) locked_by: Option<String>,
-    /// When the targets were pinned, where they come from there.
-    pub(super) pinned_at: Option<Timestamp>,
     maintenance: Mode,
 }
 
@@ -66,12 +72,16 @@ struct Known {
     resolved: Resolved,
     asked: Option<bool>,
     locked_by: Option<String>,
-    pinned_at: Option<Timestamp>,
 }
 
 impl Context {
-    pub(super) fn new(common: Common, report: Report, words: &[OsString]) -> Context {
-        Context { common, report, variables: args::variables(words) }
+    pub(super) fn new(
+        common: Common,
+        report: Report,
+        words: &[OsString],
+        targets: Targets,
+    ) -> Context {
+        Context { common, report, variables: args::variables(words), targets }
     }
 
     /// The configuration.
@@ -131,7 +141,6 @@ impl Context {
             session,
             asked: known.asked,
             locked_by: known.locked_by,
-            pinned_at: known.pinned_at,
         })
     }
 
@@ -149,11 +158,15 @@ impl Context {
 
     /// What Terraform says; what was pinned, where its state cannot be read.
     async fn know(&self, site: &SiteConfig, store: &SiteStore<FileStore>) -> Result<Known, Error> {
-        let from_plans = self.common.from_plans.as_deref();
+        let pinned = store.document::<Pinned>(PINNED).await?.map(|(pinned, _)| pinned);
+        let beside = Beside {
+            plans: self.common.from_plans.as_deref(),
+            pinned: pinned.as_ref().filter(|_| self.targets == Targets::PinnedWillDo),
+        };
         let named = self.common.variable.clone().or_else(|| named(site));
         let mut switch = named.clone().unwrap_or_else(|| USUAL.to_owned());
         let mut inputs = self.inputs(site, named, &switch)?;
-        let mut found = config::resolve(site, &inputs, from_plans).await;
+        let mut found = config::resolve(site, &inputs, beside).await;
         // A boolean of another name is known only now: what -var says of it is what is asked, not what is so.
         if let Ok((Resolved { variable: Some(variable), .. }, _)) = &found
             && variable.name != switch
@@ -161,25 +174,21 @@ impl Context {
         {
             switch.clone_from(&variable.name);
             inputs = self.inputs(site, Some(switch.clone()), &switch)?;
-            found = config::resolve(site, &inputs, from_plans).await;
+            found = config::resolve(site, &inputs, beside).await;
         }
-        let (resolved, locked_by, pinned_at) = match found {
-            Ok((mut resolved, lock)) => {
+        let (resolved, locked_by) = match (found, pinned) {
+            (Ok((mut resolved, lock)), _) => {
                 let locked_by = locked_by(lock, &mut resolved.warnings);
-                (resolved, locked_by, None)
+                (resolved, locked_by)
             }
-            Err(error) if error.state_is_out_of_reach() => {
-                let Some((pinned, _)) = store.document::<Pinned>(PINNED).await? else {
-                    return Err(error.into());
-                };
-                let at = pinned.at;
-                (from_pin(site, pinned, &error), None, Some(at))
+            (Err(error), Some(pinned)) if error.state_is_out_of_reach() => {
+                (pinned.resolved(site, &error.to_string(), clock::now()), None)
             }
-            Err(error) => return Err(error.into()),
+            (Err(error), _) => return Err(error.into()),
         };
         let asked = self.given(&switch)?;
         let asked = asked.map(|value| boolean(&switch, &value, &resolved)).transpose()?;
-        Ok(Known { resolved, asked, locked_by, pinned_at })
+        Ok(Known { resolved, asked, locked_by })
     }
 
     /// The value that `-var` gives to `variable` last.
@@ -229,7 +238,7 @@ impl Context {
 
     /// Pins what was resolved, so that a flip in an incident needs neither state nor backend.
     pub(super) async fn pin(&self, opened: &mut Opened) {
-        if opened.pinned_at.is_some() || opened.resolved.folder.is_none() {
+        if opened.resolved.pinned_at.is_some() || opened.resolved.folder.is_none() {
             return;
         }
         let store = &opened.site.store;
@@ -268,28 +277,6 @@ fn boolean(switch: &str, value: &str, resolved: &Resolved) -> Result<bool, Error
             message: format!("{switch} is true or false, not `{other}`"),
             hint: format!("write -var {switch}=true"),
         }),
-    }
-}
-
-fn from_pin(site: &SiteConfig, pinned: Pinned, error: &Unresolved) -> Resolved {
-    let (folder, account) = match &site.dns {
-        Some(DnsSource::Terraform { dir, account, .. }) => (Some(dir.clone()), account.clone()),
-        Some(DnsSource::Records { account, .. }) => (None, account.clone()),
-        None => (None, Account::default()),
-    };
-    let warning = format!(
-        "{error}: using the targets that were pinned {} ago, at {}",
-        age(pinned.at, clock::now()),
-        pinned.at
-    );
-    Resolved {
-        name: pinned.site,
-        records: pinned.records,
-        variable: pinned.variable,
-        folder,
-        warnings: vec![warning],
-        digest: pinned.digest,
-        account,
     }
 }
 
@@ -360,17 +347,6 @@ fn encoded(name: &str) -> String {
 /// A digit of a percent-encoded byte, upper case.
 fn hex(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
-}
-
-/// How long ago, in the largest unit that says something.
-fn age(then: Timestamp, now: Timestamp) -> String {
-    let seconds = now.duration_since(then).as_secs().max(0);
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn targets(opened: &Opened) -> Finding {
     const ID: &str = "targets";
     let records = opened.resolved.records.len();
     let known = format!("both targets of {records} {} are known", plural(records, "record"));
-    match opened.pinned_at {
+    match opened.resolved.pinned_at {
         None => ok(ID, known),
         Some(at) => warn(
             ID,

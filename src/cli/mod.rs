@@ -18,7 +18,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use args::{Args, Verb};
-use context::Context;
+use context::{Context, Targets};
 use error::Error;
 use report::{Form, Report};
 
@@ -33,7 +33,11 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     if args.common.no_color {
         anstream::ColorChoice::Never.write_global();
     }
-    let context = Context::new(args.common, report, &words);
+    let targets = match args.verb {
+        Verb::Plan(_) => Targets::Fresh,
+        _ => Targets::PinnedWillDo,
+    };
+    let context = Context::new(args.common, report, &words, targets);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report.failure(&Error::Output(error)),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::records::SwitchedRecord;
 use super::site::{Account, DnsSource, SiteConfig};
 use super::unresolved::Unresolved;
+use crate::clock;
 use crate::files::read_up_to;
 use crate::terraform::backend::{Backend, BackendError, Lock, Surroundings};
 use crate::terraform::plans::{self, Compared};
@@ -30,6 +31,8 @@ pub struct Resolved {
     pub digest: Option<String>,
     /// Whose credentials move the records.
     pub account: Account,
+    /// When an earlier plan pinned this, if it was not learned now.
+    pub pinned_at: Option<Timestamp>,
 }
 
 /// The boolean that is the switch.
@@ -79,19 +82,57 @@ impl Resolved {
 }
 
 impl Pinned {
-    /// Whether it says the same as `other`, whenever either was made.
-    pub fn says_the_same(&self, other: &Pinned) -> bool {
-        self == &Pinned { at: self.at, ..other.clone() }
+    /// What was pinned, as the site's targets; `why` is why it is used.
+    pub fn resolved(self, site: &SiteConfig, why: &str, now: Timestamp) -> Resolved {
+        let (folder, account) = match &site.dns {
+            Some(DnsSource::Terraform { dir, account, .. }) => (Some(dir.clone()), account.clone()),
+            Some(DnsSource::Records { account, .. }) => (None, account.clone()),
+            None => (None, Account::default()),
+        };
+        Resolved {
+            name: self.site,
+            records: self.records,
+            variable: self.variable,
+            folder,
+            warnings: vec![format!(
+                "{why}: using the targets that were pinned {} ago, at {}",
+                age(self.at, now),
+                self.at
+            )],
+            digest: self.digest,
+            account,
+            pinned_at: Some(self.at),
+        }
     }
+}
+
+/// How long ago, in the largest unit that says something.
+fn age(then: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(then).as_secs().max(0);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// What else may say what the records are.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    /// Two documents of `terraform show -json`, to be read instead of evaluating the `.tf`.
+    pub plans: Option<&'a [PathBuf]>,
+    /// What an earlier plan pinned, good enough where only Terraform itself could say it again, which takes long.
+    pub pinned: Option<&'a Pinned>,
 }
 
 /// Learns a site's records and targets, and whether somebody holds the lock of Terraform's state.
 ///
-/// `from_plans` are two documents of `terraform show -json` to read instead of evaluating the `.tf`. Cancel safe.
+/// Cancel safe.
 pub async fn resolve(
     site: &SiteConfig,
     inputs: &Inputs,
-    from_plans: Option<&[PathBuf]>,
+    beside: Beside<'_>,
 ) -> Result<(Resolved, Lock), Unresolved> {
     let (dir, account) = match &site.dns {
         Some(DnsSource::Records { records, account }) => {
@@ -104,13 +145,19 @@ pub async fn resolve(
     let block = folder.backend_block();
     let surroundings = Surroundings::of_this_process();
     let backend = Backend::find(dir, block.as_ref(), inputs.state.as_deref(), &surroundings);
-    let mut resolved = match from_plans {
-        Some(files) => compared(&plans::compare(&read(files, 0)?, &read(files, 1)?)?, &folder),
+    let mut resolved = match beside.plans {
+        Some(files) => {
+            let plans = plans::compare(&read(files, 0)?, &read(files, 1)?)?;
+            compared(&plans, &folder, inputs)?
+        }
         None => match evaluated(&folder, inputs, backend.as_ref()).await {
             Ok(board) => of_board(board),
-            Err(Unresolved::Terraform(error)) if error.is_beyond_us() => {
-                by_terraform(error, &folder, inputs).await?
-            }
+            Err(Unresolved::Terraform(error)) if error.is_beyond_us() => match beside.pinned {
+                Some(pinned) if pinned.digest.as_ref() == Some(&folder.digest) => pinned
+                    .clone()
+                    .resolved(site, "the .tf files are beyond our own evaluator", clock::now()),
+                _ => by_terraform(error, &folder, inputs).await?,
+            },
             Err(error) => return Err(error),
         },
     };
@@ -135,6 +182,7 @@ fn written_out(site: &SiteConfig, records: &[SwitchedRecord], account: &Account)
         warnings: Vec::new(),
         digest: None,
         account: account.clone(),
+        pinned_at: None,
     }
 }
 
@@ -144,10 +192,10 @@ async fn evaluated(
     inputs: &Inputs,
     backend: Result<&Backend, &BackendError>,
 ) -> Result<Switchboard, Unresolved> {
-    let (expression, place) = match terraform::find_switch(folder, inputs, None) {
-        Err(terraform::Error::NeedsState { expression, place }) => (expression, place),
+    match terraform::find_switch(folder, inputs, None) {
+        Err(terraform::Error::NeedsState { .. }) => {}
         found => return Ok(found?),
-    };
+    }
     let backend = backend.map_err(Unresolved::of_state)?;
     let bytes = backend.read().await.map_err(|error| Unresolved::of_state(&error))?;
     if let Some(bytes) = bytes {
@@ -155,7 +203,7 @@ async fn evaluated(
     }
     // A folder of literal values tells its switch before anything was ever applied.
     match terraform::find_switch(folder, inputs, Some(&State::default())) {
-        Err(error) if error.is_beyond_us() => Err(Unresolved::NoState { expression, place }),
+        Err(error) if error.is_beyond_us() => Err(Unresolved::NoState(error)),
         found => Ok(found?),
     }
 }
@@ -177,7 +225,7 @@ async fn by_terraform(
         Ok(made) => made,
         Err(by_terraform) => return Err(Unresolved::Beyond { error, by_terraform }),
     };
-    let mut resolved = compared(&plans::compare(&live, &maintenance)?, folder);
+    let mut resolved = compared(&plans::compare(&live, &maintenance)?, folder, inputs)?;
     resolved.warnings.push(
         "the .tf files are beyond our own evaluator: two plans by terraform were read instead"
             .to_owned(),
@@ -232,7 +280,7 @@ fn of_board(board: Switchboard) -> Resolved {
     learned(records.collect(), variable, warnings, board.digest)
 }
 
-fn compared(plans: &Compared, folder: &Folder) -> Resolved {
+fn compared(plans: &Compared, folder: &Folder, inputs: &Inputs) -> Result<Resolved, Unresolved> {
     let records = plans.records.iter().map(|record| SwitchedRecord {
         address: record.address.clone(),
         key: record.key.clone(),
@@ -246,14 +294,15 @@ fn compared(plans: &Compared, folder: &Folder) -> Resolved {
             plans.undecided.join(", ")
         ));
     }
+    let boolean = terraform::read_boolean(folder, inputs, &plans.variable)?;
     let variable = Variable {
         name: plans.variable.clone(),
-        value: false,
-        without: false,
-        overruled_by: None,
+        value: boolean.value,
+        without: boolean.value_without_our_file,
+        overruled_by: boolean.overruling.map(|origin| origin.to_string()),
         workspaces: Vec::new(),
     };
-    learned(records.collect(), variable, warnings, folder.digest.clone())
+    Ok(learned(records.collect(), variable, warnings, folder.digest.clone()))
 }
 
 fn learned(
@@ -270,6 +319,7 @@ fn learned(
         warnings,
         digest: Some(digest),
         account: Account::default(),
+        pinned_at: None,
     }
 }
 

@@ -44,13 +44,8 @@ pub enum Unresolved {
         credentials: bool,
     },
     /// Nothing was applied yet, or the state is somewhere else.
-    #[error("`{expression}` is known only from the Terraform state, and there is none")]
-    NoState {
-        /// The expression that needs it.
-        expression: String,
-        /// Where it stands.
-        place: Place,
-    },
+    #[error("there is no Terraform state, and {0}")]
+    NoState(terraform::Error),
     /// The site has no lever that moves a name.
     #[error("the site has no `dns` block")]
     NoRecords,
@@ -68,7 +63,7 @@ impl Unresolved {
 
     /// Whether the targets that a plan pinned earlier are the way out.
     pub fn state_is_out_of_reach(&self) -> bool {
-        matches!(self, Unresolved::State { .. } | Unresolved::NoState { .. })
+        matches!(self, Unresolved::State { .. } | Unresolved::NoState(_))
     }
 
     /// Whether better credentials are the way out.
@@ -83,7 +78,7 @@ impl Unresolved {
             Unresolved::Plans(_) | Unresolved::PlanFile { .. } => "bad-plans",
             Unresolved::State { credentials: true, .. } => "credentials",
             Unresolved::State { .. } => "state-unreadable",
-            Unresolved::NoState { .. } => "no-state",
+            Unresolved::NoState(_) => "no-state",
             Unresolved::NoRecords => "bad-config",
         }
     }
@@ -102,7 +97,7 @@ impl Unresolved {
                 Some("-from-plans takes two files of `terraform show -json`".to_owned())
             }
             Unresolved::State { hint, .. } => Some(hint.clone()),
-            Unresolved::NoState { .. } => Some(
+            Unresolved::NoState(_) => Some(
                 "name the state with -state, or write the targets into roadworks.hcl: dns \"route53\"".to_owned(),
             ),
             Unresolved::NoRecords => Some("add dns \"terraform\" { dir = \"..\" }".to_owned()),
@@ -112,8 +107,9 @@ impl Unresolved {
     /// Where, if it stands in a file.
     pub fn place(&self) -> Option<&Place> {
         match self {
-            Unresolved::Terraform(error) | Unresolved::Beyond { error, .. } => error.place(),
-            Unresolved::NoState { place, .. } => Some(place),
+            Unresolved::Terraform(error)
+            | Unresolved::Beyond { error, .. }
+            | Unresolved::NoState(error) => error.place(),
             Unresolved::Plans(_)
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }

@@ -100,6 +100,25 @@ pub fn find_switch(
     search.switchboard(variable, moved)
 }
 
+/// A boolean of the folder, as Terraform's precedence has it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boolean {
+    /// Its value now.
+    pub value: bool,
+    /// The value that it would have without `roadworks.auto.tfvars.json`.
+    pub value_without_our_file: bool,
+    /// What would beat `roadworks.auto.tfvars.json`.
+    pub overruling: Option<ValueOrigin>,
+}
+
+/// What the boolean `name` is now, where what it moves is learned elsewhere.
+pub fn read_boolean(folder: &Folder, inputs: &Inputs, name: &str) -> Result<Boolean, Error> {
+    let variables = Variables::collect(folder, inputs)?;
+    let reach = Reach::of(&folder.root);
+    let search = Search { folder, inputs, state: None, variables, reach };
+    search.boolean(name)
+}
+
 struct Search<'a> {
     folder: &'a Folder,
     inputs: &'a Inputs,
@@ -208,16 +227,15 @@ impl Search<'_> {
     }
 
     fn switchboard(&self, variable: String, moved: Moved) -> Result<Switchboard, Error> {
-        let ours = self.inputs.folder.join(OUR_FILE);
-        let (value, origin) = self.value(&variable, None)?;
-        let (value_without_our_file, _) = self.value(&variable, Some(&ours))?;
+        let Boolean { value, value_without_our_file, overruling } = self.boolean(&variable)?;
+        let (_, origin) = self.value(&variable, None)?;
         let place_of_variable =
             self.folder.root.variables.get(&variable).map(super::shape::Block::place);
         Ok(Switchboard {
             value,
             origin,
             value_without_our_file,
-            overruling: self.overruling(&variable),
+            overruling,
             records: moved.records,
             also_moves: moved.also,
             siblings: moved.still,
@@ -227,6 +245,13 @@ impl Search<'_> {
             place_of_variable,
             variable,
         })
+    }
+
+    fn boolean(&self, name: &str) -> Result<Boolean, Error> {
+        let ours = self.inputs.folder.join(OUR_FILE);
+        let (value, _) = self.value(name, None)?;
+        let (value_without_our_file, _) = self.value(name, Some(&ours))?;
+        Ok(Boolean { value, value_without_our_file, overruling: self.overruling(name) })
     }
 
     /// The variable's value, as if `without` did not exist.

@@ -40,7 +40,9 @@ mod variables;
 
 pub use console::console;
 pub use error::Error;
-pub use find::{MovedRecord, OUR_FILE, Sibling, Switchboard, Warning, find_switch};
+pub use find::{
+    Boolean, MovedRecord, OUR_FILE, Sibling, Switchboard, Warning, find_switch, read_boolean,
+};
 pub use folder::{Folder, Inputs, VariableInput, load};
 pub use number::{Number, NumberError};
 pub use record::{RecordKey, RecordSet, Routing, Target};
