@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::switch::{Mode, OperationId, Step};
@@ -45,8 +45,9 @@ pub trait Lever {
         progress: &'a dyn Progress,
     ) -> Answer<'a, Observation>;
 
-    /// For how long after the move a correct client may still have the old answer.
-    fn settles_after(&self, seen: &Observation) -> Duration;
+    /// For how long after a move from `before` a correct client may still have the old answer; the longest that it can
+    /// be, where it is not known what was before.
+    fn settles_after(&self, before: Option<&Observation>) -> Duration;
 }
 
 /// Where a lever stands.
@@ -72,14 +73,15 @@ pub struct Part {
 }
 
 /// Where a lever stands, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
-    /// As in `open`.
+    /// Where it is in this mode: every lever but the name.
+    At(Mode),
+    /// The name, as in `open`.
     Live,
-    /// As in maintenance.
+    /// The name, as in maintenance.
     Maintenance,
-    /// At something that is neither, put there by somebody else.
+    /// The name, at something that is neither, put there by somebody else.
     Foreign,
     /// Nowhere: it does not exist yet.
     Absent,
@@ -88,11 +90,18 @@ pub enum Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Position::At(mode) => mode.word(),
             Position::Live => "live",
             Position::Maintenance => "maintenance",
             Position::Foreign => "foreign",
             Position::Absent => "absent",
         })
+    }
+}
+
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

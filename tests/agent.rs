@@ -23,6 +23,10 @@ enum Fault {
     NeverConfirms,
     /// Somebody throws the switch to `open` while the lever moves.
     SwitchThrown,
+    /// It made the change, and then does not let us see it.
+    ConfirmsToNobody,
+    /// It moves once, and never again.
+    MovesOnce,
 }
 
 /// A lever with one value: `"live"`, `"maintenance"`, or anything else.
@@ -82,7 +86,9 @@ impl Lever for Fake {
 
     fn start<'a>(&'a self, steps: &'a [Step], operation: &'a OperationId) -> Answer<'a, Started> {
         Box::pin(async move {
-            if self.fault.get() == Some(Fault::Refuses) {
+            if self.fault.get() == Some(Fault::MovesOnce) {
+                self.fault.set(Some(Fault::Refuses));
+            } else if self.fault.get() == Some(Fault::Refuses) {
                 let (message, hint) = ("no".to_owned(), String::new());
                 return Err(Error::Failed { code: "no", message, hint });
             }
@@ -102,13 +108,18 @@ impl Lever for Fake {
             match self.fault.take() {
                 Some(Fault::NeverConfirms) => std::future::pending().await,
                 Some(Fault::SwitchThrown) => throw(&self.store, Mode::Open, "ben").await,
-                Some(Fault::Refuses) | None => {}
+                Some(Fault::ConfirmsToNobody) => {
+                    let (message, hint) = ("expired".to_owned(), String::new());
+                    return Err(Error::Credentials { message, hint });
+                }
+                kept @ Some(Fault::Refuses | Fault::MovesOnce) => self.fault.set(kept),
+                None => {}
             }
             self.observe().await
         })
     }
 
-    fn settles_after(&self, _: &Observation) -> Duration {
+    fn settles_after(&self, _: Option<&Observation>) -> Duration {
         Duration::from_secs(61)
     }
 }
@@ -137,6 +148,11 @@ struct World {
 impl World {
     /// A site whose name's lever has `fault`.
     fn with(fault: Option<Fault>) -> World {
+        World::of(fault, None)
+    }
+
+    /// A site whose levers have faults: the name's, the variable's.
+    fn of(fault: Option<Fault>, of_variable: Option<Fault>) -> World {
         let store = SiteStore::new(MemoryStore::default());
         let log = Rc::default();
         let live = || Rc::new(RefCell::new(json!("live")));
@@ -151,7 +167,7 @@ impl World {
             })
         };
         let levers: Vec<Box<dyn Lever>> =
-            vec![lever("dns", &name, fault), lever("variable", &variable, None)];
+            vec![lever("dns", &name, fault), lever("variable", &variable, of_variable)];
         let site =
             Site { name: "shop".to_owned(), store: store.clone(), levers, warnings: Vec::new() };
         World { site, variable, name, log }
@@ -290,4 +306,25 @@ async fn a_mode_without_its_lever_is_refused_with_the_lever_that_would_add_it() 
         let error = world.moved_to(mode).await.unwrap_err();
         assert!(error.to_string().contains("gateway"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_change_that_was_made_is_never_taken_back_for_want_of_a_confirmation() {
+    let world = World::with(Some(Fault::ConfirmsToNobody));
+    let error = world.moved_to(Mode::Detour).await.unwrap_err();
+    assert!(matches!(error, agent::Error::Unconfirmed(_)), "{error:?}");
+    assert_eq!(world.stands(), at("maintenance"));
+    let switch = world.switch().await;
+    assert_eq!((switch.mode, switch.phase), (Mode::Detour, Phase::Moving));
+    assert_eq!(world.events().await.last(), Some(&Event::Unfinished));
+    world.moved_to(Mode::Detour).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_put_back_is_said() {
+    let world = World::of(Some(Fault::Refuses), Some(Fault::MovesOnce));
+    let error = world.moved_to(Mode::Detour).await.unwrap_err();
+    assert!(matches!(error, agent::Error::HalfDone { .. }), "{error:?}");
+    assert_eq!(world.stands(), (json!("maintenance"), json!("live")));
+    assert_eq!(world.switch().await.phase, Phase::Moving);
 }

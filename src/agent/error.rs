@@ -54,10 +54,24 @@ pub enum Error {
         mode: Mode,
     },
     /// The deadline passed.
-    #[error("asked for, but not confirmed within {} s", waited.as_secs())]
+    #[error("asked for, but not {what} within {} s", waited.as_secs())]
     GaveUp {
+        /// `confirmed` or `settled`.
+        what: &'static str,
         /// How long it waited.
         waited: Duration,
+    },
+    /// The change was made; what became of it afterwards is not what it should be, or cannot be seen.
+    #[error("the change was made, but it is not confirmed: {0}")]
+    Unconfirmed(#[source] lever::Error),
+    /// The change was not made, and what was made ahead of it could not be put back.
+    #[error("{cause}; and what was made ahead of it could not be put back: {}", undo)]
+    HalfDone {
+        /// Why the change was not made.
+        cause: Box<Error>,
+        /// Why it could not be put back.
+        #[source]
+        undo: Box<Error>,
     },
 }
 
@@ -68,7 +82,8 @@ impl Error {
             Error::Store(error) => error.hint(),
             Error::Lever(error) => error.hint().to_owned(),
             Error::NotOffered { .. } => {
-                "the site's modes are those that its levers can make true; see `roadworks plan --help`".to_owned()
+                "this site has `open` and `detour`; add the lever to roadworks.hcl for more"
+                    .to_owned()
             }
             Error::Rule { hint, .. } => hint.clone(),
             Error::StalePlan { .. } => "make the plan anew, read it, and apply that one".to_owned(),
@@ -76,7 +91,17 @@ impl Error {
                 "run `roadworks status` to see where it stands, then decide with them".to_owned()
             }
             Error::GaveUp { .. } => {
-                "run the same command again to go on waiting, or `roadworks open` to go back".to_owned()
+                "run the same command again to go on waiting, or `roadworks open` to go back"
+                    .to_owned()
+            }
+            Error::Unconfirmed(error) => {
+                format!(
+                    "{}; then run the same command again, or `roadworks open` to go back",
+                    error.hint()
+                )
+            }
+            Error::HalfDone { undo, .. } => {
+                format!("{}; then `roadworks status`, and `roadworks open` to go back", undo.hint())
             }
         }
     }

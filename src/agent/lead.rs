@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Error, Sight, Site, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{Lever, Observation, Progress};
-use crate::store::{Store, Version};
+use crate::store::{self, Store, Version};
 use crate::switch::{Ask, Mode, OperationId, Step, Switch};
 
 /// How often the plan is made anew because somebody threw the switch meanwhile.
@@ -24,7 +26,7 @@ pub struct Order {
     pub reason: Option<String>,
     /// The rules set aside.
     pub overrides: Vec<String>,
-    /// How long to wait for the levers' own systems.
+    /// How long to wait for the levers' own systems, all in all.
     pub timeout: Duration,
 }
 
@@ -35,6 +37,8 @@ pub struct Done {
     pub changed: bool,
     /// What is so now.
     pub sight: Sight,
+    /// What went wrong on the way without stopping it.
+    pub warnings: Vec<String>,
     /// From the first request to the last confirmation.
     pub took: Duration,
 }
@@ -49,31 +53,30 @@ pub async fn carry_out<S: Store>(
     progress: &dyn Progress,
 ) -> Result<Done, Error> {
     let began = clock::monotonic();
-    let took = || clock::monotonic().duration_since(began);
     site.offers(order.to)?;
     let _lease = site.store.lease(&order.by).await?;
     switch_is_as_seen(site, &sight).await?;
-    sight.refusal(site, &order.overrides)?;
+    let set_aside = sight.refusal(site, &order.overrides)?;
+    let done = |changed, sight, warnings| Done {
+        changed,
+        sight,
+        warnings,
+        took: clock::monotonic().duration_since(began),
+    };
     if sight.is_at(site, order.to) {
-        return Ok(Done { changed: false, sight, took: took() });
+        return Ok(done(false, sight, Vec::new()));
     }
-    let mut operation = Operation::ask(site, order, sight).await?;
-    for _ in 0..ROUNDS {
-        match operation.lead(order.timeout, progress).await {
-            Ok(None) => operation = operation.follow().await?,
-            Ok(Some(Switch { by, since, mode, .. })) if !operation.ours => {
-                return Err(Error::Superseded { by, at: since, mode });
-            }
-            Ok(Some(switch)) => {
-                let switch = Some((switch, operation.version));
-                let sight = Sight { switch, levers: operation.seen };
-                return Ok(Done { changed: true, sight, took: took() });
-            }
-            Err(error) => return Err(operation.gave_up(error).await),
+    let mut operation = Operation::ask(site, order, sight, &set_aside).await?;
+    match operation.lead_to_the_end(progress).await {
+        Err(error) => Err(operation.gave_up(error).await),
+        Ok(Switch { by, since, mode, .. }) if operation.followed => {
+            Err(Error::Superseded { by, at: since, mode })
+        }
+        Ok(switch) => {
+            let sight = Sight { switch: Some((switch, operation.version)), levers: operation.seen };
+            Ok(done(true, sight, operation.warnings))
         }
     }
-    let Switch { by, since, mode, .. } = operation.switch;
-    Err(Error::Superseded { by, at: since, mode })
 }
 
 /// Levers check for themselves that they still are what was seen: each moves by compare-and-swap.
@@ -94,7 +97,9 @@ struct Operation<'a, S> {
     switch: Switch,
     version: Version,
     /// The switch before, to take the move back where nothing could be moved.
-    previous: Option<Switch>,
+    previous: Option<Box<Switch>>,
+    /// Whether it goes on with an operation that was cut short.
+    resumed: bool,
     from: Mode,
     /// What was seen of each lever last.
     seen: Vec<Observation>,
@@ -102,14 +107,24 @@ struct Operation<'a, S> {
     /// What was started, in that order.
     made: Vec<Step>,
     settles_after: u32,
-    /// Whether this process asked for it, or only follows somebody who threw the switch meanwhile.
-    ours: bool,
+    /// Whether somebody threw the switch meanwhile, and the levers follow them.
+    followed: bool,
+    /// Who does it: not always who asked first.
+    by: String,
+    deadline: Instant,
+    timeout: Duration,
     entries: u32,
+    warnings: Vec<String>,
 }
 
 impl<'a, S: Store> Operation<'a, S> {
     /// Throws the switch, if it still is what was seen.
-    async fn ask(site: &'a Site<S>, order: &Order, sight: Sight) -> Result<Self, Error> {
+    async fn ask(
+        site: &'a Site<S>,
+        order: &Order,
+        sight: Sight,
+        set_aside: &[&'static str],
+    ) -> Result<Self, Error> {
         let now = clock::now();
         let ask = Ask {
             operation: OperationId::at(now, fastrand::u32(..)),
@@ -127,26 +142,44 @@ impl<'a, S: Store> Operation<'a, S> {
             site,
             switch,
             version,
-            previous,
+            previous: previous.filter(|_| !resumed).map(Box::new),
+            resumed,
             from,
             seen: sight.levers,
             steps,
             made: Vec::new(),
             settles_after,
-            ours: true,
+            followed: false,
+            by: order.by.clone(),
+            deadline: clock::monotonic() + order.timeout,
+            timeout: order.timeout,
             entries: 0,
+            warnings: Vec::new(),
         };
-        let event = if resumed { Event::Resumed } else { Event::Asked };
-        operation.log(event, None).await?;
-        for rule in &order.overrides {
-            operation.log(Event::Overridden, Some(rule.clone())).await?;
+        operation.log(if resumed { Event::Resumed } else { Event::Asked }, None).await;
+        for rule in set_aside {
+            operation.log(Event::Overridden, Some((*rule).to_owned())).await;
         }
         Ok(operation)
     }
 
-    /// The operation of whoever threw the switch meanwhile, planned from what is so now.
-    async fn follow(mut self) -> Result<Self, Error> {
-        self.log(Event::Superseded, None).await?;
+    /// Moves the levers until they stand as the switch says, whoever threw it last.
+    async fn lead_to_the_end(&mut self, progress: &dyn Progress) -> Result<Switch, Error> {
+        for _ in 0..ROUNDS {
+            match self.lead(progress).await? {
+                Some(switch) => return Ok(switch),
+                None => self.follow().await?,
+            }
+        }
+        let Switch { by, since, mode, .. } = self.switch.clone();
+        Err(Error::Superseded { by, at: since, mode })
+    }
+
+    /// Somebody threw the switch meanwhile: their operation, planned from what is so now.
+    async fn follow(&mut self) -> Result<(), Error> {
+        self.log(Event::Superseded, None).await;
+        self.followed = true;
+        self.made.clear();
         let sight = look(self.site).await?;
         sight.refusal(self.site, &[])?;
         let (steps, from, settles_after) = seen(self.site, &sight, sight.desired());
@@ -155,27 +188,13 @@ impl<'a, S: Store> Operation<'a, S> {
                 what: "the switch was taken out of the store".to_owned(),
             });
         };
-        let ours = switch.operation == self.switch.operation;
-        let seen = sight.levers;
-        Ok(Operation {
-            switch,
-            version,
-            from,
-            seen,
-            steps,
-            settles_after,
-            ours,
-            previous: None,
-            ..self
-        })
+        (self.switch, self.version, self.seen) = (switch, version, sight.levers);
+        (self.steps, self.from, self.settles_after) = (steps, from, settles_after);
+        Ok(())
     }
 
     /// Moves every lever and waits for it; `None` where somebody threw the switch meanwhile.
-    async fn lead(
-        &mut self,
-        timeout: Duration,
-        progress: &dyn Progress,
-    ) -> Result<Option<Switch>, Error> {
+    async fn lead(&mut self, progress: &dyn Progress) -> Result<Option<Switch>, Error> {
         let site = self.site;
         for (lever, steps) in groups(site, &self.steps) {
             if !self.unmoved().await? {
@@ -183,27 +202,34 @@ impl<'a, S: Store> Operation<'a, S> {
             }
             let started = lever.start(&steps, &self.switch.operation).await?;
             self.made.extend_from_slice(&steps);
-            self.log(started_event(lever), Some(in_words(&steps))).await?;
+            self.log(started_event(lever), Some(in_words(&steps))).await;
             if !self.unmoved().await? {
                 return Ok(None);
             }
-            let confirmed = tokio::time::timeout(timeout, lever.confirm(&started, progress)).await;
-            let confirmed = confirmed.map_err(|_| Error::GaveUp { waited: timeout })??;
+            let confirmed =
+                tokio::time::timeout_at(self.deadline, lever.confirm(&started, progress));
+            let confirmed = confirmed.await.map_err(|_| self.too_late())?;
+            let confirmed = confirmed.map_err(Error::Unconfirmed)?;
             let levers = site.levers.iter().zip(&mut self.seen);
             for (_, seen) in levers.filter(|(other, _)| other.name() == lever.name()) {
                 seen.clone_from(&confirmed);
             }
         }
-        if !self.unmoved().await? {
-            return Ok(None);
-        }
         let confirmed =
             self.switch.confirmed(&self.switch.operation, self.settles_after, clock::now());
         let Some(switch) = confirmed else { return Ok(None) };
-        self.version = self.site.store.write_switch(&switch, Some(&self.version)).await?;
+        match site.store.write_switch(&switch, Some(&self.version)).await {
+            Ok(version) => self.version = version,
+            Err(store::Error::Moved { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
         self.switch = switch.clone();
-        self.log(Event::Moved, None).await?;
+        self.log(Event::Moved, None).await;
         Ok(Some(switch))
+    }
+
+    fn too_late(&self) -> Error {
+        Error::GaveUp { what: "confirmed", waited: self.timeout }
     }
 
     async fn unmoved(&self) -> Result<bool, Error> {
@@ -211,27 +237,28 @@ impl<'a, S: Store> Operation<'a, S> {
         Ok(now.is_some_and(|(_, version)| version == self.version))
     }
 
-    /// After an error: where nothing has moved, everything is put back as it was and the switch with it; else the
-    /// switch stays as asked, for the next run to finish.
+    /// After an error: where it is certain that nothing has moved, everything is put back as it was and the switch with
+    /// it; else the switch stays as asked, for the next run to finish.
     async fn gave_up(&mut self, error: Error) -> Error {
-        let nothing_changed = match &error {
+        let nothing_moved = match &error {
             Error::Lever(error) => error.nothing_changed(),
-            Error::Store(_) | Error::GaveUp { .. } | Error::Superseded { .. } => false,
-            Error::NotOffered { .. } | Error::Rule { .. } | Error::StalePlan { .. } => true,
+            _ => false,
         };
-        let resumed =
-            self.previous.as_ref().is_some_and(|before| before.operation == self.switch.operation);
-        let told = if nothing_changed && self.ours && !resumed {
-            match self.take_back().await {
-                Ok(()) => self.log(Event::Failed, Some(error.to_string())).await,
-                Err(failed) => Err(failed),
+        if !nothing_moved || self.followed || self.resumed {
+            self.log(Event::Unfinished, Some(error.to_string())).await;
+            return error;
+        }
+        match self.take_back().await {
+            Ok(()) => {
+                self.log(Event::Failed, Some(error.to_string())).await;
+                error
             }
-        } else {
-            self.log(Event::Unfinished, Some(error.to_string())).await
-        };
-        // What failed first is what a person has to know; the log is at best short of one entry.
-        drop(told);
-        error
+            Err(undo) => {
+                let error = Error::HalfDone { cause: Box::new(error), undo: Box::new(undo) };
+                self.log(Event::Unfinished, Some(error.to_string())).await;
+                error
+            }
+        }
     }
 
     /// Undoes what was made ahead of the lever that said no (the variable), then the switch.
@@ -245,12 +272,14 @@ impl<'a, S: Store> Operation<'a, S> {
         for (lever, steps) in groups(self.site, &undo) {
             lever.start(&steps, &self.switch.operation).await?;
         }
-        let switch = self.switch.taken_back(self.previous.as_ref(), clock::now());
+        let switch = self.switch.taken_back(self.previous.as_deref(), clock::now());
         self.version = self.site.store.write_switch(&switch, Some(&self.version)).await?;
         Ok(())
     }
 
-    async fn log(&mut self, event: Event, detail: Option<String>) -> Result<(), Error> {
+    /// Writes an entry of the log. One that cannot be written stops nothing: the site is half way, and the way on is
+    /// better than the way back.
+    async fn log(&mut self, event: Event, detail: Option<String>) {
         let entry = Entry {
             at: clock::now(),
             operation: self.switch.operation.clone(),
@@ -258,26 +287,27 @@ impl<'a, S: Store> Operation<'a, S> {
             event,
             from: self.from,
             to: self.switch.mode,
-            by: self.switch.by.clone(),
+            by: self.by.clone(),
             reason: self.switch.reason.clone(),
             detail,
         };
         self.entries += 1;
         let number = (self.switch.version, self.entries);
-        audit::append(&self.site.store, &entry, number).await?;
-        Ok(())
+        if let Err(error) = audit::append(&self.site.store, &entry, number).await {
+            let warning = format!("the log could not be written: {error}");
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
     }
 }
 
 fn seen<S: Store>(site: &Site<S>, sight: &Sight, to: Mode) -> (Vec<Step>, Mode, u32) {
-    let bound = site
-        .levers
-        .iter()
-        .zip(&sight.levers)
-        .map(|(lever, seen)| lever.settles_after(seen))
-        .max()
-        .unwrap_or_default();
-    let seconds = u32::try_from(bound.as_secs()).unwrap_or(u32::MAX);
+    let levers = site.levers.iter().zip(&sight.levers);
+    // What was there before an operation that was cut short is not known any more.
+    let before = |seen| if sight.moving() { None } else { Some(seen) };
+    let bound = levers.map(|(lever, seen)| lever.settles_after(before(seen))).max();
+    let seconds = u32::try_from(bound.unwrap_or_default().as_secs()).unwrap_or(u32::MAX);
     (sight.steps(site, to), sight.mode(site), seconds)
 }
 

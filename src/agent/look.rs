@@ -1,7 +1,7 @@
 //! What is so: the switch as the store has it, and every lever as its own system has it.
 
 use super::{Error, Site};
-use crate::lever::{Observation, Position};
+use crate::lever::{Observation, Position, Refusal};
 use crate::store::{Store, Version};
 use crate::switch::{Mode, Phase, Plan, Step, Switch};
 
@@ -36,7 +36,7 @@ impl Sight {
         match name.map(|(_, seen)| seen.position) {
             Some(Position::Live) => Mode::Open,
             Some(Position::Maintenance) => Mode::Detour,
-            Some(Position::Foreign | Position::Absent) | None => self.desired(),
+            Some(Position::Foreign | Position::Absent | Position::At(_)) | None => self.desired(),
         }
     }
 
@@ -54,24 +54,28 @@ impl Sight {
         .ordered()
     }
 
-    /// The steps of `to`, or, where the levers stand there already but nobody saw them confirm, the same values again,
-    /// so that each lever's own system confirms them.
+    /// The steps of `to`. Where an operation was cut short, what stands there already may never have been confirmed: the
+    /// same value again, so that its own system confirms it.
     pub(super) fn steps<S: Store>(&self, site: &Site<S>, to: Mode) -> Vec<Step> {
-        let steps = self.plan(site, to).steps;
-        if !steps.is_empty() || !self.moving() {
-            return steps;
+        let mut plan = self.plan(site, to);
+        if !self.moving() {
+            return plan.steps;
         }
         let names = site.levers.iter().zip(&self.levers).filter(|(lever, _)| lever.name() == "dns");
-        let confirming = names.flat_map(|(lever, seen)| {
-            seen.parts.iter().map(|part| Step {
-                lever: lever.name().to_owned(),
-                kind: lever.kind().to_owned(),
-                target: part.target.clone(),
-                before: part.value.clone(),
-                after: part.value.clone(),
-            })
-        });
-        confirming.collect()
+        for (lever, seen) in names {
+            for part in &seen.parts {
+                if plan.steps.iter().all(|step| step.target != part.target) {
+                    plan.steps.push(Step {
+                        lever: lever.name().to_owned(),
+                        kind: lever.kind().to_owned(),
+                        target: part.target.clone(),
+                        before: part.value.clone(),
+                        after: part.value.clone(),
+                    });
+                }
+            }
+        }
+        plan.ordered().steps
     }
 
     /// Whether an operation was asked for and never confirmed.
@@ -84,21 +88,20 @@ impl Sight {
         self.desired() == to && !self.moving() && !self.plan(site, to).changes()
     }
 
-    /// Why nothing may move from here, unless each rule is among `overrides`.
-    pub fn refusal<S: Store>(&self, site: &Site<S>, overrides: &[String]) -> Result<(), Error> {
-        let refusals = site
-            .levers
-            .iter()
-            .zip(&self.levers)
-            .filter_map(|(lever, seen)| lever.refusal(seen))
-            .find(|refusal| !overrides.iter().any(|rule| rule == refusal.rule));
-        match refusals {
-            None => Ok(()),
-            Some(refusal) => Err(Error::Rule {
-                rule: refusal.rule,
-                message: refusal.message,
-                hint: refusal.hint,
-            }),
+    /// Why nothing may move from here, or the rules among `overrides` that would have said so.
+    pub fn refusal<S: Store>(
+        &self,
+        site: &Site<S>,
+        overrides: &[String],
+    ) -> Result<Vec<&'static str>, Error> {
+        let mut set_aside = Vec::new();
+        for (lever, seen) in site.levers.iter().zip(&self.levers) {
+            let Some(Refusal { rule, message, hint }) = lever.refusal(seen) else { continue };
+            if !overrides.iter().any(|other| other == rule) {
+                return Err(Error::Rule { rule, message, hint });
+            }
+            set_aside.push(rule);
         }
+        Ok(set_aside)
     }
 }

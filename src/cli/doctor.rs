@@ -194,7 +194,7 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
 }
 
 fn ttl(lever: &dyn Lever, seen: &crate::lever::Observation) -> Finding {
-    let seconds = lever.settles_after(seen).as_secs();
+    let seconds = lever.settles_after(Some(seen)).as_secs();
     if seconds > LONG_TTL + 1 {
         warn(
             "ttl",

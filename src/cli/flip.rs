@@ -133,7 +133,7 @@ async fn settled(context: &Context, switch: &Switch, timeout: Duration) -> Resul
     };
     let ended = tokio::select! {
         ended = tokio::time::timeout(timeout, wait) => {
-            ended.map_err(|_| agent::Error::GaveUp { waited: timeout }.into())
+            ended.map_err(|_| agent::Error::GaveUp { what: "settled", waited: timeout }.into())
         }
         () = interrupted() => Err(Error::Interrupted),
     };

@@ -181,7 +181,7 @@ impl Route53 {
                             "{} of the hosted zones moved, {zone} did not: {error}",
                             changes.len()
                         ),
-                        hint: format!("{}; then run the same command again", error.hint()),
+                        hint: "run the same command again to move the rest, or `roadworks open` to move all of it back".to_owned(),
                     });
                 }
             }
@@ -341,11 +341,19 @@ impl Lever for Route53 {
         Box::pin(self.wait_in_sync(started, progress))
     }
 
-    fn settles_after(&self, seen: &Observation) -> Duration {
-        let ttl = |part: &Part| match &part.value {
+    fn settles_after(&self, before: Option<&Observation>) -> Duration {
+        let ttl = |value: &Value| match value {
             Value::Null => NEGATIVE_TTL,
             value => value.get("ttl").and_then(Value::as_u64).unwrap_or(ALIAS_TTL),
         };
-        Duration::from_secs(seen.parts.iter().map(ttl).max().unwrap_or(ALIAS_TTL) + 1)
+        let longest = match before {
+            Some(seen) => seen.parts.iter().map(|part| ttl(&part.value)).max(),
+            None => {
+                let sets =
+                    self.records.iter().flat_map(|record| [&record.live, &record.maintenance]);
+                sets.map(|set| set.as_ref().map_or(NEGATIVE_TTL, |set| ttl(&shown("", set)))).max()
+            }
+        };
+        Duration::from_secs(longest.unwrap_or(ALIAS_TTL) + 1)
     }
 }

@@ -63,7 +63,7 @@ impl VariableCommand {
         };
         let value = told.map_or(Value::Null, |told| json!(told));
         Observation {
-            position: if told == Some(true) { Position::Maintenance } else { Position::Live },
+            position: Position::At(if told == Some(true) { Mode::Detour } else { Mode::Open }),
             detail,
             parts: vec![Part { target: self.variable.clone(), value }],
             warnings: Vec::new(),
@@ -115,7 +115,10 @@ impl Lever for VariableCommand {
     fn start<'a>(&'a self, steps: &'a [Step], _operation: &'a OperationId) -> Answer<'a, Started> {
         Box::pin(async move {
             for step in steps {
-                self.tell(&step.after).await?;
+                // Undoing what was told before an uncertain time would be telling nothing.
+                if !step.after.is_null() {
+                    self.tell(&step.after).await?;
+                }
             }
             Ok(Started { changes: Vec::new(), steps: steps.to_vec() })
         })
@@ -131,7 +134,7 @@ impl Lever for VariableCommand {
         Box::pin(async move { Ok(observation) })
     }
 
-    fn settles_after(&self, _seen: &Observation) -> Duration {
+    fn settles_after(&self, _before: Option<&Observation>) -> Duration {
         Duration::ZERO
     }
 }

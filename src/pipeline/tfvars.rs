@@ -67,7 +67,7 @@ impl VariableFile {
     fn observation(&self) -> Result<Observation, Error> {
         let value = self.read()?.remove(&self.variable).unwrap_or(Value::Null);
         let now = value.as_bool().unwrap_or(self.without);
-        let position = if now { Position::Maintenance } else { Position::Live };
+        let position = Position::At(if now { Mode::Detour } else { Mode::Open });
         let said = if value.is_null() { "without a word from" } else { "by" };
         let detail = format!("{} = {now}, {said} {FILE_NAME}", self.variable);
         let part = Part { target: self.variable.clone(), value };
@@ -182,7 +182,7 @@ impl Lever for VariableFile {
         self.observe()
     }
 
-    fn settles_after(&self, _seen: &Observation) -> Duration {
+    fn settles_after(&self, _before: Option<&Observation>) -> Duration {
         Duration::ZERO
     }
 }
