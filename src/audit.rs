@@ -28,6 +28,9 @@ pub enum Event {
     Overridden,
     /// Somebody else moved the switch meanwhile.
     Superseded,
+    /// Something that a newer Roadworks wrote.
+    #[serde(other)]
+    Unknown,
 }
 
 /// One entry of the log.

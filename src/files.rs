@@ -2,30 +2,26 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Replaces `path` by `content` so that a reader, and a crash, see the old content or the new: a temporary file beside
 /// it, fsync, rename, fsync of the folder. Keeps the permissions of what it replaces.
 pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
-    // One name for each process: what a killed one leaves behind is overwritten by a later one or stays one small
-    // file, and Terraform reads no name that begins with a dot.
-    let temporary = folder.join(format!(".roadworks-{}.tmp", std::process::id()));
-    let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(content)?;
-        if let Ok(existing) = fs::metadata(path) {
-            fs::set_permissions(&temporary, existing.permissions())?;
-        }
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        File::open(folder)?.sync_all()
-    })();
-    if written.is_err() {
-        #[expect(clippy::let_underscore_must_use, reason = "the first error is the one to report")]
-        let _ = fs::remove_file(&temporary);
+    // A name of its own, never one that is there: Terraform reads no name that begins with a dot.
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".roadworks-")
+        .suffix(".tmp")
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    temporary.write_all(content)?;
+    if let Ok(existing) = fs::metadata(path) {
+        fs::set_permissions(temporary.path(), existing.permissions())?;
     }
-    written
+    temporary.as_file().sync_all()?;
+    temporary.persist(path)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Removes `path` for good: a crash afterwards does not bring it back.

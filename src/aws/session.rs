@@ -332,7 +332,7 @@ mod tests {
         let words = "User: arn:aws:iam::123456789012:user/ann is not authorized";
         let error = answered(403, refusal("AccessDenied", words)).await.unwrap_err();
         assert_eq!(error.to_string(), format!("AWS does not allow it: {words}"));
-        assert!(error.hint().contains("doctor --policy"));
+        assert!(error.hint().contains("get-caller-identity"));
     }
 
     #[tokio::test]

@@ -3,15 +3,15 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use super::error::Error;
-use super::report::Report;
+use super::report::{Form, Report};
 use crate::switch::{Mode, Switch};
 
-/// Asks on the terminal whether `site` may be moved to `to`.
+/// Asks on the terminal whether `site`, whose visitors come to `host`, may be moved to `to`.
 ///
 /// `open` asks only where somebody else's operation is active.
 pub(super) fn confirm(
     report: Report,
-    site: &str,
+    (site, host): (&str, &str),
     to: Mode,
     others: Option<&Switch>,
 ) -> Result<(), Error> {
@@ -23,14 +23,15 @@ pub(super) fn confirm(
         }
         (Mode::ReadOnly | Mode::Hold, _) => "y",
         (Mode::Closed, _) => "yes",
-        (Mode::Detour, _) => site,
+        (Mode::Detour, _) => host,
     };
     let refused = || Error::NotConfirmed {
         site: site.to_owned(),
         to,
         hint: "say --yes (or -auto-approve) where nobody is there to ask".to_owned(),
     };
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+    if !terminal || report.form() == Form::Json {
         return Err(refused());
     }
     report.words(&match wanted {

@@ -18,9 +18,9 @@ use crate::config::{
 use crate::dns::Route53;
 use crate::lever::Lever;
 use crate::pipeline::{VariableCommand, VariableFile};
-use crate::store::{Expect, FileStore, SiteStore};
+use crate::store::{Expect, FileStore, SiteStore, encoded};
 use crate::switch::{Mode, Phase, Switch};
-use crate::terraform::backend::{Lock, Surroundings};
+use crate::terraform::backend::{Lock, LockHolder, Surroundings};
 use crate::terraform::{Inputs, VariableInput};
 
 const PINNED: &str = "pinned.json";
@@ -50,12 +50,16 @@ pub(super) enum Targets {
 pub(super) struct Opened {
     pub(super) site: Site<FileStore>,
     pub(super) resolved: Resolved,
-    /// The name's lever, for what only it can do.
+    /// Whether it is a bare folder of Terraform, without a roadworks.hcl.
+    pub(super) bare: bool,
+    /// The host name that visitors come to.
+    pub(super) host: String,
+    /// The AWS session of the name's lever.
     pub(super) session: Session,
     /// What `-var` of the switch asks for, if it was given.
     pub(super) asked: Option<bool>,
     /// Who holds the lock of the Terraform state, if somebody does.
-    pub(super) locked_by: Option<String>,
+    pub(super) locked_by: Option<LockHolder>,
     maintenance: Mode,
 }
 
@@ -65,13 +69,21 @@ impl Opened {
     pub(super) fn mode_of(&self, value: bool) -> Mode {
         if value { self.maintenance } else { Mode::Open }
     }
+
+    /// Who holds the lock of the Terraform state now, as far as it can be seen.
+    pub(super) async fn lock_holder(&self) -> Option<LockHolder> {
+        match self.resolved.lock().await {
+            Lock::Held(holder) => Some(holder),
+            Lock::Free | Lock::Unseen { .. } => None,
+        }
+    }
 }
 
 /// What Terraform's files and state say of a site.
 struct Known {
     resolved: Resolved,
     asked: Option<bool>,
-    locked_by: Option<String>,
+    locked_by: Option<LockHolder>,
 }
 
 impl Context {
@@ -124,6 +136,8 @@ impl Context {
         self.is_the_site_meant(&known.resolved)?;
         let session = Session::load(&settings(&known.resolved.account)).await;
         let records = known.resolved.records.clone();
+        let bare = site.name.is_none();
+        let host = site.hosts.first().cloned().unwrap_or_else(|| config::name_of(&records));
         let mut levers: Vec<Box<dyn Lever>> =
             vec![Box::new(Route53::new(session.clone(), records))];
         let switch = store.switch().await?.map(|(switch, _)| switch);
@@ -136,6 +150,8 @@ impl Context {
         };
         Ok(Opened {
             maintenance,
+            bare,
+            host,
             site,
             resolved: known.resolved,
             session,
@@ -168,7 +184,7 @@ impl Context {
         let mut inputs = self.inputs(site, named, &switch)?;
         let mut found = config::resolve(site, &inputs, beside).await;
         // A boolean of another name is known only now: what -var says of it is what is asked, not what is so.
-        if let Ok((Resolved { variable: Some(variable), .. }, _)) = &found
+        if let Ok(Resolved { variable: Some(variable), .. }) = &found
             && variable.name != switch
             && self.given(&variable.name)?.is_some()
         {
@@ -176,16 +192,15 @@ impl Context {
             inputs = self.inputs(site, Some(switch.clone()), &switch)?;
             found = config::resolve(site, &inputs, beside).await;
         }
-        let (resolved, locked_by) = match (found, pinned) {
-            (Ok((mut resolved, lock)), _) => {
-                let locked_by = locked_by(lock, &mut resolved.warnings);
-                (resolved, locked_by)
-            }
-            (Err(error), Some(pinned)) if error.state_is_out_of_reach() => {
-                (pinned.resolved(site, &error.to_string(), clock::now()), None)
+        let mut resolved = match (found, pinned) {
+            (Ok(resolved), _) => resolved,
+            (Err(error), Some(pinned)) if error.pins_will_do() => {
+                pinned.resolved(site, &inputs, &error.to_string())?
             }
             (Err(error), _) => return Err(error.into()),
         };
+        let lock = resolved.lock().await;
+        let locked_by = locked_by(lock, &mut resolved.warnings);
         let asked = self.given(&switch)?;
         let asked = asked.map(|value| boolean(&switch, &value, &resolved)).transpose()?;
         Ok(Known { resolved, asked, locked_by })
@@ -197,7 +212,7 @@ impl Context {
         for input in &self.variables {
             if let VariableInput::Value(text) = input {
                 let (name, given) = text.split_once('=').ok_or_else(|| Error::Usage {
-                    message: format!("-var {text} has no value"),
+                    message: "a -var has no value".to_owned(),
                     hint: "write -var NAME=VALUE".to_owned(),
                 })?;
                 if name.trim() == variable {
@@ -280,12 +295,11 @@ fn boolean(switch: &str, value: &str, resolved: &Resolved) -> Result<bool, Error
     }
 }
 
-fn locked_by(lock: Lock, warnings: &mut Vec<String>) -> Option<String> {
+/// Notes in `warnings` where a lock cannot be seen.
+fn locked_by(lock: Lock, warnings: &mut Vec<String>) -> Option<LockHolder> {
     match lock {
         Lock::Free => None,
-        Lock::Held(holder) => {
-            Some(format!("{} ({}, {})", holder.who, holder.operation, holder.place))
-        }
+        Lock::Held(holder) => Some(holder),
         Lock::Unseen { why } => {
             warnings.push(format!("whether an apply is under way cannot be seen: {why}"));
             None
@@ -328,36 +342,5 @@ fn settings(account: &Account) -> Settings {
             external_id: None,
             session_name: None,
         }),
-    }
-}
-
-/// A name as one folder's name: what is not a letter, digit, `-`, `_` or an inner `.` becomes `%XX`.
-fn encoded(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for (index, byte) in name.bytes().enumerate() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => text.push(char::from(byte)),
-            b'.' if index > 0 => text.push('.'),
-            other => text.extend(['%', hex(other >> 4), hex(other & 15)]),
-        }
-    }
-    text
-}
-
-/// A digit of a percent-encoded byte, upper case.
-fn hex(nibble: u8) -> char {
-    char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sites_name_cannot_lead_out_of_the_store() {
-        assert_eq!(encoded("app.example.com"), "app.example.com");
-        assert_eq!(encoded("../../etc"), "%2E.%2F..%2Fetc");
-        assert_eq!(encoded(".."), "%2E.");
-        assert_eq!(encoded("größe"), "gr%C3%B6%C3%9Fe");
     }
 }

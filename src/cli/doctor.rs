@@ -114,11 +114,9 @@ fn state_lock(opened: &Opened) -> Finding {
     const ID: &str = "state-lock";
     match &opened.locked_by {
         None => ok(ID, "nobody holds the lock of the Terraform state"),
-        Some(holder) => warn(
-            ID,
-            format!("{holder} holds the lock of the Terraform state"),
-            "wait until that run ends; if it is long gone: terraform force-unlock ID",
-        ),
+        Some(holder) => {
+            warn(ID, format!("{holder} holds the lock of the Terraform state"), holder.hint())
+        }
     }
 }
 

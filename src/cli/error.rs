@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::terraform::backend::BackendError;
+use crate::terraform::backend::{BackendError, LockHolder};
 use crate::{agent, config, store};
 
 /// What a verb can answer instead.
@@ -33,7 +33,7 @@ pub(super) enum Error {
     )]
     StateLocked {
         /// Who, and since when, as far as the lock says.
-        holder: String,
+        holder: LockHolder,
     },
     /// Nobody is there to ask.
     #[error("this moves {site} to {to}, and nobody confirmed it")]
@@ -95,10 +95,7 @@ impl Error {
             Error::Backend(error) => Some(error.hint()),
             Error::Store(error) => Some(error.hint()),
             Error::Agent(error) => Some(error.hint()),
-            Error::StateLocked { .. } => Some(
-                "wait until that run ends; if it is long gone: terraform force-unlock ID"
-                    .to_owned(),
-            ),
+            Error::StateLocked { holder } => Some(holder.hint()),
             Error::NobodyKeepsTheEnd => {
                 Some("leave out --for and --until, and open with `roadworks open`".to_owned())
             }

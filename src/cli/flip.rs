@@ -34,12 +34,17 @@ pub(super) async fn move_to(
     sight.refusal(&opened.site, &args.overrides)?;
     context.pin(opened).await;
     let by = who(opened).await;
-    if !sight.is_at(&opened.site, to) {
+    if sight.is_at(&opened.site, to) {
+        let took = Duration::ZERO;
+        return say(context, opened, &Done { changed: false, sight, warnings: Vec::new(), took });
+    }
+    let plan = sight.plan(&opened.site, to);
+    if plan.changes() {
         context.report.words(&plan_words(&plan_of(opened, &sight, to)));
         if !args.yes {
             let others = sight.switch.as_ref().map(|(switch, _)| switch);
             let others = others.filter(|switch| switch.mode != Mode::Open && switch.by != by);
-            confirm(context.report, &opened.site.name, to, others)?;
+            confirm(context.report, (&opened.site.name, &opened.host), to, others)?;
         }
     }
     carry_out_agreed(context, opened, Agreed { to, sight, by }, args).await
@@ -62,8 +67,9 @@ pub(super) async fn carry_out_agreed(
     agreed: Agreed,
     args: &FlipArgs,
 ) -> Result<u8, Error> {
-    if let Some(holder) = &opened.locked_by {
-        return Err(Error::StateLocked { holder: holder.clone() });
+    // Read again: somebody may have started an apply while a person was thinking.
+    if let Some(holder) = opened.lock_holder().await {
+        return Err(Error::StateLocked { holder });
     }
     let order = Order {
         to: agreed.to,
@@ -92,6 +98,9 @@ fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Error> {
     if context.report.form() == Form::Json {
         context.report.object(&status_object(&opened.site, &done.sight, now))?;
         return Ok(0);
+    }
+    for warning in &done.warnings {
+        context.report.words(&format!("warning: {warning}"));
     }
     let what = match (done.changed, done.took) {
         (false, _) => "No changes.".to_owned(),

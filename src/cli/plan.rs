@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::args::PlanArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
-use super::report::{Form, plan_object, plan_words};
+use super::report::{Form, commands_object, commands_words, plan_object, plan_words};
 use crate::agent::{Sight, look};
 use crate::dns::Route53;
 use crate::files;
@@ -50,7 +50,12 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<u8, Error>
         save(path, &plan, &sight, &opened)?;
     }
     if args.as_aws_cli {
-        context.report.data(&as_aws_cli(&opened, &plan).await?)?;
+        let (make, undo) = as_aws_cli(&opened, &plan).await?;
+        if context.report.form() == Form::Json {
+            context.report.object(&commands_object(&plan, &make, &undo))?;
+        } else {
+            context.report.data(&commands_words(&plan, &make, &undo))?;
+        }
     } else if context.report.form() == Form::Json {
         context.report.object(&plan_object(&plan))?;
     } else {
@@ -78,7 +83,7 @@ pub(super) fn plan_of(opened: &Opened, sight: &Sight, to: Mode) -> Plan {
 
 /// Towards what the variable asks, in a bare folder; else towards what the switch asks.
 pub(super) async fn default_mode(opened: &Opened) -> Result<Mode, Error> {
-    if let Some(variable) = &opened.resolved.variable {
+    if let Some(variable) = opened.resolved.variable.as_ref().filter(|_| opened.bare) {
         return Ok(opened.mode_of(variable.value));
     }
     let switch = opened.site.store.switch().await?;
@@ -137,18 +142,9 @@ pub(super) fn saved(path: &Path) -> Result<SavedPlan, Error> {
     Ok(plan)
 }
 
-async fn as_aws_cli(opened: &Opened, plan: &Plan) -> Result<String, Error> {
+/// The commands of AWS's own command line that make the plan and undo it, in the order in which to run them.
+async fn as_aws_cli(opened: &Opened, plan: &Plan) -> Result<(Vec<String>, Vec<String>), Error> {
     let name = Route53::new(opened.session.clone(), opened.resolved.records.clone());
-    let (make, undo) = name.as_aws_cli(&plan.steps).await.map_err(crate::agent::Error::from)?;
-    if make.is_empty() {
-        return Ok(format!("# {}: no changes, it is {} already", plan.site, plan.to));
-    }
-    Ok(format!(
-        "# {}: from {} to {}\n{}\n\n# and back\n{}",
-        plan.site,
-        plan.from,
-        plan.to,
-        make.join("\n"),
-        undo.join("\n")
-    ))
+    let profile = opened.resolved.account.profile.as_deref();
+    Ok(name.as_aws_cli(&plan.steps, profile).await.map_err(crate::agent::Error::from)?)
 }

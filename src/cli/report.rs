@@ -15,9 +15,9 @@ use super::error::Error;
 
 pub(super) use failure::message;
 use failure::{error_object, error_words, exit_code};
-pub(super) use objects::{doctor_object, log_object, plan_object, status_object};
+pub(super) use objects::{commands_object, doctor_object, log_object, plan_object, status_object};
 pub(super) use waiting::Waiting;
-pub(super) use words::{doctor_words, log_words, plan_words, status_words};
+pub(super) use words::{commands_words, doctor_words, log_words, plan_words, status_words};
 
 /// How to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,20 +47,20 @@ impl Report {
     #[expect(clippy::unused_self, reason = "only who may report has one")]
     pub(super) fn data(self, text: &str) -> Result<(), Error> {
         let mut out = anstream::stdout().lock();
-        writeln!(out, "{}", text.trim_end())?;
+        writeln!(out, "{}", plain(text.trim_end()))?;
         Ok(out.flush()?)
     }
 
     /// One object of data.
     pub(super) fn object(self, object: &Value) -> Result<(), Error> {
-        self.data(&format!("{object:#}"))
+        self.data(&escaped(&format!("{object:#}")))
     }
 
     /// Words beside the data; a program does not want them.
     pub(super) fn words(self, text: &str) {
         if self.form == Form::Words {
             #[expect(clippy::let_underscore_must_use, reason = "nobody to tell if stderr is gone")]
-            let _ = writeln!(anstream::stderr().lock(), "{text}");
+            let _ = writeln!(anstream::stderr().lock(), "{}", plain(text));
         }
     }
 
@@ -71,11 +71,60 @@ impl Report {
             return 0;
         }
         let text = match self.form {
-            Form::Json => error_object(error).to_string(),
+            Form::Json => escaped(&error_object(error).to_string()),
             Form::Words => error_words(error),
         };
         #[expect(clippy::let_underscore_must_use, reason = "nobody to tell if stderr is gone")]
         let _ = writeln!(anstream::stderr().lock(), "{}", text.trim_end());
         exit_code(error)
+    }
+}
+
+/// Text of somebody else's, made harmless for a terminal: names, reasons and answers come from all over, and a control
+/// character in one of them would act on whoever reads it.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|one| if is_active(one) { '\u{fffd}' } else { one }).collect()
+}
+
+/// The same, each character by as many bytes as it had, so that places in the text stay right.
+fn plain_in_place(text: &str) -> String {
+    let harmless = |one: char| "?".repeat(one.len_utf8());
+    text.chars().map(|one| if is_active(one) { harmless(one) } else { one.to_string() }).collect()
+}
+
+/// JSON with the same characters escaped; JSON's own writer leaves those above 0x7f as they are.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for one in json.chars() {
+        if is_active(one) {
+            text.extend(format!("\\u{:04x}", u32::from(one)).chars());
+        } else {
+            text.push(one);
+        }
+    }
+    text
+}
+
+/// Whether a terminal acts on it: control characters but for newline and tab, and what turns the writing direction.
+fn is_active(one: char) -> bool {
+    let turns =
+        matches!(one, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    turns || (one.is_control() && one != '\n' && one != '\t')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_cannot_act_on_the_terminal_of_who_reads_it() {
+        assert_eq!(
+            plain("a\u{1b}]0;x\u{7}b\u{9b}\u{202e}c\n\td"),
+            "a\u{fffd}]0;x\u{fffd}b\u{fffd}\u{fffd}c\n\td"
+        );
+        let object = serde_json::json!({ "reason": "\u{1b}\u{9b}\u{202e}" });
+        let text = escaped(&object.to_string());
+        assert!(!text.chars().any(is_active), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), object);
     }
 }

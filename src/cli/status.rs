@@ -8,6 +8,7 @@ use super::error::Error;
 use super::report::{Form, status_object, status_words};
 use crate::agent::look;
 use crate::clock;
+use crate::lever::Position;
 use crate::switch::Mode;
 
 /// The exit code of `-detailed-exitcode` where a site is not open.
@@ -21,11 +22,11 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Erro
     if several {
         for site in &config.sites {
             let opened = Box::pin(context.open_site(&config, site)).await?;
-            open &= one(context, &opened, &mut objects).await? == Mode::Open;
+            open &= one(context, &opened, &mut objects).await?;
         }
     } else {
         let opened = context.open().await?;
-        open = one(context, &opened, &mut objects).await? == Mode::Open;
+        open = one(context, &opened, &mut objects).await?;
     }
     if context.report.form() == Form::Json {
         let only = if several { None } else { objects.pop() };
@@ -34,11 +35,12 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Erro
     Ok(if args.detailed_exitcode && !open { NOT_OPEN } else { 0 })
 }
 
+/// Tells of one site, and whether it is open.
 async fn one(
     context: &Context,
     opened: &Opened,
     objects: &mut Vec<serde_json::Value>,
-) -> Result<Mode, Error> {
+) -> Result<bool, Error> {
     let sight = look(&opened.site).await?;
     let now = clock::now();
     if context.report.form() == Form::Json {
@@ -46,5 +48,10 @@ async fn one(
     } else {
         context.report.data(&status_words(&opened.site, &sight, now))?;
     }
-    Ok(sight.mode(&opened.site))
+    // A name that leads elsewhere, or nowhere, is not open.
+    let known = sight
+        .levers
+        .iter()
+        .all(|seen| !matches!(seen.position, Position::Foreign | Position::Absent));
+    Ok(known && sight.mode(&opened.site) == Mode::Open)
 }

@@ -14,6 +14,6 @@ mod unresolved;
 pub use error::Error;
 pub use locate::{Config, StoreAt, load};
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
-pub use resolve::{Beside, Pinned, Resolved, Variable, resolve};
+pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
 pub use site::{Account, DnsSource, SiteConfig, VariableWay};
 pub use unresolved::Unresolved;

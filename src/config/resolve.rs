@@ -1,6 +1,7 @@
 //! A site of the configuration -> its records with both targets, and what is known of the boolean behind them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ use crate::terraform::backend::{Backend, BackendError, Lock, Surroundings};
 use crate::terraform::plans::{self, Compared};
 use crate::terraform::{self, Folder, Inputs, State, Switchboard, VariableInput};
 
+/// The variables file of a folder speaks to every workspace of it.
+const ALL_WORKSPACES: &str = "whether this folder has other workspaces cannot be seen: the variables file would speak to them too";
+
 /// A site whose targets are known.
 #[derive(Debug, Clone)]
 pub struct Resolved {
@@ -25,6 +29,8 @@ pub struct Resolved {
     pub variable: Option<Variable>,
     /// The folder of the `.tf` files, if there is one.
     pub folder: Option<PathBuf>,
+    /// The Terraform workspace, if there is one.
+    pub workspace: Option<String>,
     /// What a person should know before moving anything.
     pub warnings: Vec<String>,
     /// SHA-256 of what was read, if Terraform's files were.
@@ -33,6 +39,8 @@ pub struct Resolved {
     pub account: Account,
     /// When an earlier plan pinned this, if it was not learned now.
     pub pinned_at: Option<Timestamp>,
+    /// Where the Terraform state is kept, if it can be told.
+    backend: Option<Result<Arc<Backend>, String>>,
 }
 
 /// The boolean that is the switch.
@@ -59,6 +67,9 @@ pub struct Pinned {
     pub at: Timestamp,
     /// The site's name.
     pub site: String,
+    /// The Terraform workspace that it was resolved in.
+    #[serde(default)]
+    pub workspace: Option<String>,
     /// SHA-256 of Terraform's files then.
     pub digest: Option<String>,
     /// The records with both targets.
@@ -67,13 +78,50 @@ pub struct Pinned {
     pub variable: Option<Variable>,
 }
 
+/// The newest format of [`Pinned`] that is read and written.
+const FORMAT: u32 = 1;
+
 impl Resolved {
+    /// Whether somebody holds the lock of the Terraform state now. Cancel safe.
+    pub async fn lock(&self) -> Lock {
+        let unseen = |why: String| Lock::Unseen { why };
+        match &self.backend {
+            None if self.folder.is_none() => Lock::Free,
+            None => unseen("the state cannot be read".to_owned()),
+            Some(Err(why)) => unseen(why.clone()),
+            Some(Ok(backend)) => {
+                backend.lock().await.unwrap_or_else(|error| unseen(error.to_string()))
+            }
+        }
+    }
+
+    /// Keeps the backend for its lock, and learns the folder's workspaces.
+    async fn add_backend(&mut self, backend: Result<Backend, BackendError>) {
+        let backend = backend.map(Arc::new).map_err(|error| error.to_string());
+        let workspaces = match &backend {
+            Ok(backend) => backend.workspaces().await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.clone()),
+        };
+        match (workspaces, &mut self.variable) {
+            (Ok(found), Some(variable)) => {
+                if !found.complete {
+                    self.warnings.push(ALL_WORKSPACES.to_owned());
+                }
+                variable.workspaces = found.names.into_iter().collect();
+            }
+            (Err(why), Some(_)) => self.warnings.push(format!("{ALL_WORKSPACES} ({why})")),
+            (_, None) => {}
+        }
+        self.backend = Some(backend);
+    }
+
     /// What to keep for the night when it cannot be resolved.
     pub fn pinned(&self, now: Timestamp) -> Pinned {
         Pinned {
-            format: 1,
+            format: FORMAT,
             at: now,
             site: self.name.clone(),
+            workspace: self.workspace.clone(),
             digest: self.digest.clone(),
             records: self.records.clone(),
             variable: self.variable.clone(),
@@ -82,27 +130,38 @@ impl Resolved {
 }
 
 impl Pinned {
-    /// What was pinned, as the site's targets; `why` is why it is used.
-    pub fn resolved(self, site: &SiteConfig, why: &str, now: Timestamp) -> Resolved {
+    /// What was pinned, as the site's targets; `why` is why it is used. What was pinned in another workspace is not.
+    pub fn resolved(
+        self,
+        site: &SiteConfig,
+        inputs: &Inputs,
+        why: &str,
+    ) -> Result<Resolved, Unresolved> {
+        let workspace = Surroundings::of_this_process().workspace_of(&inputs.folder);
+        let workspace = workspace.map_err(|error| Unresolved::of_state(&error))?;
+        if self.format > FORMAT || self.workspace.as_ref().is_some_and(|own| *own != workspace) {
+            return Err(Unresolved::PinnedElsewhere { why: why.to_owned(), workspace });
+        }
         let (folder, account) = match &site.dns {
             Some(DnsSource::Terraform { dir, account, .. }) => (Some(dir.clone()), account.clone()),
             Some(DnsSource::Records { account, .. }) => (None, account.clone()),
             None => (None, Account::default()),
         };
-        Resolved {
+        let age = age(self.at, clock::now());
+        let warning =
+            format!("{why}: using the targets that were pinned {age} ago, at {}", self.at);
+        Ok(Resolved {
             name: self.site,
             records: self.records,
             variable: self.variable,
             folder,
-            warnings: vec![format!(
-                "{why}: using the targets that were pinned {} ago, at {}",
-                age(self.at, now),
-                self.at
-            )],
+            workspace: self.workspace,
+            warnings: vec![warning],
             digest: self.digest,
             account,
             pinned_at: Some(self.at),
-        }
+            backend: None,
+        })
     }
 }
 
@@ -133,10 +192,10 @@ pub async fn resolve(
     site: &SiteConfig,
     inputs: &Inputs,
     beside: Beside<'_>,
-) -> Result<(Resolved, Lock), Unresolved> {
+) -> Result<Resolved, Unresolved> {
     let (dir, account) = match &site.dns {
         Some(DnsSource::Records { records, account }) => {
-            return Ok((written_out(site, records, account), Lock::Free));
+            return Ok(written_out(site, records, account));
         }
         Some(DnsSource::Terraform { dir, account, .. }) => (dir, account),
         None => return Err(Unresolved::NoRecords),
@@ -153,24 +212,23 @@ pub async fn resolve(
         None => match evaluated(&folder, inputs, backend.as_ref()).await {
             Ok(board) => of_board(board),
             Err(Unresolved::Terraform(error)) if error.is_beyond_us() => match beside.pinned {
-                Some(pinned) if pinned.digest.as_ref() == Some(&folder.digest) => pinned
-                    .clone()
-                    .resolved(site, "the .tf files are beyond our own evaluator", clock::now()),
+                Some(pinned) if pinned.digest.as_ref() == Some(&folder.digest) => {
+                    let why = "the .tf files are beyond our own evaluator";
+                    pinned.clone().resolved(site, inputs, why)?
+                }
                 _ => by_terraform(error, &folder, inputs).await?,
             },
             Err(error) => return Err(error),
         },
     };
-    let (lock, workspaces) = surroundings_of(backend.as_ref()).await;
-    if let Some(variable) = &mut resolved.variable {
-        variable.workspaces = workspaces;
-    }
+    resolved.workspace = Some(folder.workspace.clone());
+    resolved.add_backend(backend).await;
     if let Some(name) = &site.name {
         resolved.name.clone_from(name);
     }
     resolved.folder = Some(dir.clone());
     resolved.account = account.clone();
-    Ok((resolved, lock))
+    Ok(resolved)
 }
 
 fn written_out(site: &SiteConfig, records: &[SwitchedRecord], account: &Account) -> Resolved {
@@ -179,10 +237,12 @@ fn written_out(site: &SiteConfig, records: &[SwitchedRecord], account: &Account)
         records: records.to_vec(),
         variable: None,
         folder: None,
+        workspace: None,
         warnings: Vec::new(),
         digest: None,
         account: account.clone(),
         pinned_at: None,
+        backend: None,
     }
 }
 
@@ -316,10 +376,12 @@ fn learned(
         records,
         variable: Some(variable),
         folder: None,
+        workspace: None,
         warnings,
         digest: Some(digest),
         account: Account::default(),
         pinned_at: None,
+        backend: None,
     }
 }
 
@@ -337,19 +399,8 @@ fn also_moves(addresses: &[String], variable: &str) -> Option<String> {
 }
 
 /// A bare folder's site is named like its first moved record.
-fn name_of(records: &[SwitchedRecord]) -> String {
+pub fn name_of(records: &[SwitchedRecord]) -> String {
     records
         .first()
         .map_or_else(|| "site".to_owned(), |record| record.key.name.replace("\\052", "*"))
-}
-
-async fn surroundings_of(backend: Result<&Backend, &BackendError>) -> (Lock, Vec<String>) {
-    let unseen = |error: &BackendError| Lock::Unseen { why: error.to_string() };
-    let backend = match backend {
-        Ok(backend) => backend,
-        Err(error) => return (unseen(error), Vec::new()),
-    };
-    let lock = backend.lock().await.unwrap_or_else(|error| unseen(&error));
-    let workspaces = backend.workspaces().await.map(|found| found.names).unwrap_or_default();
-    (lock, workspaces.into_iter().collect())
 }

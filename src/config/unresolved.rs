@@ -46,6 +46,14 @@ pub enum Unresolved {
     /// Nothing was applied yet, or the state is somewhere else.
     #[error("there is no Terraform state, and {0}")]
     NoState(terraform::Error),
+    /// What was pinned is another workspace's, or a newer Roadworks wrote it.
+    #[error("{why}, and what was pinned is not for workspace {workspace}")]
+    PinnedElsewhere {
+        /// Why the pinned targets were wanted.
+        why: String,
+        /// The workspace that is selected.
+        workspace: String,
+    },
     /// The site has no lever that moves a name.
     #[error("the site has no `dns` block")]
     NoRecords,
@@ -62,8 +70,11 @@ impl Unresolved {
     }
 
     /// Whether the targets that a plan pinned earlier are the way out.
-    pub fn state_is_out_of_reach(&self) -> bool {
-        matches!(self, Unresolved::State { .. } | Unresolved::NoState(_))
+    pub fn pins_will_do(&self) -> bool {
+        matches!(
+            self,
+            Unresolved::State { .. } | Unresolved::NoState(_) | Unresolved::Beyond { .. }
+        )
     }
 
     /// Whether better credentials are the way out.
@@ -79,6 +90,7 @@ impl Unresolved {
             Unresolved::State { credentials: true, .. } => "credentials",
             Unresolved::State { .. } => "state-unreadable",
             Unresolved::NoState(_) => "no-state",
+            Unresolved::PinnedElsewhere { .. } => "pinned-elsewhere",
             Unresolved::NoRecords => "bad-config",
         }
     }
@@ -100,6 +112,9 @@ impl Unresolved {
             Unresolved::NoState(_) => Some(
                 "name the state with -state, or write the targets into roadworks.hcl: dns \"route53\"".to_owned(),
             ),
+            Unresolved::PinnedElsewhere { .. } => Some(
+                "make the state readable, then run `roadworks plan` in this workspace".to_owned(),
+            ),
             Unresolved::NoRecords => Some("add dns \"terraform\" { dir = \"..\" }".to_owned()),
         }
     }
@@ -113,6 +128,7 @@ impl Unresolved {
             Unresolved::Plans(_)
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }
+            | Unresolved::PinnedElsewhere { .. }
             | Unresolved::NoRecords => None,
         }
     }
@@ -121,7 +137,13 @@ impl Unresolved {
     pub fn diagnostic(&self) -> Option<&Diagnostic> {
         match self {
             Unresolved::Terraform(error) => error.diagnostic(),
-            _ => None,
+            Unresolved::Beyond { .. }
+            | Unresolved::NoState(_)
+            | Unresolved::Plans(_)
+            | Unresolved::PlanFile { .. }
+            | Unresolved::State { .. }
+            | Unresolved::PinnedElsewhere { .. }
+            | Unresolved::NoRecords => None,
         }
     }
 }

@@ -3,13 +3,13 @@
 use aws_sdk_route53::types::{Change, ResourceRecordSet};
 use serde_json::{Map, Value, json};
 
-/// The command that sends `changes` to `zone`, with a line that waits for it.
-pub(super) fn command(zone: &str, changes: &[Change], comment: &str) -> String {
+/// The command that sends `changes` to `zone` and waits for it, with `options` of AWS's command line.
+pub(super) fn command(zone: &str, changes: &[Change], options: &str, comment: &str) -> String {
     let changes: Vec<_> = changes.iter().map(change).collect();
     let batch = json!({ "Comment": comment, "Changes": changes });
     format!(
-        "aws route53 wait resource-record-sets-changed --id \"$(aws route53 change-resource-record-sets \
-         --hosted-zone-id {zone} --change-batch {} --query ChangeInfo.Id --output text)\"",
+        "aws{options} route53 wait resource-record-sets-changed --id \"$(aws{options} route53 change-resource-record-sets --hosted-zone-id {} --change-batch {} --query ChangeInfo.Id --output text)\"",
+        quoted(zone),
         quoted(&batch.to_string())
     )
 }
@@ -78,7 +78,7 @@ fn record(set: &ResourceRecordSet) -> Value {
 }
 
 /// `text` as one word of a POSIX shell.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

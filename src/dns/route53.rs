@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::batch::{affirmed, changes, confirming, reversed, unbuildable};
 use super::calls::Calls;
-use super::commands::command;
+use super::commands::{command, quoted};
 use super::reading::{
     Read, Stand, beside_both, in_words, moved_meanwhile, position, stand, stand_after, value_of,
 };
@@ -55,14 +55,20 @@ impl Route53 {
     }
 
     /// The commands of AWS's own command line that make `steps`, and those that undo them.
-    pub async fn as_aws_cli(&self, steps: &[Step]) -> Result<(Vec<String>, Vec<String>), Error> {
+    pub async fn as_aws_cli(
+        &self,
+        steps: &[Step],
+        profile: Option<&str>,
+    ) -> Result<(Vec<String>, Vec<String>), Error> {
+        let options =
+            profile.map(|name| format!(" --profile {}", quoted(name))).unwrap_or_default();
         let read = self.read().await?;
         let (mut make, mut undo) = (Vec::new(), Vec::new());
         for (zone, records) in self.by_zone(steps) {
             let changes = changes(&read, &records)?;
-            make.push(command(&zone, &changes, "by hand, as planned by roadworks"));
+            make.push(command(&zone, &changes, &options, "by hand, as planned by roadworks"));
             let back: Vec<_> = changes.iter().rev().map(reversed).collect::<Result<_, _>>()?;
-            undo.push(command(&zone, &back, "by hand, undoing what roadworks planned"));
+            undo.push(command(&zone, &back, &options, "by hand, undoing what roadworks planned"));
         }
         Ok((make, undo))
     }

@@ -18,6 +18,8 @@ pub struct Source {
     lines: Arc<[usize]>,
     /// For text whose spans mean nothing (an expression inside JSON): every place is this one.
     fixed: Option<Range<usize>>,
+    /// Whether the text is shown beside a message: values may be secrets.
+    shown: bool,
 }
 
 impl Source {
@@ -26,7 +28,12 @@ impl Source {
         let text: Arc<str> = Arc::from(text.strip_prefix('\u{feff}').unwrap_or(text));
         let starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let lines = std::iter::once(0).chain(starts.map(|(at, _)| at + 1)).collect();
-        Self { file: Arc::new(file), text, lines, fixed: None }
+        Self { file: Arc::new(file), text, lines, fixed: None, shown: true }
+    }
+
+    /// The same text, which no message ever shows: a file of values, some of which may be secrets.
+    pub fn hidden(self) -> Self {
+        Self { shown: false, ..self }
     }
 
     /// The same file, but every place is `span`: for expressions that a JSON string carries.
@@ -36,6 +43,7 @@ impl Source {
             text: Arc::clone(&self.text),
             lines: Arc::clone(&self.lines),
             fixed: Some(span),
+            shown: self.shown,
         }
     }
 
@@ -74,7 +82,7 @@ impl Source {
             message: message.into(),
             hint: None,
             place: Some(self.place(span)),
-            text: Some(Arc::clone(&self.text)),
+            text: self.shown.then(|| Arc::clone(&self.text)),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::future::Future;
 
 pub use file::{FileLease, FileStore};
 pub use memory::{MemoryLease, MemoryStore};
-pub use site::SiteStore;
+pub use site::{SiteStore, encoded};
 
 /// The largest document a store takes or gives, in bytes.
 pub const LARGEST: usize = 8 << 20;

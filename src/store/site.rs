@@ -99,3 +99,34 @@ impl<S: Store> SiteStore<S> {
         Error::Unreadable { key: key.to_owned(), place: self.store.describe(), why }
     }
 }
+
+/// A name as one folder's name: what is not a letter, digit, `-`, `_` or an inner `.` becomes `%XX`.
+pub fn encoded(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for (index, byte) in name.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => text.push(char::from(byte)),
+            b'.' if index > 0 => text.push('.'),
+            other => text.extend(['%', hex(other >> 4), hex(other & 15)]),
+        }
+    }
+    text
+}
+
+/// A digit of a percent-encoded byte, upper case.
+fn hex(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sites_name_cannot_lead_out_of_the_store() {
+        assert_eq!(encoded("app.example.com"), "app.example.com");
+        assert_eq!(encoded("../../etc"), "%2E.%2F..%2Fetc");
+        assert_eq!(encoded(".."), "%2E.");
+        assert_eq!(encoded("größe"), "gr%C3%B6%C3%9Fe");
+    }
+}

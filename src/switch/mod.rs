@@ -91,6 +91,9 @@ pub struct Switch {
     pub since: Timestamp,
     /// When the operation is to end, if it has an end.
     pub until: Option<Timestamp>,
+    /// What happens then: `reopen` or `stay`; kept for who can keep an end.
+    #[serde(default)]
+    pub on_end: Option<String>,
     /// Who asked: an AWS caller identity, else `user@host`.
     pub by: String,
     /// Why, in the asker's words.
@@ -133,6 +136,7 @@ impl Switch {
                 phase: Phase::Moving,
                 since: now,
                 until: None,
+                on_end: None,
                 by: ask.by,
                 reason: ask.reason,
                 before: ask.before,

@@ -14,7 +14,7 @@ use super::backend::BackendBlock;
 use super::module::{self, Module};
 use super::shape::{Attribute, Block, Body};
 use super::tfvars::{self, ValuesFile};
-use super::{Error, json};
+use super::{Error, OUR_FILE, json};
 use crate::hcl::{self, LARGEST_FILE, Place, Source};
 
 /// All files of a folder together, in bytes.
@@ -219,7 +219,10 @@ impl Reader {
             return Err(unreadable(std::io::Error::other(message)));
         }
         let bytes = fs::read(path).map_err(unreadable)?;
-        self.seen.insert(path.to_owned(), Sha256::digest(&bytes).into());
+        // Our own file changes with every flip, and what it says is not what the folder says.
+        if path.file_name().is_none_or(|name| name != OUR_FILE) {
+            self.seen.insert(path.to_owned(), Sha256::digest(&bytes).into());
+        }
         String::from_utf8(bytes).map_err(|_not_text| {
             unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, "not UTF-8"))
         })

@@ -60,7 +60,7 @@ pub(super) fn read(reader: &mut Reader, inputs: &Inputs) -> Result<Vec<ValuesFil
 
 fn read_file(reader: &mut Reader, path: &Path, named: Named) -> Result<ValuesFile, Error> {
     let text = reader.text(path)?;
-    let source = Arc::new(Source::new(path.to_owned(), &text));
+    let source = Arc::new(Source::new(path.to_owned(), &text).hidden());
     let content = if path.extension().is_some_and(|end| end == "json") {
         Values::Json(read_json(&source)?)
     } else {

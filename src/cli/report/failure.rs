@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use serde_json::{Value, json};
 
 use super::super::error::Error;
+use super::{plain, plain_in_place};
 use crate::hcl::{Colour, Diagnostic, Place};
 use crate::{agent, config, lever, store};
 
@@ -142,15 +143,23 @@ pub(super) fn error_words(error: &Error) -> String {
     let mistakes = mistakes(error);
     if !mistakes.is_empty() {
         let colour = if io::stderr().is_terminal() { Colour::Always } else { Colour::Never };
-        let rendered: Vec<_> = mistakes.iter().map(|mistake| mistake.render(colour)).collect();
+        let harmless = |mistake: &Diagnostic| Diagnostic {
+            message: plain(&mistake.message),
+            hint: mistake.hint.as_deref().map(plain),
+            text: mistake.text.as_deref().map(|text| plain_in_place(text).into()),
+            place: mistake.place.clone(),
+        };
+        let rendered: Vec<_> =
+            mistakes.iter().map(|mistake| harmless(mistake).render(colour)).collect();
         return rendered.join("\n\n");
     }
     let mut text = format!("error: {}", message(error));
     if let Some(place) = place(error) {
         text = format!("{text}\n  --> {place}");
     }
-    match error.hint() {
+    let text = match error.hint() {
         Some(hint) => format!("{text}\nhint: {hint}"),
         None => text,
-    }
+    };
+    plain(&text)
 }

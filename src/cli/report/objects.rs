@@ -73,3 +73,15 @@ pub(in crate::cli) fn doctor_object(findings: &[Finding]) -> Value {
 pub(in crate::cli) fn log_object(entries: &[Entry]) -> Value {
     json!({ "format": 1, "entries": entries })
 }
+
+/// The object of `plan --as-aws-cli --json`.
+pub(in crate::cli) fn commands_object(plan: &Plan, make: &[String], undo: &[String]) -> Value {
+    json!({
+        "format": 1,
+        "site": plan.site,
+        "from": plan.from,
+        "to": plan.to,
+        "make": make,
+        "undo": undo,
+    })
+}

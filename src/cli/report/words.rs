@@ -133,3 +133,28 @@ fn entry_words(entry: &Entry) -> String {
     let more: String = more.flat_map(|words| ["  ", words]).collect();
     format!("{at}  {operation}  {event:<16} {from} -> {to}  {by}{more}")
 }
+
+/// Commands to paste, each side under its own comment.
+pub(in crate::cli) fn commands_words(plan: &Plan, make: &[String], undo: &[String]) -> String {
+    let Plan { site, from, to, .. } = plan;
+    if make.is_empty() {
+        return format!("# {site}: no changes, it is {to} already");
+    }
+    let told = |value_of: fn(&Step) -> &Value| {
+        let steps = plan.steps.iter().filter(|step| step.lever == "variable");
+        let lines = steps.map(|step| {
+            let value = value_of(step);
+            format!(
+                "# {} is to be {value} ({}), or the next terraform apply undoes this\n",
+                step.target, step.kind
+            )
+        });
+        lines.collect::<String>()
+    };
+    let (make, undo) = (make.join("\n"), undo.join("\n"));
+    format!(
+        "# {site}: from {from} to {to}\n{}{make}\n\n# and back\n{}{undo}",
+        told(|step| &step.after),
+        told(|step| &step.before)
+    )
+}

@@ -34,6 +34,17 @@ pub struct LockHolder {
 /// A lock has a few hundred bytes; more is read as an unknown holder's.
 pub(super) const LARGEST: u64 = 64 * 1024;
 
+impl std::fmt::Display for LockHolder {
+    /// `ann@laptop (OperationTypeApply since 2026-11-23T00:00:00Z, .terraform.tfstate.lock.info)`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}", self.who, self.operation)?;
+        if !self.created.is_empty() {
+            write!(f, " since {}", self.created)?;
+        }
+        write!(f, ", {})", self.place)
+    }
+}
+
 impl LockHolder {
     /// From whatever is in the lock: one that is there counts, even when it says nothing.
     pub(super) fn read(bytes: &[u8], place: String) -> Self {
