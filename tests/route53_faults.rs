@@ -101,6 +101,21 @@ fn a_connection_cut_after_the_change_took_effect_is_found_by_reading() {
 }
 
 #[test]
+fn a_change_is_not_sent_again_by_what_was_read_before_it_however_late_that_reading_was() {
+    for fault in [Fault::Throttling, Fault::Breaks(Effect::Taken), Fault::Cut(Effect::Lost)] {
+        let server = Route53::start();
+        let site = Site::at(&server.endpoint());
+        server.forget();
+        // What was seen while planning is old by the time of the change, so the change reads for itself.
+        server.slow(Verb::Identity, Duration::from_millis(2_300));
+        server.fault(Verb::Change, 1, fault);
+        site.run(&DETOUR).exits(0);
+        sent_well(&server);
+        site.is_in_maintenance();
+    }
+}
+
+#[test]
 fn a_question_that_fails_is_asked_again() {
     for fault in [Fault::Throttling, Fault::Breaks(Effect::Lost), Fault::Cut(Effect::Lost)] {
         moves_all_the_same(Verb::List, 1, fault);

@@ -102,7 +102,12 @@ impl Route53 {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         match last {
             Some((at, read)) if clock::monotonic().duration_since(at) < LATELY => Ok(read),
-            _ => self.read().await,
+            _ => {
+                let read = self.read().await;
+                // Spent by this call too: a change that has to be tried again reads again.
+                self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+                read
+            }
         }
     }
 

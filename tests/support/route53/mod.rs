@@ -107,6 +107,7 @@ pub(crate) struct Cloud {
     polls: u32,
     made: u32,
     planned: Vec<Planned>,
+    slow: Vec<(Verb, Duration)>,
     requests: Vec<Request>,
 }
 
@@ -122,6 +123,10 @@ impl Cloud {
     pub(crate) fn take(&mut self, zone_id: &str, key: (&str, &str, Option<&str>)) {
         let zone = self.zones.get_mut(zone_id).expect("the zone was made");
         zone.sets.retain(|set| set.key() != key);
+    }
+
+    fn pause(&self, verb: Verb) -> Duration {
+        self.slow.iter().filter(|(slow, _)| *slow == verb).map(|(_, by)| *by).sum()
     }
 
     fn fault(&mut self, verb: Verb) -> Option<Fault> {
@@ -228,6 +233,11 @@ impl Route53 {
         self.cloud(|cloud| cloud.planned.len())
     }
 
+    /// Every later request of that verb is answered so much later.
+    pub(crate) fn slow(&self, verb: Verb, by: Duration) {
+        self.cloud(|cloud| cloud.slow.push((verb, by)));
+    }
+
     pub(crate) fn put(&self, zone_id: &str, set: RecordSet) {
         self.cloud(|cloud| cloud.put(zone_id, set));
     }
@@ -332,6 +342,10 @@ async fn answer(
         query: head.uri.query().unwrap_or_default().to_owned(),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
+    let pause = served.cloud.lock().unwrap().pause(request.verb);
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
     let answered = served.cloud.lock().unwrap().answer(&request);
     served.heard.notify_all();
     let (status, xml) = answered.ok_or(Cut)?;
