@@ -63,6 +63,27 @@ fn a_folder_without_terraform_is_told_so() {
 }
 
 #[test]
+fn a_broken_file_is_shown_where_it_is_broken() {
+    let broken = MAIN_TF.replacen("type            = \"A\"", "type            = ", 1);
+    let error = spoilt(|site| site.write("main.tf", &broken), &["main.tf"]);
+    assert_eq!(error["line"], 10, "{error:#}");
+    assert!(error["column"].as_u64().is_some(), "{error:#}");
+    assert!(error["file"].as_str().unwrap().ends_with("main.tf"), "{error:#}");
+}
+
+#[test]
+fn a_state_that_is_not_one_is_told_so() {
+    spoilt(|site| site.write("terraform.tfstate", "{\"version\": 4"), &["terraform.tfstate"]);
+}
+
+#[test]
+fn locals_that_need_each_other_are_named() {
+    let with = MAIN_TF.replacen("= var.url", "= local.a", 1)
+        + "\nlocals {\n  a = local.b\n  b = local.a\n}\n";
+    spoilt(|site| site.write("main.tf", &with), &["local.a", "local.b"]);
+}
+
+#[test]
 fn a_folder_without_a_state_is_told_what_is_missing() {
     spoilt(|site| site.remove("terraform.tfstate"), &["state", "-state"]);
 }
