@@ -9,7 +9,7 @@ use super::convert::{self, Type, type_of};
 use super::expression::{evaluate, span};
 use super::fault::Eval;
 use super::scope::{Each, Reach, Scope};
-use super::{Value, instances, module, resources};
+use super::{Value, instances, module, normal, resources};
 
 type Operator = Decorated<TraversalOperator>;
 
@@ -40,6 +40,11 @@ fn attribute(operator: &Operator) -> Option<&str> {
         TraversalOperator::GetAttr(name) => Some(name.value().as_str()),
         _ => None,
     }
+}
+
+/// Whether an operator after `.*` belongs to each element: `.name` and `.0` do, `[0]` is for the list that comes out.
+fn is_of_each(operator: &Operator) -> bool {
+    matches!(operator.value(), TraversalOperator::GetAttr(_) | TraversalOperator::LegacyIndex(_))
 }
 
 /// A name alone.
@@ -87,7 +92,7 @@ fn start(scope: Scope<'_, '_>, path: Path<'_>) -> Eval<Start> {
         "each" | "count" => plain(repetition(scope, path)?),
         "path" => plain(path_value(scope, path)?),
         "terraform" => match first {
-            Some("workspace") => plain(Value::String(scope.world.folder.workspace.clone())),
+            Some("workspace") => plain(text(scope.world.folder.workspace.clone())),
             _ => scope.wrong(here, "only terraform.workspace is known here"),
         },
         "self" => scope.wrong(here, "`self` is known only while a resource is made"),
@@ -124,15 +129,17 @@ fn repetition(scope: Scope<'_, '_>, path: Path<'_>) -> Eval<Value> {
     }
 }
 
+fn text(plain: String) -> Value {
+    Value::String(normal::text(plain))
+}
+
 fn path_value(scope: Scope<'_, '_>, path: Path<'_>) -> Eval<Value> {
     let folder = &scope.world.folder.path;
     match path.attribute(0) {
         Some("root") => Ok(Value::String(".".to_owned())),
-        Some("module") => {
-            Ok(Value::String(module::path_module(folder, &scope.instance.module.dir)))
-        }
+        Some("module") => Ok(text(module::path_module(folder, &scope.instance.module.dir))),
         Some("cwd") => match std::path::absolute(folder) {
-            Ok(folder) => Ok(Value::String(folder.to_string_lossy().into_owned())),
+            Ok(folder) => Ok(text(folder.to_string_lossy().into_owned())),
             Err(_gone) => scope.wrong(span(path.whole), "the current folder is not readable"),
         },
         _ => scope.wrong(span(path.whole), "path has only `module`, `root` and `cwd`"),
@@ -168,7 +175,7 @@ pub(super) fn follow(scope: Scope<'_, '_>, value: &Value, operators: &[Operator]
                 get_index(scope, value, &key, operator)?
             }
             TraversalOperator::AttrSplat(_) => {
-                let inner = after.iter().take_while(|next| attribute(next).is_some()).count();
+                let inner = after.iter().take_while(|next| is_of_each(next)).count();
                 let (inner, outer) = after.split_at_checked(inner).unwrap_or((after, &[]));
                 let spread = splat(scope, value, inner)?;
                 return follow(scope, &spread, outer);
@@ -205,11 +212,13 @@ fn get_attribute<'v>(
     operator: &Operator,
 ) -> Eval<&'v Value> {
     match value {
-        Value::Object(entries) | Value::Map(entries) => entries.get(name).ok_or_else(|| {
-            let known = entries.keys().map(String::as_str);
-            let what = format!("attribute or key \"{name}\"");
-            scope.missing(span(operator), &what, name, known).into()
-        }),
+        Value::Object(entries) | Value::Map(entries) => {
+            entries.get(&*normal::name(name)).ok_or_else(|| {
+                let known = entries.keys().map(String::as_str);
+                let what = format!("attribute or key \"{name}\"");
+                scope.missing(span(operator), &what, name, known).into()
+            })
+        }
         Value::Null => scope.wrong(span(operator), format!("null has no attribute \"{name}\"")),
         other => {
             let article = type_of(other).article();

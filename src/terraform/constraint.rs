@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use hcl_edit::expr::{Expression, FuncCall, Object, ObjectKey};
 
-use super::Value;
 use super::convert::{self, Mismatch, Type};
 use super::expression::{evaluate, span};
 use super::fault::Eval;
 use super::scope::{Reach, Scope};
+use super::{Value, normal};
 
 /// A type constraint.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +84,7 @@ fn object(scope: Scope<'_, '_>, entries: &Object) -> Eval<Constraint> {
     let mut attributes = BTreeMap::new();
     for (key, value) in entries {
         let name = match key {
-            ObjectKey::Ident(name) => name.value().as_str().to_owned(),
+            ObjectKey::Ident(name) => normal::text(name.value().as_str().to_owned()),
             ObjectKey::Expression(Expression::String(name)) => name.value().clone(),
             ObjectKey::Expression(other) => {
                 return scope.wrong(span(other), "an attribute's name must be plain");

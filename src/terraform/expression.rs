@@ -12,7 +12,7 @@ use hcl_edit::expr::{
 use super::convert::{self, Mismatch, Type, type_of};
 use super::fault::{Eval, Fault};
 use super::scope::{Binding, Scope};
-use super::{Number, NumberError, Value, access, call, template};
+use super::{Number, NumberError, Value, access, call, normal, template};
 
 /// The value of an expression.
 pub(super) fn evaluate(scope: Scope<'_, '_>, expression: &Expression) -> Eval<Value> {
@@ -34,7 +34,7 @@ fn dispatch(scope: Scope<'_, '_>, expression: &Expression) -> Eval<Value> {
             let compact: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
             numeric(scope, expression, compact.parse::<Number>())
         }
-        Expression::String(text) => Ok(Value::String(text.value().clone())),
+        Expression::String(text) => Ok(Value::String(normal::text(text.value().clone()))),
         Expression::Array(elements) => {
             let elements = elements.iter().map(|element| evaluate(scope, element));
             Ok(Value::Tuple(elements.collect::<Eval<_>>()?))
@@ -57,7 +57,7 @@ fn object(scope: Scope<'_, '_>, entries: &Object) -> Eval<Value> {
     let mut object = BTreeMap::new();
     for (key, value) in entries {
         let key = match key {
-            ObjectKey::Ident(name) => name.value().as_str().to_owned(),
+            ObjectKey::Ident(name) => normal::text(name.value().as_str().to_owned()),
             // Words that are values elsewhere are names here.
             ObjectKey::Expression(Expression::Null(_)) => "null".to_owned(),
             ObjectKey::Expression(expression) => {

@@ -20,6 +20,7 @@ mod instances;
 mod json;
 mod module;
 mod names;
+mod normal;
 mod number;
 mod overrides;
 pub mod plans;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 
 use super::convert::{self, Type};
-use super::{Error, Number, Value};
+use super::{Error, Number, Value, normal};
 
 /// Largest state that is read, in bytes.
 pub const LARGEST_STATE: usize = 256 * 1024 * 1024;
@@ -199,10 +199,13 @@ pub(super) fn value(json: &serde_json::Value) -> Value {
             Ok(number) => Value::Number(number),
             Err(_too_large) => Value::Null,
         },
-        serde_json::Value::String(text) => Value::String(text.clone()),
+        serde_json::Value::String(text) => Value::String(normal::text(text.clone())),
         serde_json::Value::Array(elements) => list_or_tuple(elements.iter().map(value).collect()),
         serde_json::Value::Object(entries) => {
-            Value::Object(entries.iter().map(|(name, json)| (name.clone(), value(json))).collect())
+            let entries = entries.iter();
+            Value::Object(
+                entries.map(|(name, json)| (normal::text(name.clone()), value(json))).collect(),
+            )
         }
     }
 }

@@ -8,11 +8,11 @@ use hcl_edit::template::{
     StringTemplate, Strip, Template,
 };
 
-use super::Value;
 use super::convert::{self, Type};
 use super::expression::{entries, evaluate, span, truth};
 use super::fault::{Eval, Fault};
 use super::scope::{Binding, Scope};
+use super::{Value, normal};
 
 /// Longest text that a template may make, in bytes.
 const LONGEST: usize = 4 * 1024 * 1024;
@@ -173,7 +173,7 @@ fn rendered(scope: Scope<'_, '_>, parts: &Parts<'_>) -> Eval<Value> {
     let mut text = Text { literals: &parts.literals, written: String::new() };
     match text.parts(scope, &parts.tree)? {
         Some(unknown) => Ok(unknown),
-        None => Ok(Value::String(text.written)),
+        None => Ok(Value::String(normal::text(text.written))),
     }
 }
 

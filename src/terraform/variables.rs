@@ -16,7 +16,7 @@ use super::folder::{Folder, Inputs, VariableInput};
 use super::scope::{Each, Reach, Scope};
 use super::shape::{Attribute, Block};
 use super::tfvars::{self, Named, Values};
-use super::{Error, Value};
+use super::{Error, Value, normal};
 use crate::hcl::{self, Diagnostic, Source};
 
 /// Where a variable's value comes from.
@@ -189,7 +189,7 @@ pub(super) fn read(
     assignment: &Assignment,
 ) -> Eval<Value> {
     match &assignment.raw {
-        Raw::Json(value) => Ok(value.clone()),
+        Raw::Json(value) => Ok(normal::value(value.clone())),
         Raw::Written(attribute) => constant(scope, &attribute.source, &attribute.expression),
         Raw::Text(text) => {
             let complex = match declared {
@@ -197,7 +197,7 @@ pub(super) fn read(
                 None => false,
             };
             if !complex {
-                return Ok(Value::String(text.clone()));
+                return Ok(Value::String(normal::text(text.clone())));
             }
             let source = Source::new(PathBuf::from(assignment.origin.to_string()), text);
             let Ok(expression) = hcl::parse_expression(&source) else {

@@ -22,6 +22,7 @@ mod time;
 use std::path::PathBuf;
 
 use self::arguments::{Arguments, Failure, Signature};
+use super::normal;
 use super::value::Value;
 
 /// Largest result of one call, in bytes of text and elements together: calls nest, and each could double its argument.
@@ -139,7 +140,7 @@ pub fn call(name: &str, args: Vec<Value>, context: &Context) -> Result<Value, Er
         .and_then(|arguments| (signature.body)(arguments));
     match answer {
         Ok(value) if size(&value) > LARGEST => Err(refused("the result is too large".to_owned())),
-        Ok(value) => Ok(value),
+        Ok(value) => Ok(normal::value(value)),
         Err(Failure::Unknown(unknown)) => Ok(Value::Unknown(unknown)),
         Err(Failure::Refused(reason)) => Err(refused(reason)),
     }
