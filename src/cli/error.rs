@@ -33,7 +33,7 @@ pub(super) enum Error {
     )]
     StateLocked {
         /// Who, and since when, as far as the lock says.
-        holder: LockHolder,
+        holder: Box<LockHolder>,
     },
     /// Nobody is there to ask.
     #[error("this moves {site} to {to}, and nobody confirmed it")]

@@ -69,7 +69,7 @@ pub(super) async fn carry_out_agreed(
 ) -> Result<u8, Error> {
     // Read again: somebody may have started an apply while a person was thinking.
     if let Some(holder) = opened.lock_holder().await {
-        return Err(Error::StateLocked { holder });
+        return Err(Error::StateLocked { holder: Box::new(holder) });
     }
     let order = Order {
         to: agreed.to,

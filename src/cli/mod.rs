@@ -51,7 +51,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
 async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
     match verb {
         Verb::Plan(args) => plan::run(context, args).await,
-        Verb::Apply(args) => apply::run(context, args).await,
+        Verb::Apply(args) => Box::pin(apply::run(context, args)).await,
         Verb::Open(args)
         | Verb::ReadOnly(args)
         | Verb::Hold(args)

@@ -259,7 +259,9 @@ async fn evaluated(
     let backend = backend.map_err(Unresolved::of_state)?;
     let bytes = backend.read().await.map_err(|error| Unresolved::of_state(&error))?;
     if let Some(bytes) = bytes {
-        return Ok(terraform::find_switch(folder, inputs, Some(&State::parse(&bytes)?))?);
+        let state = State::parse(&bytes)
+            .map_err(|error| Unresolved::BadState { place: backend.describe(), error })?;
+        return Ok(terraform::find_switch(folder, inputs, Some(&state))?);
     }
     // A folder of literal values tells its switch before anything was ever applied.
     match terraform::find_switch(folder, inputs, Some(&State::default())) {

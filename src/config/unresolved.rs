@@ -43,6 +43,14 @@ pub enum Unresolved {
         /// Whether better credentials are the way out.
         credentials: bool,
     },
+    /// The state is there and is none.
+    #[error("{place}: {error}")]
+    BadState {
+        /// Where it is.
+        place: String,
+        /// What is the matter with it.
+        error: terraform::Error,
+    },
     /// Nothing was applied yet, or the state is somewhere else.
     #[error("there is no Terraform state, and {0}")]
     NoState(terraform::Error),
@@ -85,7 +93,9 @@ impl Unresolved {
     /// A kebab-case word for it.
     pub fn code(&self) -> &'static str {
         match self {
-            Unresolved::Terraform(error) | Unresolved::Beyond { error, .. } => error.code(),
+            Unresolved::Terraform(error)
+            | Unresolved::Beyond { error, .. }
+            | Unresolved::BadState { error, .. } => error.code(),
             Unresolved::Plans(_) | Unresolved::PlanFile { .. } => "bad-plans",
             Unresolved::State { credentials: true, .. } => "credentials",
             Unresolved::State { .. } => "state-unreadable",
@@ -98,7 +108,7 @@ impl Unresolved {
     /// The next step for a person.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Unresolved::Terraform(error) => error.hint(),
+            Unresolved::Terraform(error) | Unresolved::BadState { error, .. } => error.hint(),
             Unresolved::Beyond { error, by_terraform } => Some(format!(
                 "{}terraform itself could not be asked ({by_terraform}): {}",
                 error.hint().map(|hint| format!("{hint}; ")).unwrap_or_default(),
@@ -128,6 +138,7 @@ impl Unresolved {
             Unresolved::Plans(_)
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }
+            | Unresolved::BadState { .. }
             | Unresolved::PinnedElsewhere { .. }
             | Unresolved::NoRecords => None,
         }
@@ -142,6 +153,7 @@ impl Unresolved {
             | Unresolved::Plans(_)
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }
+            | Unresolved::BadState { .. }
             | Unresolved::PinnedElsewhere { .. }
             | Unresolved::NoRecords => None,
         }

@@ -73,7 +73,7 @@ impl Route53 {
         Ok((make, undo))
     }
 
-    async fn read(&self) -> Result<Arc<Read>, Error> {
+    async fn read(&self) -> Result<Read, Error> {
         let mut zones: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for SwitchedRecord { key, .. } in &self.records {
             zones.entry(&key.zone_id).or_default().insert(&key.name);
@@ -91,23 +91,15 @@ impl Route53 {
             }
             sets.extend(found.into_iter().map(|set| (zone.to_owned(), set)));
         }
-        let read = Arc::new(Read { sets });
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((clock::monotonic(), Arc::clone(&read)));
-        Ok(read)
+        Ok(Read { sets })
     }
 
-    /// What was read a moment ago, at most once; else read now.
+    /// What was observed a moment ago, once: a change that has to be tried again reads again.
     async fn read_lately(&self) -> Result<Arc<Read>, Error> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         match last {
             Some((at, read)) if clock::monotonic().duration_since(at) < LATELY => Ok(read),
-            _ => {
-                let read = self.read().await;
-                // Spent by this call too: a change that has to be tried again reads again.
-                self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
-                read
-            }
+            Some(_) | None => Ok(Arc::new(self.read().await?)),
         }
     }
 
@@ -305,8 +297,11 @@ impl Lever for Route53 {
 
     fn observe(&self) -> Answer<'_, Observation> {
         Box::pin(async {
-            let read = self.read().await?;
-            Ok(self.observation(&read))
+            let read = Arc::new(self.read().await?);
+            let observation = self.observation(&read);
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((clock::monotonic(), read));
+            Ok(observation)
         })
     }
 
@@ -357,13 +352,11 @@ impl Lever for Route53 {
             Value::Null => NEGATIVE_TTL,
             value => value.get("ttl").and_then(Value::as_u64).unwrap_or(ALIAS_TTL),
         };
-        let longest = match before {
-            Some(seen) => seen.parts.iter().map(|part| ttl(&part.value)).max(),
-            None => {
-                let sets =
-                    self.records.iter().flat_map(|record| [&record.live, &record.maintenance]);
-                sets.map(|set| set.as_ref().map_or(NEGATIVE_TTL, |set| ttl(&shown("", set)))).max()
-            }
+        let longest = if let Some(seen) = before {
+            seen.parts.iter().map(|part| ttl(&part.value)).max()
+        } else {
+            let sets = self.records.iter().flat_map(|record| [&record.live, &record.maintenance]);
+            sets.map(|set| set.as_ref().map_or(NEGATIVE_TTL, |set| ttl(&shown("", set)))).max()
         };
         Duration::from_secs(longest.unwrap_or(ALIAS_TTL) + 1)
     }

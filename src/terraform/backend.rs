@@ -124,6 +124,16 @@ impl Backend {
         &self.workspace
     }
 
+    /// Where the state is, for a person.
+    pub fn describe(&self) -> String {
+        match &self.source {
+            Source::Own(At::File(files)) => files.state().display().to_string(),
+            #[cfg(feature = "aws")]
+            Source::Own(At::S3(objects)) => objects.to_string(),
+            Source::Given { file, .. } => file.display().to_string(),
+        }
+    }
+
     /// The state's bytes, or `None` where nothing was applied yet. They hold secrets.
     ///
     /// Cancel safe: it only reads.

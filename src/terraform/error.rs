@@ -53,8 +53,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoTerraform(_) => Some("name the folder that has the .tf files with -c".to_owned()),
-            Self::Unreadable { .. } => None,
-            Self::Wrong(diagnostic) | Self::Beyond(diagnostic) => diagnostic.hint.clone(),
+            Self::Unreadable { .. } => Some("check the path and your rights on it".to_owned()),
+            Self::Wrong(diagnostic) | Self::Beyond(diagnostic) => {
+                let hint = diagnostic.hint.clone();
+                Some(hint.unwrap_or_else(|| "put it right; `terraform validate` may say more".to_owned()))
+            }
             Self::NeedsState { .. } => Some(
                 "name the state with -state, or give the targets in roadworks.hcl or with -from-plans"
                     .to_owned(),

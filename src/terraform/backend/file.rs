@@ -22,6 +22,11 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// The state's file.
+    pub(super) fn state(&self) -> &Path {
+        &self.state
+    }
+
     pub(super) fn of(folder: &Path, settings: &Settings, workspace: &str) -> Self {
         let at = |name: &str, otherwise: &str| {
             folder.join(settings.text(name).as_deref().unwrap_or(otherwise))

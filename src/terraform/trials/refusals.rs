@@ -103,7 +103,7 @@ fn a_folder_without_terraform_and_one_without_a_switch_are_refused() {
 fn a_tfvars_file_that_is_no_json_is_one_clear_error() {
     let shown = Trial::new(SIMPLE).file("terraform.tfvars.json", "{\"a\": hunter2}").error();
     assert!(shown.contains("not a JSON object of values"), "{shown}");
-    assert!(shown.contains("terraform.tfvars.json:1:7"), "{shown}");
+    assert!(!shown.contains("hunter2"), "values may be secrets: {shown}");
 }
 
 #[test]
