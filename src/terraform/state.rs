@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 
 use super::convert::{self, Type};
-use super::{Error, Number, Value, normal};
+use super::{Error, Number, Value, normal, tfvars};
 
 /// Largest state that is read, in bytes.
 pub const LARGEST_STATE: usize = 256 * 1024 * 1024;
@@ -155,9 +155,10 @@ pub(super) fn attribute_value(kind: &str, json: &serde_json::Value) -> Value {
 
 fn typed_value(json: &serde_json::Value) -> Option<Value> {
     let entries = json.as_object().filter(|entries| entries.len() == 2)?;
-    let kind = type_from_json(entries.get("type")?)?;
-    let plain = value(entries.get("value")?);
-    convert::convert(plain, &kind).ok()
+    let (kind, plain) = (entries.get("type")?, entries.get("value")?);
+    // An array is a tuple until its type says otherwise, and a list would not become one again.
+    let typed = convert::convert(tfvars::json_value(plain), &type_from_json(kind)?);
+    Some(typed.unwrap_or_else(|_| value(plain)))
 }
 
 /// A type as go-cty writes it in JSON: `"string"`, `["list", "string"]`, `["object", {..}]`.
@@ -229,12 +230,22 @@ mod tests {
 
     #[test]
     fn an_output_of_a_remote_state_has_the_type_that_it_was_written_with() {
-        let json = serde_json::json!({"value": {"ids": ["b", "a"]}, "type": ["object", {"ids": ["set", "string"]}]});
+        let json = serde_json::json!({
+            "value": {"ids": ["b", "a"], "hosts": ["app", "www"], "page": {"ttl": 60}},
+            "type": ["object", {
+                "ids": ["set", "string"],
+                "hosts": ["tuple", ["string", "string"]],
+                "page": ["map", "number"],
+            }],
+        });
         let Value::Object(outputs) = attribute_value("terraform_remote_state", &json) else {
             panic!("not an object")
         };
         let sorted = ["a", "b"].map(|text| Value::String(text.to_owned())).to_vec();
         assert_eq!(outputs.get("ids"), Some(&Value::Set(sorted)));
+        let hosts = ["app", "www"].map(|text| Value::String(text.to_owned())).to_vec();
+        assert_eq!(outputs.get("hosts"), Some(&Value::Tuple(hosts)));
+        assert!(matches!(outputs.get("page"), Some(Value::Map(_))));
         assert!(
             matches!(attribute_value("aws_lb", &json), Value::Object(plain) if plain.len() == 2)
         );
