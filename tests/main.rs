@@ -14,6 +14,8 @@ mod crash;
 #[cfg(test)]
 mod flip;
 #[cfg(test)]
+mod pins;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod route53_breaks;

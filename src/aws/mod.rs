@@ -5,6 +5,7 @@
 mod error;
 #[cfg(test)]
 mod loopback;
+mod pace;
 pub mod s3;
 mod session;
 

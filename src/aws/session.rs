@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
@@ -25,6 +26,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::service_config::ServiceConfigKey;
 
 use super::error::{Asked, Error};
+use super::pace::Pace;
 
 /// Route 53 is global and lives here; a region in the environment or the profile wins.
 const GLOBAL: &str = "us-east-1";
@@ -96,6 +98,7 @@ pub struct Identity {
 pub struct Session {
     config: SdkConfig,
     profile: Option<String>,
+    pace: Arc<Pace>,
 }
 
 impl Session {
@@ -110,7 +113,7 @@ impl Session {
         let base = base(settings, keys).await;
         let profile = settings.profile.clone().or_else(profile_of_environment);
         let Some(role) = &settings.assume_role else {
-            return Self { config: base, profile };
+            return Self { config: base, profile, pace: Arc::default() };
         };
         let name = role.session_name.as_deref().unwrap_or("roadworks");
         let mut provider =
@@ -124,12 +127,12 @@ impl Session {
             .credentials_provider(provider)
             .identity_cache(identity_cache())
             .build();
-        Self { config, profile }
+        Self { config, profile, pace: Arc::default() }
     }
 
     /// A session from a configuration made elsewhere (a fake AWS in the same process).
     pub fn of(config: SdkConfig) -> Self {
-        Self { config, profile: None }
+        Self { config, profile: None, pace: Arc::default() }
     }
 
     /// What an SDK client is made from.
@@ -157,6 +160,11 @@ impl Session {
             .ok()?;
         let own = self.config.service_config().and_then(|source| source.load_config(key));
         own.or_else(|| self.config.endpoint_url().map(Into::into))
+    }
+
+    /// Waits until one more request to Route 53 keeps within what we allow ourselves; clones wait together. Cancel safe.
+    pub async fn route53_turn(&self) {
+        self.pace.turn().await;
     }
 
     /// Sorts what a client of this session answered.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::args::PlanArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
-use super::report::{Form, commands_object, commands_words, plan_object, plan_words};
+use super::report::{Form, commands_object, commands_words, plan_object, plan_words, verb};
 use crate::agent::{Sight, look};
 use crate::dns::Route53;
 use crate::files;
@@ -109,8 +109,7 @@ fn next_step(plan: &Plan, saved: Option<&Path>) -> String {
         (false, _) => "Nothing to do.".to_owned(),
         (true, Some(path)) => format!("Next: roadworks apply {}", path.display()),
         (true, None) => {
-            let verb = if plan.to == Mode::Closed { "close" } else { plan.to.word() };
-            format!("Next: roadworks {verb}")
+            format!("Next: roadworks {}", verb(plan.to))
         }
     }
 }

@@ -17,7 +17,9 @@ pub(super) use failure::message;
 use failure::{error_object, error_words, exit_code};
 pub(super) use objects::{commands_object, doctor_object, log_object, plan_object, status_object};
 pub(super) use waiting::Waiting;
-pub(super) use words::{commands_words, doctor_words, log_words, plan_words, status_words};
+pub(super) use words::{
+    asked_words, commands_words, doctor_words, log_words, plan_words, status_words, verb,
+};
 
 /// How to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::StatusArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
-use super::report::{Form, status_object, status_words};
+use super::report::{Form, asked_words, status_object, status_words};
 use crate::agent::look;
 use crate::clock;
 use crate::lever::Position;
@@ -41,8 +41,17 @@ async fn one(
     opened: &Opened,
     objects: &mut Vec<serde_json::Value>,
 ) -> Result<bool, Error> {
-    let sight = look(&opened.site).await?;
     let now = clock::now();
+    let sight = match look(&opened.site).await {
+        Ok(sight) => sight,
+        Err(error) => {
+            // The levers are out of reach; what was asked for is not.
+            if let Some((switch, _)) = opened.site.store.switch().await? {
+                context.report.words(&asked_words(&opened.site.name, &switch, now));
+            }
+            return Err(error.into());
+        }
+    };
     if context.report.form() == Form::Json {
         objects.push(status_object(&opened.site, &sight, now));
     } else {

@@ -148,15 +148,21 @@ impl Pinned {
             None => (None, Account::default()),
         };
         let age = age(self.at, clock::now());
-        let warning =
-            format!("{why}: using the targets that were pinned {age} ago, at {}", self.at);
+        let mut warnings =
+            vec![format!("{why}: using the targets that were pinned {age} ago, at {}", self.at)];
+        // Where the files cannot even be read now, they cannot be compared either.
+        let digest = terraform::load(inputs).map(|folder| folder.digest).ok();
+        if digest.is_some() && digest != self.digest {
+            let changed = "the .tf or .tfvars files changed since the targets were pinned: look twice at where they lead";
+            warnings.push(changed.to_owned());
+        }
         Ok(Resolved {
             name: self.site,
             records: self.records,
             variable: self.variable,
             folder,
             workspace: self.workspace,
-            warnings: vec![warning],
+            warnings,
             digest: self.digest,
             account,
             pinned_at: Some(self.at),

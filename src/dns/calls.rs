@@ -1,24 +1,15 @@
-//! The calls to Route 53, paced: it takes five requests a second from the whole account, console and Terraform
-//! included, so this lever takes three at most.
-
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+//! The calls to Route 53, each in its turn; a read is asked again where that may help, a change never.
 
 use aws_sdk_route53::Client;
 use aws_sdk_route53::error::ProvideErrorMetadata;
 use aws_sdk_route53::types::{ChangeBatch, ChangeStatus, ResourceRecordSet, RrType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::wire::name_of;
 use crate::aws::{Error, Retry, Session};
-use crate::clock;
 
-const A_SECOND: Duration = Duration::from_secs(1);
-const REQUESTS_A_SECOND: usize = 3;
 /// How often a read is asked again before it counts as failed.
 const ATTEMPTS: u32 = 5;
 /// Route 53's largest page.
@@ -31,14 +22,13 @@ const MOST_PAGES: usize = 1_000;
 pub(super) struct Calls {
     session: Session,
     client: Client,
-    recent: Mutex<VecDeque<Instant>>,
 }
 
 impl Calls {
     pub(super) fn new(session: Session) -> Calls {
         // The SDK's own retries would not keep the pace, and must never repeat a change.
         let client = Client::new(&session.config(Retry::Never));
-        Calls { session, client, recent: Mutex::default() }
+        Calls { session, client }
     }
 
     /// The record sets of one name. Cancel safe.
@@ -89,7 +79,7 @@ impl Calls {
     ///
     /// Not cancel safe: dropped midway, whether it took effect is only known by reading.
     pub(super) async fn change(&self, zone: &str, batch: ChangeBatch) -> Result<String, Error> {
-        self.turn().await;
+        self.session.route53_turn().await;
         let answer = self
             .client
             .change_resource_record_sets()
@@ -116,7 +106,7 @@ impl Calls {
     {
         let mut backoff = Backoff::new(ATTEMPTS);
         loop {
-            self.turn().await;
+            self.session.route53_turn().await;
             let error = match ask().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.session.sort(&error),
@@ -127,27 +117,6 @@ impl Calls {
                 }
                 _ => return Err(error),
             }
-        }
-    }
-
-    /// Waits until one more request keeps within the limit.
-    async fn turn(&self) {
-        loop {
-            let wait = {
-                let now = clock::monotonic();
-                let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-                while recent.front().is_some_and(|first| now.duration_since(*first) >= A_SECOND) {
-                    recent.pop_front();
-                }
-                if recent.len() < REQUESTS_A_SECOND {
-                    recent.push_back(now);
-                    return;
-                }
-                recent
-                    .front()
-                    .map_or(A_SECOND, |first| A_SECOND.saturating_sub(now.duration_since(*first)))
-            };
-            tokio::time::sleep(wait).await;
         }
     }
 }

@@ -21,9 +21,10 @@ use super::reading::{
 };
 use super::told::{outcome_unknown, told, unconfirmed, unread};
 use super::wire::{name_of, shown};
+use super::zone::Zone;
 use crate::aws::{Error as AwsError, Session};
 use crate::clock;
-use crate::config::SwitchedRecord;
+use crate::config::{RecordKey, SwitchedRecord};
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
 use crate::switch::{Mode, OperationId, Step};
 
@@ -42,7 +43,10 @@ const NEGATIVE_TTL: u64 = 900;
 #[derive(Debug)]
 pub struct Route53 {
     calls: Calls,
+    session: Session,
     records: Vec<SwitchedRecord>,
+    /// The CNAMEs that were compared with their zone's name.
+    apexes: Mutex<BTreeSet<RecordKey>>,
     /// What was read last, and when: a change made right after needs no second reading, since it only takes effect
     /// if that is still so.
     last: Mutex<Option<(Instant, Arc<Read>)>>,
@@ -51,7 +55,8 @@ pub struct Route53 {
 impl Route53 {
     /// The lever that moves `records` with the credentials of `session`.
     pub fn new(session: Session, records: Vec<SwitchedRecord>) -> Route53 {
-        Route53 { calls: Calls::new(session), records, last: Mutex::default() }
+        let (apexes, last) = (Mutex::default(), Mutex::default());
+        Route53 { calls: Calls::new(session.clone()), session, records, apexes, last }
     }
 
     /// The commands of AWS's own command line that make `steps`, and those that undo them.
@@ -92,6 +97,30 @@ impl Route53 {
             sets.extend(found.into_iter().map(|set| (zone.to_owned(), set)));
         }
         Ok(Read { sets })
+    }
+
+    /// Route 53 refuses a CNAME beside the SOA and NS of an apex: said before anything moves. Asked once.
+    async fn no_cname_at_an_apex(&self) -> Result<(), Error> {
+        for SwitchedRecord { key, address, .. } in &self.records {
+            if key.kind != "CNAME"
+                || !self.apexes.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
+            {
+                continue;
+            }
+            let zone = Zone::read(&self.session, &key.zone_id).await.map_err(unread)?;
+            if zone.name == key.name {
+                return Err(Error::Refused {
+                    code: "cname-at-apex",
+                    message: format!(
+                        "{address} is a CNAME at the apex of {}, which DNS does not allow",
+                        zone.name
+                    ),
+                    hint: "make it an alias record (type A), which Route 53 allows there"
+                        .to_owned(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// What was observed a moment ago, once: a change that has to be tried again reads again.
@@ -297,6 +326,7 @@ impl Lever for Route53 {
 
     fn observe(&self) -> Answer<'_, Observation> {
         Box::pin(async {
+            self.no_cname_at_an_apex().await?;
             let read = Arc::new(self.read().await?);
             let observation = self.observation(&read);
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) =

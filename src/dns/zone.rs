@@ -30,6 +30,7 @@ impl Zone {
     /// Reads the zone. Cancel safe.
     pub async fn read(session: &Session, id: &str) -> Result<Zone, Error> {
         let client = Client::new(&session.config(Retry::Standard));
+        session.route53_turn().await;
         let answer = client.get_hosted_zone().id(id).send().await;
         let answer = answer.map_err(|error| session.sort(&error))?;
         let zone = answer.hosted_zone.ok_or_else(|| Error::Service {
@@ -62,6 +63,7 @@ impl Zone {
             .build()
             .map_err(|error| request(error.to_string()))?;
         let client = Client::new(&session.config(Retry::Never));
+        session.route53_turn().await;
         let answer = client
             .change_resource_record_sets()
             .hosted_zone_id(id)

@@ -85,9 +85,23 @@ pub(in crate::cli) fn status_words<S: Store>(
         ));
     }
     lines.extend(warning_lines(&site.warnings));
-    let next = if mode == Mode::Open { "roadworks plan detour" } else { "roadworks open" };
+    let next = match (sight.moving(), mode) {
+        (true, _) => format!("roadworks {}, to finish what was cut short", verb(desired)),
+        (false, Mode::Open) => "roadworks plan detour".to_owned(),
+        (false, _) => "roadworks open".to_owned(),
+    };
     lines.push(format!("Next: {next}"));
     lines.join("\n")
+}
+
+/// What is asked for, where nothing else can be seen.
+pub(in crate::cli) fn asked_words(site: &str, switch: &Switch, now: Timestamp) -> String {
+    format!("{site} {}", switch_words(switch, now))
+}
+
+/// The verb that asks for `mode`.
+pub(in crate::cli) fn verb(mode: Mode) -> &'static str {
+    if mode == Mode::Closed { "close" } else { mode.word() }
 }
 
 fn switch_words(switch: &Switch, now: Timestamp) -> String {
