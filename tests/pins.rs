@@ -48,6 +48,7 @@ fn what_was_pinned_in_one_workspace_is_not_used_in_another() {
     );
     site.run(&["plan", "detour"]).exits(0);
     site.remove("terraform.tfstate");
+    server.forget();
     let elsewhere =
         site.command(&["detour", "--yes", "-json"]).env("TF_WORKSPACE", "staging").output();
     let elsewhere = crate::support::command::Ran::from(elsewhere.unwrap()).exits(1);
