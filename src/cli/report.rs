@@ -19,6 +19,7 @@ pub(super) use objects::{commands_object, doctor_object, log_object, plan_object
 pub(super) use waiting::Waiting;
 pub(super) use words::{
     asked_words, commands_words, doctor_words, log_words, plan_words, status_words, verb,
+    warnings_words,
 };
 
 /// How to speak.
@@ -60,7 +61,7 @@ impl Report {
 
     /// Words beside the data; a program does not want them.
     pub(super) fn words(self, text: &str) {
-        if self.form == Form::Words {
+        if self.form == Form::Words && !text.is_empty() {
             #[expect(clippy::let_underscore_must_use, reason = "nobody to tell if stderr is gone")]
             let _ = writeln!(anstream::stderr().lock(), "{}", plain(text));
         }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::StatusArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
-use super::report::{Form, asked_words, status_object, status_words};
+use super::report::{Form, asked_words, status_object, status_words, warnings_words};
 use crate::agent::look;
 use crate::clock;
 use crate::lever::Position;
@@ -55,6 +55,7 @@ async fn one(
     if context.report.form() == Form::Json {
         objects.push(status_object(&opened.site, &sight, now));
     } else {
+        context.report.words(&warnings_words(&opened.site.warnings));
         context.report.data(&status_words(&opened.site, &sight, now))?;
     }
     // A name that leads elsewhere, or nowhere, is not open.

@@ -23,6 +23,11 @@ pub(in crate::cli) fn plan_words(plan: &Plan) -> String {
     lines.join("\n")
 }
 
+/// What a person should know, a line each.
+pub(in crate::cli) fn warnings_words(warnings: &[String]) -> String {
+    warning_lines(warnings).collect::<Vec<_>>().join("\n")
+}
+
 fn warning_lines(warnings: &[String]) -> impl Iterator<Item = String> {
     warnings.iter().map(|warning| format!("warning: {warning}"))
 }
@@ -84,7 +89,6 @@ pub(in crate::cli) fn status_words<S: Store>(
             "Visitors get {mode}, the switch asks for {desired}: somebody else moved a lever, or an operation was cut short."
         ));
     }
-    lines.extend(warning_lines(&site.warnings));
     let next = match (sight.moving(), mode) {
         (true, _) => format!("roadworks {}, to finish what was cut short", verb(desired)),
         (false, Mode::Open) => "roadworks plan detour".to_owned(),
