@@ -312,11 +312,13 @@ fn variable_lever(
     resolved: &Resolved,
     switch: Option<&Switch>,
 ) -> Option<Box<dyn Lever>> {
-    let Variable { name, without, overruled_by, workspaces, .. } = resolved.variable.as_ref()?;
+    let Variable { name, without, spelling, overruled_by, workspaces, .. } =
+        resolved.variable.as_ref()?;
     match way {
         VariableWay::None => None,
         VariableWay::Tfvars { chosen } => {
             let lever = VariableFile::new(resolved.folder.as_deref()?, name, *without)
+                .spelled(*spelling)
                 .overruled_by(overruled_by.clone());
             let others = if *chosen { Vec::new() } else { workspaces.clone() };
             Some(Box::new(lever.among(others)))

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::config::Spelling;
 use crate::files::{read_up_to, remove, write_whole};
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
 use crate::switch::{Mode, OperationId, Step};
@@ -24,6 +25,8 @@ pub struct VariableFile {
     variable: String,
     /// The boolean's value if this file did not exist.
     without: bool,
+    /// Whether Terraform is to find a boolean or a text.
+    spelling: Spelling,
     /// What contradicts the file all the same, for a person.
     overruled_by: Option<String>,
     /// The folder's workspaces, to all of which the file would speak.
@@ -38,9 +41,15 @@ impl VariableFile {
             path: folder.join(FILE_NAME),
             variable: variable.to_owned(),
             without,
+            spelling: Spelling::Boolean,
             overruled_by: None,
             workspaces: Vec::new(),
         }
+    }
+
+    /// With how Terraform must find the value written.
+    pub fn spelled(self, spelling: Spelling) -> VariableFile {
+        VariableFile { spelling, ..self }
     }
 
     /// With what has a higher precedence in Terraform than this file.
@@ -66,7 +75,7 @@ impl VariableFile {
 
     fn observation(&self) -> Result<Observation, Error> {
         let value = self.read()?.remove(&self.variable).unwrap_or(Value::Null);
-        let now = value.as_bool().unwrap_or(self.without);
+        let now = truth(&value).unwrap_or(self.without);
         let position = Position::At(if now { Mode::Detour } else { Mode::Open });
         let said = if value.is_null() { "without a word from" } else { "by" };
         let detail = format!("{} = {now}, {said} {FILE_NAME}", self.variable);
@@ -110,6 +119,16 @@ impl VariableFile {
         written.map_err(|error| self.failed("written", &error))
     }
 
+    /// What Terraform is to find for a mode.
+    fn written(&self, to: Mode) -> Value {
+        let wanted = to == Mode::Detour;
+        match self.spelling {
+            _ if wanted == self.without => Value::Null,
+            Spelling::Boolean => json!(wanted),
+            Spelling::Text => json!(wanted.to_string()),
+        }
+    }
+
     fn failed(&self, doing: &str, error: &io::Error) -> Error {
         Error::Failed {
             code: "variable-file",
@@ -127,6 +146,11 @@ impl VariableFile {
     }
 }
 
+/// What a value of the file says, however it is spelled.
+fn truth(value: &Value) -> Option<bool> {
+    value.as_bool().or_else(|| value.as_str()?.parse().ok())
+}
+
 impl Lever for VariableFile {
     fn name(&self) -> &'static str {
         "variable"
@@ -141,8 +165,7 @@ impl Lever for VariableFile {
     }
 
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
-        let wanted = to == Mode::Detour;
-        let after = if wanted == self.without { Value::Null } else { json!(wanted) };
+        let after = self.written(to);
         let differs = seen.parts.iter().filter(|part| part.value != after);
         let steps = differs.map(|part| Step {
             lever: self.name().to_owned(),
@@ -211,6 +234,17 @@ mod tests {
         assert_eq!(moved(&lever, Mode::Detour).unwrap(), 0);
         assert_eq!(moved(&lever, Mode::Open).unwrap(), 1);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_text_is_written_where_terraform_compares_it_with_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let lever = VariableFile::new(folder.path(), "closed", false).spelled(Spelling::Text);
+        assert_eq!(moved(&lever, Mode::Detour).unwrap(), 1);
+        assert_eq!(lever.read().unwrap().get("closed"), Some(&json!("true")));
+        assert_eq!(lever.observation().unwrap().position, Position::At(Mode::Detour));
+        assert_eq!(moved(&lever, Mode::Open).unwrap(), 1);
+        assert!(!folder.path().join(FILE_NAME).exists());
     }
 
     #[test]

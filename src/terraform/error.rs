@@ -64,7 +64,8 @@ impl Error {
             ),
             Self::State(_) => Some("name a state of Terraform 0.12 or later with -state".to_owned()),
             Self::NoSwitch(_) | Self::MovesNothing(_) => Some(
-                "an aws_route53_record must depend on the boolean; name another one with -variable"
+                "an aws_route53_record must depend on a boolean variable (one in `locals` or inside an object cannot be set \
+                 from outside); name another one with -variable"
                     .to_owned(),
             ),
             Self::ManySwitches(_) => Some("name the one that is meant with -variable".to_owned()),

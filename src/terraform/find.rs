@@ -12,7 +12,7 @@ use super::scope::{Scope, World};
 use super::state::State;
 use super::survey::{self, Surveyed};
 use super::variables::{self, ValueOrigin, Variables};
-use super::{Error, RecordKey, RecordSet, Value};
+use super::{Error, RecordKey, RecordSet, Spelling, Value, candidates};
 use crate::hcl::{Place, nearest};
 
 /// The file that Roadworks writes so that Terraform agrees with a flip.
@@ -32,6 +32,8 @@ pub struct Switchboard {
     pub origin: ValueOrigin,
     /// The value that it would have without `roadworks.auto.tfvars.json`.
     pub value_without_our_file: bool,
+    /// How Terraform must find it written.
+    pub spelling: Spelling,
     /// What would beat `roadworks.auto.tfvars.json`.
     pub overruling: Option<ValueOrigin>,
     /// The records that it moves, in the order of the files.
@@ -107,6 +109,8 @@ pub struct Boolean {
     pub value: bool,
     /// The value that it would have without `roadworks.auto.tfvars.json`.
     pub value_without_our_file: bool,
+    /// How Terraform must find it written.
+    pub spelling: Spelling,
     /// What would beat `roadworks.auto.tfvars.json`.
     pub overruling: Option<ValueOrigin>,
 }
@@ -162,36 +166,47 @@ impl Search<'_> {
     }
 
     fn only_one(&self) -> Result<(String, Moved), Error> {
-        let mut movers = Vec::new();
         let mut failed = None;
-        for name in self.booleans() {
-            match self.moved(&name) {
-                Ok(moved) if !moved.records.is_empty() => movers.push((name, moved)),
+        if let Some(only) = self.mover(candidates::booleans(&self.folder.root), &mut failed)? {
+            return Ok(only);
+        }
+        // A text that holds a boolean counts only where no boolean moves a record.
+        let world = World::new(self.folder, &self.variables, self.state, None);
+        let mut texts = candidates::texts(&self.folder.root);
+        texts.retain(|name| self.reaches_a_record(name) && candidates::holds_boolean(&world, name));
+        if let Some(only) = self.mover(texts, &mut failed)? {
+            return Ok(only);
+        }
+        Err(failed.unwrap_or_else(|| Error::NoSwitch(self.folder.path.clone())))
+    }
+
+    /// The only one of some variables that moves a record; `failed` is why one of them could not be tried.
+    fn mover(
+        &self,
+        candidates: Vec<&str>,
+        failed: &mut Option<Error>,
+    ) -> Result<Option<(String, Moved)>, Error> {
+        let mut movers = Vec::new();
+        for name in candidates.into_iter().filter(|name| self.reaches_a_record(name)) {
+            match self.moved(name) {
+                Ok(moved) if !moved.records.is_empty() => movers.push((name.to_owned(), moved)),
                 Ok(_) => {}
                 Err(needed @ Error::NeedsState { .. }) => return Err(needed),
-                Err(error) => failed = failed.or(Some(error)),
+                Err(error) => *failed = failed.take().or(Some(error)),
             }
+        }
+        // A boolean that leads a name elsewhere is the switch beside one that only makes records come and go.
+        if movers.iter().any(|(_, moved)| leads_elsewhere(&moved.records)) {
+            movers.retain(|(_, moved)| leads_elsewhere(&moved.records));
         }
         if movers.len() > 1 {
             return Err(Error::ManySwitches(movers.into_iter().map(|(name, _)| name).collect()));
         }
-        match (movers.pop(), failed) {
-            (Some(only), _) => Ok(only),
-            (None, Some(error)) => Err(error),
-            (None, None) => Err(Error::NoSwitch(self.folder.path.clone())),
-        }
+        Ok(movers.pop())
     }
 
-    /// Booleans of the root module from which a record can be reached.
-    fn booleans(&self) -> Vec<String> {
-        let boolean = |block: &super::shape::Block| {
-            let kind = block.body.attribute("type").map(|kind| kind.expression.to_string());
-            let default = block.body.attribute("default").and_then(|one| one.expression.as_bool());
-            kind.map_or(default.is_some(), |kind| kind.trim() == "bool")
-        };
-        let variables = self.folder.root.variables.iter();
-        let booleans = variables.filter(|(_, block)| boolean(block)).map(|(name, _)| name.clone());
-        booleans.filter(|name| self.reach.from(name).into_iter().any(survey::is_record)).collect()
+    fn reaches_a_record(&self, name: &str) -> bool {
+        self.reach.from(name).into_iter().any(survey::is_record)
     }
 
     fn moved(&self, name: &str) -> Result<Moved, Error> {
@@ -227,7 +242,8 @@ impl Search<'_> {
     }
 
     fn switchboard(&self, variable: String, moved: Moved) -> Result<Switchboard, Error> {
-        let Boolean { value, value_without_our_file, overruling } = self.boolean(&variable)?;
+        let Boolean { value, value_without_our_file, spelling, overruling } =
+            self.boolean(&variable)?;
         let (_, origin) = self.value(&variable, None)?;
         let place_of_variable =
             self.folder.root.variables.get(&variable).map(super::shape::Block::place);
@@ -235,6 +251,7 @@ impl Search<'_> {
             value,
             origin,
             value_without_our_file,
+            spelling,
             overruling,
             records: moved.records,
             also_moves: moved.also,
@@ -251,7 +268,8 @@ impl Search<'_> {
         let ours = self.inputs.folder.join(OUR_FILE);
         let (value, _) = self.value(name, None)?;
         let (value_without_our_file, _) = self.value(name, Some(&ours))?;
-        Ok(Boolean { value, value_without_our_file, overruling: self.overruling(name) })
+        let spelling = candidates::spelling(self.folder.root.variables.get(name));
+        Ok(Boolean { value, value_without_our_file, spelling, overruling: self.overruling(name) })
     }
 
     /// The variable's value, as if `without` did not exist.
@@ -313,6 +331,14 @@ impl Search<'_> {
         });
         undeclared.chain(absent).collect()
     }
+}
+
+/// Whether a name has an answer on both sides, if another one.
+fn leads_elsewhere(records: &[MovedRecord]) -> bool {
+    let name = |record: &'_ MovedRecord| (record.key.zone_id.clone(), record.key.name.clone());
+    let live: BTreeSet<_> = records.iter().filter(|one| one.live.is_some()).map(name).collect();
+    let mut answers = records.iter().filter(|one| one.maintenance.is_some());
+    answers.any(|record| live.contains(&name(record)))
 }
 
 /// Both sides joined by key. The same key twice on one side is refused: Terraform would let one of them win.

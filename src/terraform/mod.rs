@@ -6,6 +6,7 @@ mod access;
 pub mod backend;
 mod blocks;
 mod call;
+mod candidates;
 mod console;
 mod constraint;
 pub mod convert;
@@ -39,6 +40,7 @@ mod trials;
 mod value;
 mod variables;
 
+pub use candidates::Spelling;
 pub use console::console;
 pub use error::Error;
 pub use find::{

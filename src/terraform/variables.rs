@@ -16,7 +16,7 @@ use super::folder::{Folder, Inputs, VariableInput};
 use super::scope::{Each, Reach, Scope};
 use super::shape::{Attribute, Block};
 use super::tfvars::{self, Named, Values};
-use super::{Error, Value, normal};
+use super::{Error, Spelling, Value, candidates, normal};
 use crate::hcl::{self, Diagnostic, Source};
 
 /// Where a variable's value comes from.
@@ -161,9 +161,13 @@ pub(super) fn value(scope: Scope<'_, '_>, name: &str, here: Range<usize>) -> Eva
     };
     let switched = scope.world.switch.filter(|(switch, _)| *switch == name);
     if let Some((_, side)) = switched {
+        let side = match candidates::spelling(declared) {
+            Spelling::Boolean => Value::Bool(side),
+            Spelling::Text => Value::String(side.to_string()),
+        };
         return match declared {
-            Some(declared) => typed(scope, declared, Some(Value::Bool(side))),
-            None => Ok(Value::Bool(side)),
+            Some(declared) => typed(scope, declared, Some(side)),
+            None => Ok(side),
         };
     }
     let given = given.map(|assignment| read(scope, declared, assignment)).transpose()?;

@@ -1,5 +1,6 @@
 //! Tests of whole folders: what is written on disk -> the switch that is found.
 
+mod choice;
 mod finding;
 mod folders;
 mod growth;
