@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use jiff::SignedDuration;
+use jiff::civil::Time;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::switch::Mode;
 use crate::terraform::VariableInput;
@@ -158,8 +159,8 @@ pub(super) struct FlipArgs {
     /// End by itself after so long (needs an agent)
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
     pub(super) r#for: Option<Duration>,
-    /// End by itself at that time (needs an agent)
-    #[arg(long, value_name = "TIME")]
+    /// End by itself at that time, RFC 3339 or the next local HH:MM (needs an agent)
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) until: Option<String>,
     /// Set a rule aside, by the name that the refusal gave; needs --reason
     #[arg(long = "override", value_name = "RULE", requires = "reason")]
@@ -268,6 +269,13 @@ pub(super) fn variables(words: &[OsString]) -> Vec<VariableInput> {
     found
 }
 
+/// A time such as `2026-11-24T03:00:00Z` or `03:00`.
+fn time(text: &str) -> Result<String, String> {
+    let known = text.parse::<Timestamp>().is_ok() || text.parse::<Time>().is_ok();
+    let wrong = || format!("`{text}` is not a time: 2026-11-24T03:00:00Z, or 03:00");
+    if known { Ok(text.to_owned()) } else { Err(wrong()) }
+}
+
 /// A duration such as `90s`, `15m`, `1h30m`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = match text.parse::<u64>() {
@@ -323,5 +331,7 @@ mod tests {
         assert_eq!(duration("1h30m").unwrap(), Duration::from_mins(90));
         assert!(duration("-3s").is_err());
         assert!(duration("soon").is_err());
+        assert!(time("03:00").is_ok() && time("2026-11-24T03:00:00Z").is_ok());
+        assert!(time("banana").is_err());
     }
 }
