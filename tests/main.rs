@@ -34,3 +34,5 @@ mod terraform;
 mod terraform_agrees;
 #[cfg(test)]
 mod two_flips;
+#[cfg(test)]
+mod variable;

@@ -136,6 +136,17 @@ impl<'a> Reader<'a> {
         array.iter().map(|item| self.text_of(item, key)).collect()
     }
 
+    /// The words of the command `key`: a list is run as it is, a text by the shell.
+    pub(super) fn command(&mut self, body: &Body, key: &str) -> Option<Vec<String>> {
+        match &body.get_attribute(key)?.value {
+            Expression::Array(_) => self.texts(body, key),
+            _ => {
+                let line = self.text(body, key)?;
+                Some(vec!["sh".to_owned(), "-c".to_owned(), line])
+            }
+        }
+    }
+
     pub(super) fn boolean(&mut self, body: &Body, key: &str) -> Option<bool> {
         let value = &body.get_attribute(key)?.value;
         if let Expression::Bool(boolean) = value {

@@ -116,7 +116,7 @@ fn variable_way<'a>(reader: &mut Reader<'a>, block: &'a Block) -> VariableWay {
     reader.only(&block.body, &["tfvars", "command", "none"], &[], &[]);
     let tfvars = reader.boolean(&block.body, "tfvars");
     let none = reader.boolean(&block.body, "none");
-    let command = reader.texts(&block.body, "command");
+    let command = reader.command(&block.body, "command");
     match (tfvars, command, none) {
         (Some(true), None, None) => VariableWay::Tfvars { chosen: true },
         (None, Some(command), None) if !command.is_empty() => VariableWay::Command(command),
@@ -125,7 +125,7 @@ fn variable_way<'a>(reader: &mut Reader<'a>, block: &'a Block) -> VariableWay {
             reader.wrong_with(
                 &block.ident,
                 "a `variable` block says one thing",
-                Some("tfvars = true, command = [\"program\", ..] or none = true".to_owned()),
+                Some("tfvars = true, command = [\"program\", ..], command = \"a line for the shell\" or none = true".to_owned()),
             );
             VariableWay::None
         }
