@@ -57,8 +57,7 @@ fn named<'m>(root: &'m Module, wanted: &dyn Fn(&Block) -> bool) -> Vec<&'m str> 
     wanted.map(|(name, _)| name.as_str()).collect()
 }
 
-/// The type as written; `"string"` in quotes is a type too, of Terraform 0.11.
+/// The type as written.
 fn kind(block: &Block) -> Option<String> {
-    let kind = &block.body.attribute("type")?.expression;
-    Some(kind.as_str().map_or_else(|| kind.to_string().trim().to_owned(), str::to_owned))
+    Some(block.body.attribute("type")?.expression.to_string().trim().to_owned())
 }

@@ -48,8 +48,8 @@ pub(super) fn reference(scope: Scope<'_, '_>, path: Path<'_>, name: ResourceName
     match (&repetition, next.map(Decorated::value)) {
         (Repetition::Unknown(unknown), _) => Ok(started(unknown.clone(), start)),
         (Repetition::Single, _) => one(scope, path, &found, (None, &Each::Once), start),
-        (_, Some(TraversalOperator::Index(index))) => {
-            let Some(key) = instances::index_key(scope, index)? else {
+        (_, Some(TraversalOperator::Index(_) | TraversalOperator::LegacyIndex(_))) => {
+            let Some(key) = key_at(scope, next.map(Decorated::value))? else {
                 let message = "an index must be a known number or string";
                 return scope.wrong(span(path.whole), message);
             };
@@ -62,6 +62,15 @@ pub(super) fn reference(scope: Scope<'_, '_>, path: Path<'_>, name: ResourceName
             one(scope, path, &found, (Some(&key), each), start + 1)
         }
         _ => every(scope, path, &found, &repetition, start),
+    }
+}
+
+/// The key in `[0]`, `["key"]` or `.0`, if it is known.
+fn key_at(scope: Scope<'_, '_>, operator: Option<&TraversalOperator>) -> Eval<Option<Key>> {
+    match operator {
+        Some(TraversalOperator::Index(index)) => instances::index_key(scope, index),
+        Some(TraversalOperator::LegacyIndex(index)) => Ok(Some(Key::Number(*index.value()))),
+        _ => Ok(None),
     }
 }
 
@@ -164,7 +173,8 @@ fn whole(
     Ok(Value::Object(entries.collect()))
 }
 
-/// All instances, as a list or a map of them.
+/// All instances, as a list or a map of them. Where a splat asks for one attribute, they have that one alone: it may be
+/// known though the instance is not in the state.
 fn every(
     scope: Scope<'_, '_>,
     path: Path<'_>,
@@ -174,11 +184,19 @@ fn every(
 ) -> Eval<Start> {
     let mut listed = Vec::new();
     let mut keyed = BTreeMap::new();
-    for (key, _) in repetition.all() {
+    let splat = path.operators.get(used).is_some_and(|next| {
+        matches!(next.value(), TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_))
+    });
+    let wanted = path.attribute(used + 1).filter(|_| splat);
+    for (key, each) in repetition.all() {
         let stored = key.as_ref().and_then(|key| found.stored?.keyed.get(key));
-        let value = match stored {
-            Some(attributes) => whole(scope, path, found, attributes)?,
-            None => absent(scope, path),
+        let value = match (wanted, stored) {
+            (Some(wanted), _) => {
+                let start = one(scope, path, found, (key.as_ref(), &each), used + 1)?;
+                Value::Object(BTreeMap::from([(wanted.to_owned(), (*start.value).clone())]))
+            }
+            (None, Some(attributes)) => whole(scope, path, found, attributes)?,
+            (None, None) => absent(scope, path),
         };
         match key {
             Some(Key::Text(key)) => {

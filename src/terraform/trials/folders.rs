@@ -293,3 +293,19 @@ fn an_output_of_a_remote_state_is_read() {
     let found = Trial::new(&main).state(&[("data.terraform_remote_state.net", outputs)]).find();
     assert_eq!(values(found.records[0].live.as_ref()), ["192.0.2.8"]);
 }
+
+#[test]
+fn an_attribute_of_instances_that_no_state_has_is_what_the_folder_says() {
+    for first in ["X.*.name[0]", "element(X[*].name, 0)", "X.0.name", "X[0].name"] {
+        let first = first.replace('X', "aws_route53_record.page");
+        let found = with_boolean(&format!(
+            "resource \"aws_route53_record\" \"page\" {{\n  count = var.maintenance_mode ? 2 : 0\n  \
+             name = \"p${{count.index}}.x.org\"\n  records = [\"page.x.org\"]\n  {PLAIN}}}\n\
+             resource \"aws_route53_record\" \"app\" {{\n  name = \"a.x.org\"\n  \
+             records = [try({first}, \"open.x.org\")]\n  {PLAIN}}}\n"
+        ))
+        .find();
+        let app = r#"aws_route53_record.app a.x.org: ["open.x.org"] -> ["p0.x.org"]"#.to_owned();
+        assert!(moves(&found.records).contains(&app), "{first}: {:?}", moves(&found.records));
+    }
+}
