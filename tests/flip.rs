@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::command::{Ran, run};
-use crate::support::emulator::{aws_cli, ministack};
+use crate::support::emulator::{aws_cli, ministack, moto};
 use crate::support::route53::record::CLOUDFRONT;
 use crate::support::route53::xml::Element;
 use crate::support::route53::{Fault, Request, Route53, Verb};
@@ -78,6 +78,11 @@ fn the_seeds_flip_goes_there_and_back_on_the_strict_fake() {
 #[test]
 fn the_seeds_flip_goes_there_and_back_on_ministack() {
     flips_and_flips_back(&ministack());
+}
+
+#[test]
+fn the_seeds_flip_goes_there_and_back_on_moto() {
+    flips_and_flips_back(&moto());
 }
 
 #[test]

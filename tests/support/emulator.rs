@@ -7,6 +7,11 @@ pub(crate) fn ministack() -> String {
     endpoint("ROADWORKS_TEST_MINISTACK", "ministack")
 }
 
+/// The AWS that says INSYNC at once, and would let anything be deleted: good for what is read, and for the way there.
+pub(crate) fn moto() -> String {
+    endpoint("ROADWORKS_TEST_MOTO", "moto")
+}
+
 /// AWS's own command line, which script/test installs.
 pub(crate) fn aws_cli() -> String {
     endpoint("ROADWORKS_TEST_AWS", "the aws command")
