@@ -456,6 +456,7 @@ fn every_folder_moves_the_records_that_terraform_plans_to_move() {
 /// The target of docs/performance.md, met by the slow build that the tests use, reading the files included. The best of
 /// many runs counts: what else the machine does is not ours.
 #[test]
+#[expect(clippy::print_stderr, reason = "docs/performance.md quotes what it prints")]
 fn the_seeds_folder_is_evaluated_in_under_five_milliseconds() {
     let folder = tempfile::tempdir().unwrap();
     let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seed/main.tf");
