@@ -138,13 +138,11 @@ impl<'a> Reader<'a> {
 
     /// The words of the command `key`: a list is run as it is, a text by the shell.
     pub(super) fn command(&mut self, body: &Body, key: &str) -> Option<Vec<String>> {
-        match &body.get_attribute(key)?.value {
-            Expression::Array(_) => self.texts(body, key),
-            _ => {
-                let line = self.text(body, key)?;
-                Some(vec!["sh".to_owned(), "-c".to_owned(), line])
-            }
+        if let Expression::Array(_) = &body.get_attribute(key)?.value {
+            return self.texts(body, key);
         }
+        let line = self.text(body, key)?;
+        Some(vec!["sh".to_owned(), "-c".to_owned(), line])
     }
 
     pub(super) fn boolean(&mut self, body: &Body, key: &str) -> Option<bool> {
