@@ -68,7 +68,10 @@ pub async fn append<S: Store>(
     store.append(&id, entry).await
 }
 
-/// The newest `limit` entries, oldest first.
-pub async fn log<S: Store>(store: &SiteStore<S>, limit: usize) -> Result<Vec<Entry>, Error> {
+/// The newest `limit` entries, oldest first, and why others cannot be read.
+pub async fn log<S: Store>(
+    store: &SiteStore<S>,
+    limit: usize,
+) -> Result<(Vec<Entry>, Vec<Error>), Error> {
     store.log(limit).await
 }

@@ -192,7 +192,8 @@ impl World {
     }
 
     async fn events(&self) -> Vec<Event> {
-        let entries: Vec<Entry> = audit::log(&self.site.store, 100).await.unwrap();
+        let (entries, torn): (Vec<Entry>, _) = audit::log(&self.site.store, 100).await.unwrap();
+        assert!(torn.is_empty(), "{torn:?}");
         entries.iter().map(|entry| entry.event).collect()
     }
 

@@ -8,6 +8,8 @@ mod architecture;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod breakage;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod crash;

@@ -64,6 +64,9 @@ pub enum Error {
     /// The change was made; what became of it afterwards is not what it should be, or cannot be seen.
     #[error("the change was made, but it is not confirmed: {0}")]
     Unconfirmed(#[source] lever::Error),
+    /// Something was moved, and then the store or a rule stopped the operation.
+    #[error("a lever was moved, but the operation did not come to its end: {0}")]
+    Unrecorded(#[source] Box<Error>),
     /// The change was not made, and what was made ahead of it could not be put back.
     #[error("{cause}; and what was made ahead of it could not be put back: {}", undo)]
     HalfDone {
@@ -76,6 +79,25 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same where something was moved before: nobody may read of it that nothing changed.
+    pub(super) fn after_a_move(self) -> Error {
+        match self {
+            Error::Store(_) | Error::Rule { .. } | Error::StalePlan { .. } => {
+                Error::Unrecorded(Box::new(self))
+            }
+            Error::Lever(error) if error.nothing_changed() => {
+                Error::Unrecorded(Box::new(Error::Lever(error)))
+            }
+            Error::Lever(_)
+            | Error::NotOffered { .. }
+            | Error::Superseded { .. }
+            | Error::GaveUp { .. }
+            | Error::Unconfirmed(_)
+            | Error::Unrecorded(_)
+            | Error::HalfDone { .. } => self,
+        }
+    }
+
     /// The next step for a person.
     pub fn hint(&self) -> String {
         match self {
@@ -100,6 +122,10 @@ impl Error {
                     error.hint()
                 )
             }
+            Error::Unrecorded(error) => format!(
+                "{}; then run the same command again, or `roadworks open` to go back",
+                error.hint()
+            ),
             Error::HalfDone { undo, .. } => {
                 format!("{}; then `roadworks status`, and `roadworks open` to go back", undo.hint())
             }

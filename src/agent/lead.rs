@@ -14,6 +14,8 @@ use crate::switch::{Ask, Mode, OperationId, Step, Switch};
 
 /// How often the plan is made anew because somebody threw the switch meanwhile.
 const ROUNDS: u32 = 5;
+/// A wait is never longer: the clock could not count to its end.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// What somebody asked for.
 #[derive(Debug, Clone)]
@@ -104,7 +106,7 @@ struct Operation<'a, S> {
     /// What was seen of each lever last.
     seen: Vec<Observation>,
     steps: Vec<Step>,
-    /// What was started, in that order.
+    /// What was started, in that order, for whoever had thrown the switch.
     made: Vec<Step>,
     settles_after: u32,
     /// Whether somebody threw the switch meanwhile, and the levers follow them.
@@ -151,7 +153,7 @@ impl<'a, S: Store> Operation<'a, S> {
             settles_after,
             followed: false,
             by: order.by.clone(),
-            deadline: clock::monotonic() + order.timeout,
+            deadline: clock::monotonic() + order.timeout.min(LONGEST),
             timeout: order.timeout,
             entries: 0,
             warnings: Vec::new(),
@@ -179,7 +181,6 @@ impl<'a, S: Store> Operation<'a, S> {
     async fn follow(&mut self) -> Result<(), Error> {
         self.log(Event::Superseded, None).await;
         self.followed = true;
-        self.made.clear();
         let sight = look(self.site).await?;
         sight.refusal(self.site, &[])?;
         let (steps, from, settles_after) = seen(self.site, &sight, sight.desired());
@@ -245,6 +246,8 @@ impl<'a, S: Store> Operation<'a, S> {
             _ => false,
         };
         if !nothing_moved || self.followed || self.resumed {
+            let visible = self.made.iter().any(|step| step.lever != "variable");
+            let error = if visible { error.after_a_move() } else { error };
             self.log(Event::Unfinished, Some(error.to_string())).await;
             return error;
         }

@@ -4,7 +4,7 @@ use super::args::ApplyArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
 use super::flip::{Agreed, carry_out_agreed, move_to, possible, who};
-use super::plan::{SavedPlan, default_mode, saved};
+use super::plan::{SavedPlan, default_mode, keys, saved};
 use crate::agent::{self, Sight};
 use crate::switch::Step;
 
@@ -44,6 +44,9 @@ fn still_holds(opened: &Opened, saved: &SavedPlan, sight: &Sight) -> Result<(), 
     }
     if saved.digest != opened.resolved.digest {
         return stale("the .tf or .tfvars files changed since".to_owned());
+    }
+    if saved.records != keys(opened) {
+        return stale("it is for other records, or for the same names in another zone".to_owned());
     }
     let steps = sight.plan(&opened.site, saved.plan.to).steps;
     let differs = |steps: &[Step], others: &[Step]| {

@@ -174,7 +174,11 @@ impl Context {
 
     /// What Terraform says; what was pinned, where its state cannot be read.
     async fn know(&self, site: &SiteConfig, store: &SiteStore<FileStore>) -> Result<Known, Error> {
-        let pinned = store.document::<Pinned>(PINNED).await?.map(|(pinned, _)| pinned);
+        // Pins are for the night when nothing else can be read; that they cannot be read themselves stops nobody else.
+        let (pinned, unread) = match store.document::<Pinned>(PINNED).await {
+            Ok(found) => (found.map(|(pinned, _)| pinned), None),
+            Err(error) => (None, Some(format!("what was pinned is of no use: {error}"))),
+        };
         let beside = Beside {
             plans: self.common.from_plans.as_deref(),
             pinned: pinned.as_ref().filter(|_| self.targets == Targets::PinnedWillDo),
@@ -199,6 +203,7 @@ impl Context {
             }
             (Err(error), _) => return Err(error.into()),
         };
+        resolved.warnings.extend(unread);
         let lock = resolved.lock().await;
         let locked_by = locked_by(lock, &mut resolved.warnings);
         let asked = self.given(&switch)?;

@@ -10,6 +10,7 @@ use super::context::{Context, Opened};
 use super::error::Error;
 use super::report::{Form, commands_object, commands_words, plan_object, plan_words, verb};
 use crate::agent::{Sight, look};
+use crate::config::RecordKey;
 use crate::dns::Route53;
 use crate::files;
 use crate::switch::{Mode, Plan};
@@ -30,6 +31,8 @@ pub(super) struct SavedPlan {
     pub(super) switch_version: u64,
     /// SHA-256 of Terraform's files.
     pub(super) digest: Option<String>,
+    /// Which records it is about: a step names no zone, and two zones may have the same name.
+    pub(super) records: Vec<RecordKey>,
 }
 
 pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<u8, Error> {
@@ -120,11 +123,17 @@ fn save(path: &Path, plan: &Plan, sight: &Sight, opened: &Opened) -> Result<(), 
         plan: plan.clone(),
         switch_version: sight.switch.as_ref().map_or(0, |(switch, _)| switch.version),
         digest: opened.resolved.digest.clone(),
+        records: keys(opened),
     };
     let failed = |source| Error::File { path: path.to_owned(), doing: "written", source };
     let text =
         serde_json::to_string_pretty(&saved).map_err(|error| failed(io::Error::other(error)))?;
     files::write_whole(path, text.as_bytes()).map_err(failed)
+}
+
+/// The records of a site.
+pub(super) fn keys(opened: &Opened) -> Vec<RecordKey> {
+    opened.resolved.records.iter().map(|record| record.key.clone()).collect()
 }
 
 /// A plan that `save` wrote.

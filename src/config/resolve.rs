@@ -73,6 +73,9 @@ pub struct Pinned {
     /// The Terraform workspace that it was resolved in.
     #[serde(default)]
     pub workspace: Option<String>,
+    /// The folder of the `.tf` files: a copy of it is another site's until a plan says otherwise.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
     /// SHA-256 of Terraform's files then.
     pub digest: Option<String>,
     /// The records with both targets.
@@ -125,6 +128,7 @@ impl Resolved {
             at: now,
             site: self.name.clone(),
             workspace: self.workspace.clone(),
+            folder: self.folder.as_deref().and_then(whole),
             digest: self.digest.clone(),
             records: self.records.clone(),
             variable: self.variable.clone(),
@@ -142,7 +146,12 @@ impl Pinned {
     ) -> Result<Resolved, Unresolved> {
         let workspace = Surroundings::of_this_process().workspace_of(&inputs.folder);
         let workspace = workspace.map_err(|error| Unresolved::of_state(&error))?;
-        if self.format > FORMAT || self.workspace.as_ref().is_some_and(|own| *own != workspace) {
+        // Where the files cannot even be read now, they cannot be compared either.
+        let digest = terraform::load(inputs).map(|folder| folder.digest).ok();
+        let changed = digest.is_some() && digest != self.digest;
+        let copied = changed && self.folder.is_some() && self.folder != whole(&inputs.folder);
+        let other = self.workspace.as_ref().is_some_and(|own| *own != workspace);
+        if self.format > FORMAT || other || copied {
             return Err(Unresolved::PinnedElsewhere { why: why.to_owned(), workspace });
         }
         let (folder, account) = match &site.dns {
@@ -153,9 +162,7 @@ impl Pinned {
         let age = age(self.at, clock::now());
         let mut warnings =
             vec![format!("{why}: using the targets that were pinned {age} ago, at {}", self.at)];
-        // Where the files cannot even be read now, they cannot be compared either.
-        let digest = terraform::load(inputs).map(|folder| folder.digest).ok();
-        if digest.is_some() && digest != self.digest {
+        if changed {
             let changed = "the .tf or .tfvars files changed since the targets were pinned: look twice at where they lead";
             warnings.push(changed.to_owned());
         }
@@ -172,6 +179,11 @@ impl Pinned {
             backend: None,
         })
     }
+}
+
+/// A folder's path, the same wherever it is asked from.
+fn whole(folder: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(folder).ok()
 }
 
 /// How long ago, in the largest unit that says something.

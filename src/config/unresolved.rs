@@ -54,8 +54,8 @@ pub enum Unresolved {
     /// Nothing was applied yet, or the state is somewhere else.
     #[error("there is no Terraform state, and {0}")]
     NoState(terraform::Error),
-    /// What was pinned is another workspace's, or a newer Roadworks wrote it.
-    #[error("{why}, and what was pinned is not for workspace {workspace}")]
+    /// What was pinned is another workspace's or another folder's, or a newer Roadworks wrote it.
+    #[error("{why}, and what was pinned is not for this folder in workspace {workspace}")]
     PinnedElsewhere {
         /// Why the pinned targets were wanted.
         why: String,
@@ -123,7 +123,7 @@ impl Unresolved {
                 "name the state with -state, or write the targets into roadworks.hcl: dns \"route53\"".to_owned(),
             ),
             Unresolved::PinnedElsewhere { .. } => Some(
-                "make the state readable, then run `roadworks plan` in this workspace".to_owned(),
+                "make the state readable, then run `roadworks plan` here".to_owned(),
             ),
             Unresolved::NoRecords => Some("add dns \"terraform\" { dir = \"..\" }".to_owned()),
         }

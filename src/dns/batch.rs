@@ -32,8 +32,11 @@ pub(super) fn changes(
                 .transpose()
                 .map_err(|error| unbuildable(&error))?,
         };
-        if let Some(wanted) = wanted {
-            changes.push(change(ChangeAction::Create, wanted)?);
+        match wanted {
+            Some(wanted) => changes.push(change(ChangeAction::Create, wanted)?),
+            None if step.after.is_null() => {}
+            // Without this a value that is not ours would be taken away and nothing put in its place.
+            None => return Err(not_ours(step)),
         }
     }
     within_limits(&changes)?;
@@ -91,6 +94,14 @@ fn within_limits(changes: &[Change]) -> Result<(), Error> {
         hint: "split the site: fewer records behind one switch, so that each moves all at once"
             .to_owned(),
     })
+}
+
+fn not_ours(step: &Step) -> Error {
+    Error::Refused {
+        code: "foreign-record",
+        message: format!("{} is to become what is neither of its two targets", step.target),
+        hint: "run `roadworks status` to see where it stands, then plan again".to_owned(),
+    }
 }
 
 pub(super) fn unbuildable(error: &BuildError) -> Error {

@@ -106,7 +106,7 @@ pub(super) fn beside_both(record: &SwitchedRecord, part: &Part) -> String {
 pub(super) fn moved_meanwhile(read: &Read, records: &[(&SwitchedRecord, &Step)]) -> Error {
     let found = records.iter().find_map(|(record, step)| {
         let value = value_of(read, &record.key);
-        (value != step.before && value != step.after).then(|| (record.target(), value))
+        (value != step.before && value != step.after).then(|| (step.target.clone(), value))
     });
     let message = match found {
         Some((target, value)) => format!(

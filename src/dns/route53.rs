@@ -45,6 +45,8 @@ pub struct Route53 {
     calls: Calls,
     session: Session,
     records: Vec<SwitchedRecord>,
+    /// What a step calls each record. A name that stands in two zones (one public, one private) is told apart by them.
+    targets: Vec<String>,
     /// The CNAMEs that were compared with their zone's name.
     apexes: Mutex<BTreeSet<RecordKey>>,
     /// What was read last, and when: a change made right after needs no second reading, since it only takes effect
@@ -56,7 +58,8 @@ impl Route53 {
     /// The lever that moves `records` with the credentials of `session`.
     pub fn new(session: Session, records: Vec<SwitchedRecord>) -> Route53 {
         let (apexes, last) = (Mutex::default(), Mutex::default());
-        Route53 { calls: Calls::new(session.clone()), session, records, apexes, last }
+        let targets = told_apart(&records);
+        Route53 { calls: Calls::new(session.clone()), session, records, targets, apexes, last }
     }
 
     /// The commands of AWS's own command line that make `steps`, and those that undo them.
@@ -138,8 +141,8 @@ impl Route53 {
         steps: &'a [Step],
     ) -> BTreeMap<String, Vec<(&'a SwitchedRecord, &'a Step)>> {
         let mut zones: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for record in &self.records {
-            if let Some(step) = steps.iter().find(|step| step.target == record.target()) {
+        for (record, target) in self.records.iter().zip(&self.targets) {
+            if let Some(step) = steps.iter().find(|step| step.target == *target) {
                 zones.entry(record.key.zone_id.clone()).or_default().push((record, step));
             }
         }
@@ -256,10 +259,10 @@ impl Route53 {
     fn observation(&self, read: &Read) -> Observation {
         let mut parts = Vec::with_capacity(self.records.len());
         let mut stands = Vec::with_capacity(self.records.len());
-        for record in &self.records {
+        for (record, target) in self.records.iter().zip(&self.targets) {
             let value = value_of(read, &record.key);
             stands.push(position(record, &value));
-            parts.push(Part { target: record.target(), value });
+            parts.push(Part { target: target.clone(), value });
         }
         let count = |position| stands.iter().filter(|stand| **stand == position).count();
         let (foreign, absent) = (count(Position::Foreign), count(Position::Absent));
@@ -313,6 +316,23 @@ impl Route53 {
         }
         warnings.into_iter().collect()
     }
+}
+
+/// `NAME TYPE [set_identifier]` of each record, with its zone where that alone would name two.
+fn told_apart(records: &[SwitchedRecord]) -> Vec<String> {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for record in records {
+        *count.entry(record.target()).or_default() += 1;
+    }
+    let name = |record: &SwitchedRecord| {
+        let target = record.target();
+        if count.get(&target).is_some_and(|count| *count > 1) {
+            format!("{target} ({})", record.key.zone_id)
+        } else {
+            target
+        }
+    };
+    records.iter().map(name).collect()
 }
 
 impl Lever for Route53 {

@@ -1,5 +1,7 @@
 //! The documents of one site, as values.
 
+use std::path::Path;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -7,6 +9,8 @@ use super::{Error, Expect, Store, Version};
 use crate::switch::{FORMAT, Switch};
 
 const SWITCH: &str = "switch.json";
+/// More than a switch is ever written: one that counts further was not written by us, and could not count on.
+const MOST_WRITES: u64 = 1 << 53;
 const AUDIT: &str = "audit/";
 
 /// A store, seen as the documents of one site.
@@ -28,6 +32,11 @@ impl<S: Store> SiteStore<S> {
         };
         if switch.format > FORMAT {
             return Err(self.unreadable(SWITCH, format!("its format is {}", switch.format)));
+        }
+        if switch.version >= MOST_WRITES {
+            return Err(
+                self.unreadable(SWITCH, "its version is beyond any that was written".to_owned())
+            );
         }
         Ok(Some((switch, version)))
     }
@@ -77,17 +86,23 @@ impl<S: Store> SiteStore<S> {
         self.write(&format!("{AUDIT}{id}.json"), entry, Expect::Absent).await.map(drop)
     }
 
-    /// The newest `limit` entries of the audit log, oldest first. Cancel safe.
-    pub async fn log<T: DeserializeOwned>(&self, limit: usize) -> Result<Vec<T>, Error> {
-        let keys = self.store.list(AUDIT).await?;
+    /// The newest `limit` entries of the audit log, oldest first, and those that cannot be read: one torn entry must
+    /// not hide the others. Cancel safe.
+    pub async fn log<T: DeserializeOwned>(
+        &self,
+        limit: usize,
+    ) -> Result<(Vec<T>, Vec<Error>), Error> {
+        let mut keys = self.store.list(AUDIT).await?;
+        keys.retain(|key| Path::new(key).extension().is_some_and(|kind| kind == "json"));
         let newest = keys.get(keys.len().saturating_sub(limit)..).unwrap_or_default();
-        let mut entries = Vec::with_capacity(newest.len());
+        let (mut entries, mut torn) = (Vec::with_capacity(newest.len()), Vec::new());
         for key in newest {
-            if let Some((entry, _)) = self.document(key).await? {
-                entries.push(entry);
+            match self.document(key).await {
+                Ok(found) => entries.extend(found.map(|(entry, _)| entry)),
+                Err(error) => torn.push(error),
             }
         }
-        Ok(entries)
+        Ok((entries, torn))
     }
 
     /// Where it is, for a person.

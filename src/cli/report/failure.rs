@@ -29,7 +29,11 @@ pub(super) fn exit_code(error: &Error) -> u8 {
             lever::Error::Unknown { .. } => GAVE_UP,
             lever::Error::Partly { .. } => PARTLY,
         },
-        Error::Agent(agent::Error::GaveUp { .. } | agent::Error::Unconfirmed(_)) => GAVE_UP,
+        Error::Agent(
+            agent::Error::GaveUp { .. }
+            | agent::Error::Unconfirmed(_)
+            | agent::Error::Unrecorded(_),
+        ) => GAVE_UP,
         Error::Agent(agent::Error::HalfDone { .. }) => PARTLY,
         Error::StateLocked { .. }
         | Error::NotConfirmed { .. }
@@ -85,6 +89,7 @@ fn code(error: &Error) -> &'static str {
         Error::Agent(agent::Error::Superseded { .. }) => "superseded",
         Error::Agent(agent::Error::GaveUp { .. }) => "gave-up",
         Error::Agent(agent::Error::Unconfirmed(_)) => "unconfirmed",
+        Error::Agent(agent::Error::Unrecorded(_)) => "unrecorded",
         Error::Agent(agent::Error::HalfDone { .. }) => "half-done",
         Error::StateLocked { .. } => "state-locked",
         Error::NotConfirmed { .. } => "not-confirmed",

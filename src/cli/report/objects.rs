@@ -70,8 +70,8 @@ pub(in crate::cli) fn doctor_object(findings: &[Finding]) -> Value {
 }
 
 /// The object of `log --json`.
-pub(in crate::cli) fn log_object(entries: &[Entry]) -> Value {
-    json!({ "format": 1, "entries": entries })
+pub(in crate::cli) fn log_object(entries: &[Entry], torn: &[String]) -> Value {
+    json!({ "format": 1, "entries": entries, "warnings": torn })
 }
 
 /// The object of `plan --as-aws-cli --json`.

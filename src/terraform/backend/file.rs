@@ -101,7 +101,7 @@ pub(super) fn lock_of(state: &Path) -> Result<Lock, BackendError> {
 /// A file's bytes, or `None` where there is none. Refuses more than `limit` without reading it all.
 pub(super) fn bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, BackendError> {
     let failed = |source| BackendError::File { path: path.to_owned(), source };
-    let file = match std::fs::File::open(path) {
+    let file = match crate::files::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
