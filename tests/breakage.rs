@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::command::Ran;
+use crate::support::command::{Ran, run};
 use crate::support::route53::record::{Answer, RecordSet};
 use crate::support::route53::{Route53, Verb};
 use crate::support::site::{LIVE, MAINTENANCE, NAME, Site, live};
@@ -209,4 +209,116 @@ fn a_store_that_breaks_after_the_change_is_told_as_asked_for_and_not_settled() {
     let ran = during(&server, &site, || site.write(&format!("{STORE}/switch.json"), "{"));
     refused(ran, 5);
     assert_eq!(site.leads_to(), MAINTENANCE);
+}
+#[test]
+fn an_empty_variable_of_the_environment_is_one_that_is_not_set() {
+    let (_server, site) = started();
+    let endpoint = site.endpoint.clone();
+    let mut command = site.command(&["status", "--json"]);
+    command
+        .env("AWS_ENDPOINT_URL", &endpoint)
+        .env("AWS_ENDPOINT_URL_ROUTE_53", "")
+        .env("AWS_ENDPOINT_URL_STS", "")
+        .env("ROADWORKS_CONFIG", "");
+    run(&mut command).exits(0);
+    let mut command = site.command(&["status", "--json"]);
+    command.env("AWS_ENDPOINT_URL", "").env("AWS_ENDPOINT_URL_ROUTE_53", &endpoint);
+    run(&mut command).exits(0);
+}
+
+#[test]
+fn keys_that_no_header_can_carry_are_a_matter_of_credentials() {
+    let (_server, site) = started();
+    for (name, value) in [("AWS_ACCESS_KEY_ID", "AKIA\nX"), ("AWS_SESSION_TOKEN", "hush-hush\nX")] {
+        let mut command = site.command(&["status", "--json"]);
+        command.env(name, value);
+        let ran = run(&mut command);
+        assert!(!ran.stderr.contains("hush-hush"), "{ran:#?}");
+        refused(ran, 4);
+    }
+}
+
+#[test]
+fn a_name_that_no_zone_can_hold_is_refused_while_planning() {
+    let (_server, site) = started();
+    for name in ["a".repeat(70_000), "a.".repeat(600), "a..b".to_owned(), "x".repeat(64)] {
+        let tfvars = format!("url = \"{name}\"\nroute53_zone_id = \"{}\"\n", site.zone_id);
+        site.write("terraform.tfvars", &tfvars);
+        let error = refused(site.run(&["plan", "detour", "--json"]), 1);
+        assert_eq!(error["code"], "bad-terraform", "{error:#}");
+    }
+}
+
+#[test]
+fn an_expression_with_a_hundred_thousand_splats_does_not_end_the_stack() {
+    let (_server, site) = started();
+    let splats = format!("locals {{\n  y = [1]\n  x = local.y{}\n}}\n", "[*]".repeat(100_000));
+    site.write("splats.tf", &splats);
+    let main = site.read("main.tf").unwrap().replace("= var.url", "= local.x");
+    site.write("main.tf", &main);
+    refused(site.run(&["plan", "detour", "--json"]), 1);
+}
+
+#[test]
+fn a_password_in_the_endpoint_is_in_no_error() {
+    let site = Site::unreachable();
+    let mut command = site.command(&["status", "--json"]);
+    command.env("AWS_ENDPOINT_URL", "http://ana:hush-hush@127.0.0.1:1");
+    let ran = run(&mut command);
+    assert!(!ran.stderr.contains("hush-hush"), "{ran:#?}");
+    assert!(ran.stderr.contains("127.0.0.1:1"), "{ran:#?}");
+}
+
+#[test]
+fn a_reason_cannot_forge_a_line_of_the_log() {
+    let (_server, site) = started();
+    let reason = "new database\nop-00000000  forged\u{1b}[2J";
+    site.run(&["detour", "--yes", "--reason", reason]).exits(0);
+    for verb in ["log", "status"] {
+        let said = site.run(&[verb]).exits(0);
+        assert!(!said.stdout.lines().any(|line| line.starts_with("op-")), "{said:#?}");
+        assert!(said.stdout.contains("forged"), "{said:#?}");
+    }
+    let log = site.run(&["log", "--json"]).exits(0).json();
+    assert_eq!(log["entries"][0]["reason"], reason);
+}
+
+#[test]
+fn a_mistake_in_usage_says_what_is_missing_in_json_too() {
+    let site = Site::unreachable();
+    let error = refused(site.run(&["detour", "--override", "x", "--json"]), 1);
+    assert!(error["message"].as_str().unwrap().contains("--reason"), "{error:#}");
+}
+
+#[test]
+fn a_variables_file_that_is_a_link_is_refused_before_anything_moves() {
+    let (server, site) = started();
+    site.write("shared.json", "{\"size\": 3}");
+    let link = site.folder().join("roadworks.auto.tfvars.json");
+    std::os::unix::fs::symlink("shared.json", &link).unwrap();
+    server.forget();
+    let error = refused(site.run(&DETOUR), 1);
+    assert_eq!(error["code"], "variable-file", "{error:#}");
+    assert!(server.batches().is_empty());
+    assert!(link.is_symlink());
+    assert_eq!(site.leads_to(), LIVE);
+}
+
+#[test]
+fn a_variable_of_this_shell_alone_does_not_count_as_told() {
+    let (_server, site) = started();
+    let mut command = site.command(&DETOUR);
+    command.env("TF_VAR_maintenance_mode", "true");
+    run(&mut command).exits(0);
+    site.is_in_maintenance();
+    site.run(&["open", "--yes"]).exits(0);
+    site.is_open();
+}
+
+#[test]
+fn a_configuration_that_is_a_link_to_nowhere_is_not_passed_over() {
+    let (_server, site) = started();
+    std::os::unix::fs::symlink("/nowhere", site.folder().join("roadworks.hcl")).unwrap();
+    let error = refused(site.run(&["status", "--json"]), 1);
+    assert!(error["message"].to_string().contains("roadworks.hcl"), "{error:#}");
 }

@@ -45,7 +45,7 @@ pub enum Error {
         message: String,
     },
     /// Nothing was sent: no connection could be made.
-    #[error("cannot reach {endpoint}: {reason}")]
+    #[error("cannot reach {}: {reason}", without_passwords(endpoint))]
     Unreachable {
         /// Where we wanted to go.
         endpoint: String,
@@ -330,9 +330,10 @@ pub(super) fn told(error: &(dyn StdError + 'static)) -> String {
 /// Cuts long text, and takes out what looks like a key: AWS quotes access key ids, a credential
 /// process may print anything.
 fn redacted(text: &str) -> String {
-    let mut out = String::new();
-    let mut run = String::new();
-    for symbol in text.chars().take(600).map(|c| if c.is_control() { ' ' } else { c }) {
+    let (mut out, mut run) = (String::new(), String::new());
+    for symbol in
+        without_passwords(text).chars().take(600).map(|c| if c.is_control() { ' ' } else { c })
+    {
         if symbol.is_ascii_alphanumeric() || matches!(symbol, '+' | '/' | '=') {
             run.push(symbol);
         } else {
@@ -343,6 +344,19 @@ fn redacted(text: &str) -> String {
     }
     out.push_str(unless_key(&run));
     out
+}
+
+/// An address may carry a name and a password before its host.
+fn without_passwords(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.extend([before, "://"]);
+        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'`".contains(c));
+        let place = after.get(..end.unwrap_or(after.len())).unwrap_or(after);
+        rest = place.rfind('@').and_then(|at| after.get(at + 1..)).unwrap_or(after);
+    }
+    out + rest
 }
 
 /// Access key ids have 20 characters, secrets 40, tokens hundreds; all mix capitals and digits.
@@ -364,6 +378,14 @@ mod tests {
         assert_eq!(
             redacted(text),
             "key (hidden) secret (hidden) of arn:aws:iam::123456789012:role/OrganizationAccountAccessRole"
+        );
+    }
+
+    #[test]
+    fn an_address_is_told_without_its_password() {
+        assert_eq!(
+            redacted("no http://ana:hush@host:1/a@b and `https://x@y`, a://b"),
+            "no http://host:1/a@b and `https://y`, a://b"
         );
     }
 

@@ -3,6 +3,7 @@
 //! Never prints a key, never changes anything: the calls that do belong to the levers.
 
 mod error;
+mod given;
 #[cfg(test)]
 mod loopback;
 mod pace;

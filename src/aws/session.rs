@@ -26,6 +26,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::service_config::ServiceConfigKey;
 
 use super::error::{Asked, Error};
+use super::given::put_right;
 use super::pace::Pace;
 
 /// Route 53 is global and lives here; a region in the environment or the profile wins.
@@ -229,13 +230,14 @@ async fn base(settings: &Settings, keys: Option<&Keys>) -> SdkConfig {
         .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(WHOLE)
         .build();
-    loader
+    let config = loader
         .region(region)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard())
         .identity_cache(identity_cache())
         .load()
-        .await
+        .await;
+    put_right(config)
 }
 
 /// Not by the default chain, which would ask the EC2 metadata service: a second of waiting anywhere else.

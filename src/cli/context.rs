@@ -99,7 +99,9 @@ impl Context {
     /// The configuration.
     pub(super) fn config(&self) -> Result<Config, Error> {
         let named = self.common.config.clone();
-        let path = named.or_else(|| std::env::var_os("ROADWORKS_CONFIG").map(PathBuf::from));
+        let of_environment =
+            || std::env::var_os("ROADWORKS_CONFIG").filter(|path| !path.is_empty());
+        let path = named.or_else(|| of_environment().map(PathBuf::from));
         let path = path.unwrap_or_else(|| PathBuf::from("."));
         Ok(config::load(&path, &|name| std::env::var(name).ok())?)
     }
@@ -317,12 +319,13 @@ fn variable_lever(
     resolved: &Resolved,
     switch: Option<&Switch>,
 ) -> Option<Box<dyn Lever>> {
-    let Variable { name, without, spelling, overruled_by, workspaces, .. } =
+    let Variable { name, without, audience, spelling, overruled_by, workspaces, .. } =
         resolved.variable.as_ref()?;
     match way {
         VariableWay::None => None,
         VariableWay::Tfvars { chosen } => {
             let lever = VariableFile::new(resolved.folder.as_deref()?, name, *without)
+                .heard_by(*audience)
                 .spelled(*spelling)
                 .overruled_by(overruled_by.clone());
             let others = if *chosen { Vec::new() } else { workspaces.clone() };

@@ -80,6 +80,12 @@ pub(super) enum Error {
     /// Ctrl-C.
     #[error("interrupted: the switch stays as asked, and may be half way")]
     Interrupted,
+    /// A mistake of ours, or of a library.
+    #[error("this is a mistake in Roadworks ({place}); what was under way was cut short")]
+    Bug {
+        /// Where in the source. Not what was found there: that may be a secret.
+        place: String,
+    },
     /// Nobody reads what we print.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -107,6 +113,10 @@ impl Error {
             }
             Error::Interrupted => Some(
                 "run the same command again to finish it, or `roadworks open` to go back"
+                    .to_owned(),
+            ),
+            Error::Bug { .. } => Some(
+                "run `roadworks status` to see how things stand, and report the place in brackets"
                     .to_owned(),
             ),
             Error::Output(_) => None,

@@ -13,6 +13,8 @@ mod report;
 mod status;
 
 use std::ffi::OsString;
+use std::panic;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -42,10 +44,27 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return report.failure(&Error::Output(error)),
     };
-    match runtime.block_on(verb(&context, &args.verb)) {
+    match caught(|| runtime.block_on(verb(&context, &args.verb))) {
         Ok(code) => code,
         Err(error) => report.failure(&error),
     }
+}
+
+/// The last resort: a panic, in our code or in a library, still ends in one error and an exit code that is documented.
+fn caught(work: impl FnOnce() -> Result<u8, Error>) -> Result<u8, Error> {
+    let place = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&place);
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        let at = panicked.location().map(ToString::to_string);
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = at.unwrap_or_default();
+    }));
+    let done = panic::catch_unwind(panic::AssertUnwindSafe(work));
+    panic::set_hook(before);
+    done.unwrap_or_else(|_| {
+        let place = place.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Err(Error::Bug { place })
+    })
 }
 
 async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
@@ -75,9 +94,25 @@ fn not_understood(error: &clap::Error, words: &[OsString]) -> u8 {
         return u8::from(!answer);
     }
     let text = error.to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    // The first paragraph: the mistake, and what it is about where that stands on lines of its own.
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let message = lines.collect::<Vec<_>>().join(" ");
     Report::new(Form::Json).failure(&Error::Usage {
-        message: message.to_owned(),
+        message: message.trim_start_matches("error: ").to_owned(),
         hint: "see roadworks --help".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_that_names_its_place_and_nothing_else() {
+        let values: Vec<u8> = Vec::new();
+        let error = caught(|| Ok(*values.first().expect("hush"))).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("src/cli/mod.rs:") && !told.contains("hush"), "{told}");
+        assert_eq!(caught(|| Ok(7)).unwrap(), 7);
+    }
 }

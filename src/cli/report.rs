@@ -95,6 +95,11 @@ fn plain_in_place(text: &str) -> String {
     text.chars().map(|one| if is_active(one) { harmless(one) } else { one.to_string() }).collect()
 }
 
+/// Text of somebody else's that has a line to itself, or a part of one: a line break in it would forge another.
+fn one_line(text: &str) -> String {
+    text.chars().map(|one| if one == '\n' || is_active(one) { '\u{fffd}' } else { one }).collect()
+}
+
 /// JSON with the same characters escaped; JSON's own writer leaves those above 0x7f as they are.
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());

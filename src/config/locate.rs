@@ -57,7 +57,8 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
         return read_file(path, env);
     }
     let file = path.join(FILE_NAME);
-    if file.is_file() {
+    // A link to nowhere too: without its configuration a site would have another store.
+    if fs::symlink_metadata(&file).is_ok() {
         return read_file(&file, env);
     }
     let terraform = fs::read_dir(path).map_err(unreadable)?.filter_map(Result::ok).any(|entry| {

@@ -11,7 +11,7 @@ mod resolve;
 mod site;
 mod unresolved;
 
-pub use crate::terraform::Spelling;
+pub use crate::terraform::{Audience, Spelling};
 pub use error::Error;
 pub use locate::{Config, StoreAt, load};
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};

@@ -13,7 +13,9 @@ use crate::clock;
 use crate::files::read_up_to;
 use crate::terraform::backend::{Backend, BackendError, Lock, Surroundings};
 use crate::terraform::plans::{self, Compared};
-use crate::terraform::{self, Folder, Inputs, Spelling, State, Switchboard, VariableInput};
+use crate::terraform::{
+    self, Audience, Folder, Inputs, Spelling, State, Switchboard, VariableInput,
+};
 
 /// The variables file of a folder speaks to every workspace of it.
 const ALL_WORKSPACES: &str = "whether this folder has other workspaces cannot be seen: the variables file would speak to them too";
@@ -52,6 +54,9 @@ pub struct Variable {
     pub value: bool,
     /// Its value if `roadworks.auto.tfvars.json` did not exist.
     pub without: bool,
+    /// Who hears that value.
+    #[serde(default)]
+    pub audience: Audience,
     /// How Terraform must find it written.
     #[serde(default)]
     pub spelling: Spelling,
@@ -357,6 +362,7 @@ fn of_board(board: Switchboard) -> Resolved {
         name: board.variable,
         value: board.value,
         without: board.value_without_our_file,
+        audience: board.audience,
         spelling: board.spelling,
         overruled_by: board.overruling.map(|origin| origin.to_string()),
         workspaces: Vec::new(),
@@ -383,6 +389,7 @@ fn compared(plans: &Compared, folder: &Folder, inputs: &Inputs) -> Result<Resolv
         name: plans.variable.clone(),
         value: boolean.value,
         without: boolean.value_without_our_file,
+        audience: boolean.audience,
         spelling: boolean.spelling,
         overruled_by: boolean.overruling.map(|origin| origin.to_string()),
         workspaces: Vec::new(),

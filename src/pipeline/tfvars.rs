@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::Spelling;
+use crate::config::{Audience, Spelling};
 use crate::files::{read_up_to, remove, write_whole};
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
 use crate::switch::{Mode, OperationId, Step};
@@ -25,6 +25,8 @@ pub struct VariableFile {
     variable: String,
     /// The boolean's value if this file did not exist.
     without: bool,
+    /// Who hears `without`: the file speaks either way where others do not.
+    audience: Audience,
     /// Whether Terraform is to find a boolean or a text.
     spelling: Spelling,
     /// What contradicts the file all the same, for a person.
@@ -41,10 +43,16 @@ impl VariableFile {
             path: folder.join(FILE_NAME),
             variable: variable.to_owned(),
             without,
+            audience: Audience::Everybody,
             spelling: Spelling::Boolean,
             overruled_by: None,
             workspaces: Vec::new(),
         }
+    }
+
+    /// With who hears the value that there is without the file.
+    pub fn heard_by(self, audience: Audience) -> VariableFile {
+        VariableFile { audience, ..self }
     }
 
     /// With how Terraform must find the value written.
@@ -91,6 +99,10 @@ impl VariableFile {
     }
 
     fn write(&self, step: &Step) -> Result<(), Error> {
+        // Replacing it would leave what it leads to as it was, for all who read that.
+        if self.path.is_symlink() {
+            return Err(self.failed("written", &io::Error::other("it is a symbolic link")));
+        }
         let mut variables = self.read()?;
         let now = variables.get(&self.variable).cloned().unwrap_or(Value::Null);
         if now == step.after {
@@ -123,7 +135,7 @@ impl VariableFile {
     fn written(&self, to: Mode) -> Value {
         let wanted = to == Mode::Detour;
         match self.spelling {
-            _ if wanted == self.without => Value::Null,
+            _ if wanted == self.without && self.audience == Audience::Everybody => Value::Null,
             Spelling::Boolean => json!(wanted),
             Spelling::Text => json!(wanted.to_string()),
         }

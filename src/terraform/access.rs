@@ -11,6 +11,9 @@ use super::fault::Eval;
 use super::scope::{Each, Reach, Scope};
 use super::{Value, instances, module, normal, resources};
 
+/// The longest reference: each splat in it is one step deeper.
+const MOST_OPERATORS: usize = 128;
+
 type Operator = Decorated<TraversalOperator>;
 
 /// A reference being followed: what it starts from, and how many operators the start has used up.
@@ -61,6 +64,9 @@ pub(super) fn name(scope: Scope<'_, '_>, name: &Decorated<Ident>) -> Eval<Value>
 /// A name, or any expression, with operators after it.
 pub(super) fn traversal(scope: Scope<'_, '_>, traversal: &Traversal) -> Eval<Value> {
     let operators = traversal.operators.as_slice();
+    if operators.len() > MOST_OPERATORS {
+        return scope.wrong(span(traversal), "this reference has too many parts");
+    }
     let start = match &traversal.expr {
         Expression::Variable(name) => start(scope, Path { name, operators, whole: traversal })?,
         other => Start { value: Rc::new(evaluate(scope, other)?), used: 0 },

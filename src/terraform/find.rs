@@ -11,7 +11,7 @@ use super::reach::{Node, Reach};
 use super::scope::{Scope, World};
 use super::state::State;
 use super::survey::{self, Surveyed};
-use super::variables::{self, ValueOrigin, Variables};
+use super::variables::{self, Audience, ValueOrigin, Variables};
 use super::{Error, RecordKey, RecordSet, Spelling, Value, candidates};
 use crate::hcl::{Place, nearest};
 
@@ -32,6 +32,8 @@ pub struct Switchboard {
     pub origin: ValueOrigin,
     /// The value that it would have without `roadworks.auto.tfvars.json`.
     pub value_without_our_file: bool,
+    /// Who hears that value.
+    pub audience: Audience,
     /// How Terraform must find it written.
     pub spelling: Spelling,
     /// What would beat `roadworks.auto.tfvars.json`.
@@ -109,10 +111,21 @@ pub struct Boolean {
     pub value: bool,
     /// The value that it would have without `roadworks.auto.tfvars.json`.
     pub value_without_our_file: bool,
+    /// Who hears that value.
+    pub audience: Audience,
     /// How Terraform must find it written.
     pub spelling: Spelling,
     /// What would beat `roadworks.auto.tfvars.json`.
     pub overruling: Option<ValueOrigin>,
+}
+
+/// Whose word counts for a variable's value.
+#[derive(Clone, Copy)]
+enum Heard<'p> {
+    Everybody,
+    AllBut(&'p Path),
+    /// Of the files that Terraform finds by itself, all but one.
+    FilesBut(&'p Path),
 }
 
 /// What the boolean `name` is now, where what it moves is learned elsewhere.
@@ -242,15 +255,16 @@ impl Search<'_> {
     }
 
     fn switchboard(&self, variable: String, moved: Moved) -> Result<Switchboard, Error> {
-        let Boolean { value, value_without_our_file, spelling, overruling } =
+        let Boolean { value, value_without_our_file, audience, spelling, overruling } =
             self.boolean(&variable)?;
-        let (_, origin) = self.value(&variable, None)?;
+        let (_, origin) = self.value(&variable, Heard::Everybody)?;
         let place_of_variable =
             self.folder.root.variables.get(&variable).map(super::shape::Block::place);
         Ok(Switchboard {
             value,
             origin,
             value_without_our_file,
+            audience,
             spelling,
             overruling,
             records: moved.records,
@@ -266,17 +280,27 @@ impl Search<'_> {
 
     fn boolean(&self, name: &str) -> Result<Boolean, Error> {
         let ours = self.inputs.folder.join(OUR_FILE);
-        let (value, _) = self.value(name, None)?;
-        let (value_without_our_file, _) = self.value(name, Some(&ours))?;
+        let (value, _) = self.value(name, Heard::Everybody)?;
+        let (value_without_our_file, _) = self.value(name, Heard::AllBut(&ours))?;
+        // Another shell, and whoever runs Terraform there, hears the folder's files alone.
+        let (elsewhere, _) = self.value(name, Heard::FilesBut(&ours))?;
+        let same = elsewhere == value_without_our_file;
+        let audience = if same { Audience::Everybody } else { Audience::Us };
         let spelling = candidates::spelling(self.folder.root.variables.get(name));
-        Ok(Boolean { value, value_without_our_file, spelling, overruling: self.overruling(name) })
+        let overruling = self.overruling(name);
+        Ok(Boolean { value, value_without_our_file, audience, spelling, overruling })
     }
 
-    /// The variable's value, as if `without` did not exist.
-    fn value(&self, name: &str, without: Option<&Path>) -> Result<(bool, ValueOrigin), Error> {
+    /// The variable's value, for whoever hears no more than `heard`.
+    fn value(&self, name: &str, heard: Heard<'_>) -> Result<(bool, ValueOrigin), Error> {
         let mut variables = Variables::collect(self.folder, self.inputs)?;
-        if let Some(path) = without {
-            variables.forget(path);
+        match heard {
+            Heard::Everybody => {}
+            Heard::AllBut(path) => variables.forget(path),
+            Heard::FilesBut(path) => {
+                variables.forget(path);
+                variables.forget_all_but_files(name);
+            }
         }
         let given = variables.given(name).last().map(|assignment| assignment.origin.clone());
         let declared = self.folder.root.variables.get(name);

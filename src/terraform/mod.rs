@@ -52,4 +52,4 @@ pub use record::{RecordKey, RecordSet, Routing, Target};
 pub use shape::{Attribute, Block, Body};
 pub use state::{LARGEST_STATE, State};
 pub use value::{Unknown, Value};
-pub use variables::ValueOrigin;
+pub use variables::{Audience, ValueOrigin};

@@ -13,6 +13,25 @@ pub(super) fn record_name(written: &str, zone: Option<&str>) -> String {
     escaped(&whole)
 }
 
+/// What Route 53 would refuse in a record's name (Route 53 developer guide, "DNS domain name format").
+pub(super) fn mistake(name: &str) -> Option<&'static str> {
+    const LONGEST_NAME: usize = 255;
+    const LONGEST_LABEL: usize = 63;
+    // An escape stands for one byte and takes four.
+    let bytes = |text: &str| text.len() - 3 * text.matches('\\').count();
+    if name.is_empty() {
+        Some("is empty, and the name of its zone is not known")
+    } else if bytes(name) > LONGEST_NAME {
+        Some("is longer than 255 bytes")
+    } else if name.split('.').any(str::is_empty) {
+        Some("has two dots in a row")
+    } else if name.split('.').any(|label| bytes(label) > LONGEST_LABEL) {
+        Some("has a part of more than 63 bytes")
+    } else {
+        None
+    }
+}
+
 /// An alias target's name: lower case, without trailing dot, special characters escaped.
 pub(super) fn target_name(written: &str) -> String {
     let name = written.to_lowercase();
@@ -70,6 +89,16 @@ mod tests {
         assert_eq!(record_name("www.example.com.", Some("example.com")), "www.example.com");
         assert_eq!(record_name("", Some("example.com")), "example.com");
         assert_eq!(record_name("www", None), "www");
+    }
+
+    #[test]
+    fn a_name_that_dns_cannot_hold_is_a_mistake() {
+        for good in ["a.example.com", r"\052.example.com", &"a".repeat(63), &r"\303".repeat(63)] {
+            assert_eq!(mistake(good), None, "{good}");
+        }
+        for bad in ["", "a..b", &"a".repeat(64), &"a.".repeat(200)] {
+            assert!(mistake(bad).is_some(), "{bad}");
+        }
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::hcl::Diagnostic;
 /// The zone of every `CloudFront` distribution.
 const CLOUDFRONT: &str = "Z2FDTNDATAQYW2";
 
+/// AWS's own have 32 characters at most.
+const LONGEST_ID: usize = 64;
+
 /// What decides a record.
 const WANTED: [&str; 15] = [
     "zone_id",
@@ -70,6 +73,12 @@ impl Record<'_, '_, '_> {
         };
         let zone = state.zone_name(&zone_id).map(str::to_owned);
         let name = names::record_name(&written, zone.as_deref());
+        if let Some(mistake) = names::mistake(&name) {
+            return Err(self.wrong(&format!("the record's name {mistake}")));
+        }
+        if !(1..=LONGEST_ID).contains(&zone_id.len()) {
+            return Err(self.wrong("`zone_id` is not the id of a hosted zone"));
+        }
         let set_identifier = self.optional(self.contents, "set_identifier")?;
         Ok((RecordKey { zone_id, name, kind, set_identifier }, zone))
     }

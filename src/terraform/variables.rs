@@ -50,6 +50,17 @@ impl std::fmt::Display for ValueOrigin {
     }
 }
 
+/// Who hears a variable's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// Whoever runs Terraform in the folder.
+    #[default]
+    Everybody,
+    /// This shell or this command line alone: the folder's files say otherwise.
+    Us,
+}
+
 /// A value that somebody gives to a variable of the root module.
 #[derive(Debug)]
 pub(super) struct Assignment {
@@ -132,6 +143,13 @@ impl Variables {
     pub(super) fn forget(&mut self, path: &Path) {
         for given in self.assigned.values_mut() {
             given.retain(|one| !matches!(&one.origin, ValueOrigin::File(file) if file == path));
+        }
+    }
+
+    /// Forgets what the environment and the command line say of a variable.
+    pub(super) fn forget_all_but_files(&mut self, name: &str) {
+        if let Some(given) = self.assigned.get_mut(name) {
+            given.retain(|one| matches!(one.origin, ValueOrigin::File(_)));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Errors: their exit codes, their words for programs, their sentences for people.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -54,7 +55,8 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::File { .. }
         | Error::NotAPlan { .. }
         | Error::Unwell { .. }
-        | Error::Output(_) => ERROR,
+        | Error::Output(_)
+        | Error::Bug { .. } => ERROR,
     }
 }
 
@@ -100,6 +102,7 @@ fn code(error: &Error) -> &'static str {
         Error::Unwell { .. } => "unwell",
         Error::Interrupted => "interrupted",
         Error::Output(_) => "output",
+        Error::Bug { .. } => "bug",
     }
 }
 
@@ -152,7 +155,10 @@ pub(super) fn error_words(error: &Error) -> String {
             message: plain(&mistake.message),
             hint: mistake.hint.as_deref().map(plain),
             text: mistake.text.as_deref().map(|text| plain_in_place(text).into()),
-            place: mistake.place.clone(),
+            place: mistake.place.clone().map(|place| {
+                let file = plain(&place.file.display().to_string());
+                Place { file: Arc::new(file.into()), ..place }
+            }),
         };
         let rendered: Vec<_> =
             mistakes.iter().map(|mistake| harmless(mistake).render(colour)).collect();

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::doctor::{Finding, Outcome};
+use super::one_line;
 use crate::agent::{Sight, Site};
 use crate::audit::Entry;
 use crate::store::Store;
@@ -29,7 +30,7 @@ pub(in crate::cli) fn warnings_words(warnings: &[String]) -> String {
 }
 
 fn warning_lines(warnings: &[String]) -> impl Iterator<Item = String> {
-    warnings.iter().map(|warning| format!("warning: {warning}"))
+    warnings.iter().map(|warning| format!("warning: {}", one_line(warning)))
 }
 
 fn step_words(step: &Step) -> String {
@@ -38,10 +39,13 @@ fn step_words(step: &Step) -> String {
         (_, Value::Null) => '-',
         _ => '~',
     };
-    let mut lines = vec![format!("  {sign} {:<9}{:<9} {}", step.lever, step.kind, step.target)];
+    let mut lines =
+        vec![format!("  {sign} {:<9}{:<9} {}", step.lever, step.kind, one_line(&step.target))];
     let values = [('-', &step.before), ('+', &step.after)].into_iter();
     let values = values.filter(|(_, value)| !value.is_null());
-    lines.extend(values.map(|(sign, value)| format!("      {sign} {}", value_words(value))));
+    lines.extend(
+        values.map(|(sign, value)| format!("      {sign} {}", one_line(&value_words(value)))),
+    );
     lines.join("\n")
 }
 
@@ -82,7 +86,7 @@ pub(in crate::cli) fn status_words<S: Store>(
     let mut lines = vec![format!("{title}{}", asked.unwrap_or_default())];
     for (lever, seen) in site.levers.iter().zip(&sight.levers) {
         let (name, kind, position) = (lever.name(), lever.kind(), seen.position.to_string());
-        lines.push(format!("  {name:<9}{kind:<9} {position:<12} {}", seen.detail));
+        lines.push(format!("  {name:<9}{kind:<9} {position:<12} {}", one_line(&seen.detail)));
     }
     if mode != desired {
         lines.push(format!(
@@ -110,8 +114,9 @@ pub(in crate::cli) fn verb(mode: Mode) -> &'static str {
 
 fn switch_words(switch: &Switch, now: Timestamp) -> String {
     let phase = switch.seen(now).word();
-    let asked = format!("asked for {} at {} by {}", switch.mode, switch.since, switch.by);
-    let reason = switch.reason.as_ref().map(|reason| format!("  \"{reason}\""));
+    let asked =
+        format!("asked for {} at {} by {}", switch.mode, switch.since, one_line(&switch.by));
+    let reason = switch.reason.as_ref().map(|reason| format!("  \"{}\"", one_line(reason)));
     let settles = switch.settles_at().filter(|_| switch.seen(now) == Seen::Moved);
     let settles = settles
         .map(|at| format!("\n  settled at {at}, when every correct client has the new answer"));
@@ -149,12 +154,14 @@ fn entry_words(entry: &Entry) -> String {
     let event = event.as_str().unwrap_or_default();
     let more = [&entry.reason, &entry.detail].into_iter().flatten();
     let more: String = more.flat_map(|words| ["  ", words]).collect();
-    format!("{at}  {operation}  {event:<16} {from} -> {to}  {by}{more}")
+    one_line(&format!("{at}  {operation}  {event:<16} {from} -> {to}  {by}{more}"))
 }
 
 /// Commands to paste, each side under its own comment.
 pub(in crate::cli) fn commands_words(plan: &Plan, make: &[String], undo: &[String]) -> String {
     let Plan { site, from, to, .. } = plan;
+    // A comment that ended in the middle of a name would go on as a command.
+    let site = one_line(site);
     if make.is_empty() {
         return format!("# {site}: no changes, it is {to} already");
     }
