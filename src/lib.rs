@@ -9,6 +9,8 @@ pub mod clock;
 pub mod files;
 pub mod hcl;
 pub mod lever;
+pub mod net;
+pub mod tasks;
 
 #[cfg(feature = "aws")]
 pub mod cli;
@@ -21,6 +23,9 @@ pub mod switch;
 pub mod store;
 
 pub mod agent;
+
+pub mod gateway;
+pub mod page;
 
 #[cfg(feature = "aws")]
 pub mod dns;

@@ -4,17 +4,28 @@
 
 mod dns;
 mod error;
+mod gateway;
 mod locate;
+mod page;
 mod read;
 mod records;
 mod resolve;
+mod secret;
+mod serve;
 mod site;
 mod unresolved;
 
 pub use crate::terraform::{Audience, Spelling};
 pub use error::Error;
+pub use gateway::{
+    AllowConfig, BypassConfig, DrainConfig, DrainThen, GatewayConfig, HealthConfig, HoldConfig,
+    PathPattern, ReadOnlyConfig, TlsConfig, Upgrades, UpstreamProtocol, UpstreamUrl,
+};
 pub use locate::{Config, StoreAt, load};
+pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
 pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
+pub use secret::Secret;
+pub use serve::{Admin, Limits, ServeConfig};
 pub use site::{Account, DnsSource, SiteConfig, VariableWay};
 pub use unresolved::Unresolved;

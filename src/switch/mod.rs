@@ -4,15 +4,18 @@
 
 mod mode;
 mod plan;
+mod posture;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use mode::{Mode, UnknownMode};
 pub use plan::{Plan, Step};
+pub use posture::Posture;
 
 /// The newest format of the stored switch that this program reads and writes.
 pub const FORMAT: u32 = 1;
@@ -73,6 +76,16 @@ impl Seen {
     }
 }
 
+/// What happens when an operation's time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnEnd {
+    /// The site opens, if there is at least one check and all pass.
+    Reopen,
+    /// It stays as it is, overdue, and tells.
+    Stay,
+}
+
 /// The switch of one site, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
@@ -91,9 +104,16 @@ pub struct Switch {
     pub since: Timestamp,
     /// When the operation is to end, if it has an end.
     pub until: Option<Timestamp>,
-    /// What happens then: `reopen` or `stay`; kept for who can keep an end.
+    /// What happens then; `None` means to reopen.
     #[serde(default)]
-    pub on_end: Option<String>,
+    pub on_end: Option<OnEnd>,
+    /// What gateways give while the levers behind them still move, where it is not yet `mode`: opening goes from the
+    /// inside out, so visitors come last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Mode>,
+    /// Seconds that requests may wait in hold, where the operation says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
     /// Who asked: an AWS caller identity, else `user@host`.
     pub by: String,
     /// Why, in the asker's words.
@@ -137,6 +157,8 @@ impl Switch {
                 since: now,
                 until: None,
                 on_end: None,
+                gateway: None,
+                patience: None,
                 by: ask.by,
                 reason: ask.reason,
                 before: ask.before,
@@ -169,6 +191,17 @@ impl Switch {
                 phase: Phase::Moved { moved_at: now, settles_after: 0 },
                 ..self.clone()
             },
+        }
+    }
+
+    /// What gateways are to give.
+    pub fn posture(&self) -> Posture {
+        Posture {
+            mode: self.gateway.unwrap_or(self.mode),
+            operation: Some(self.operation.clone()),
+            since: self.since,
+            until: self.until,
+            patience: self.patience.map(|seconds| Duration::from_secs(u64::from(seconds))),
         }
     }
 

@@ -1,0 +1,60 @@
+//! What a gateway tells of one site: for its heartbeat, its metrics and whoever waits for a drain.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::switch::{Mode, OperationId};
+
+/// One site at one gateway, seen at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// What it gives visitors; `None` where it knows nothing and answers 503.
+    pub mode: Option<Mode>,
+    /// Whose move it follows.
+    pub operation: Option<OperationId>,
+    /// Whether requests of the mode before still run.
+    pub drain: Drain,
+    /// Patience is over, and requests get 503 though the mode is hold.
+    pub hold_spent: bool,
+    /// Requests that wait.
+    pub waiting: u64,
+    /// Requests at the upstream that this mode would not have let in.
+    pub in_flight: u64,
+    /// Requests at the upstream that this mode lets in, by what let them: `read`, `bypass`, `allow webhooks`.
+    pub exempt: Vec<(String, u64)>,
+    /// Upgraded connections.
+    pub upgraded: u64,
+    /// Requests that were cut at the drain's deadline.
+    pub cut: u64,
+    /// When a request was refused last.
+    pub last_refused: Option<Timestamp>,
+    /// Its upstreams.
+    pub upstreams: Vec<UpstreamReport>,
+}
+
+/// Whether requests run that the mode of now would not have let in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drain {
+    /// Some do.
+    #[default]
+    Draining,
+    /// None does.
+    Drained,
+    /// Some still did at the drain's deadline, and `then` is `abort`: whoever asked has to take it back.
+    Expired,
+}
+
+/// One upstream, as one gateway sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamReport {
+    /// As configured.
+    pub url: String,
+    /// Whether requests go there.
+    pub healthy: bool,
+    /// Requests that are there now.
+    pub in_flight: u64,
+    /// What was wrong last.
+    pub last_error: Option<String>,
+}

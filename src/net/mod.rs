@@ -1,0 +1,1 @@
+//! Sockets and TLS, for whoever listens or calls. Knows nothing of sites.

@@ -1,0 +1,35 @@
+//! What a gateway is to give visitors: the part of the switch that concerns it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Mode, OperationId};
+
+/// What a gateway is to give visitors. Knowing none at all is another thing: then it answers 503, its health path too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posture {
+    /// What visitors get.
+    pub mode: Mode,
+    /// Whose move this is, to confirm it by; `None` where the switch was never thrown.
+    pub operation: Option<OperationId>,
+    /// When it was asked for: patience counts from here.
+    pub since: Timestamp,
+    /// When it is to end, as far as anybody said. It never opens anything.
+    pub until: Option<Timestamp>,
+    /// How long requests may wait in hold, where the operation says so; else the configuration does.
+    pub patience: Option<Duration>,
+}
+
+impl Posture {
+    /// Of a switch that was never thrown, known at `now`.
+    pub fn never_asked(now: Timestamp) -> Posture {
+        Posture { mode: Mode::Open, operation: None, since: now, until: None, patience: None }
+    }
+
+    /// Whether the operation should have ended by `now`, and has not.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.mode != Mode::Open && self.until.is_some_and(|until| until <= now)
+    }
+}
