@@ -1,0 +1,25 @@
+//! What a gateway is told once, and again at a reload: its sites, and how it runs on its machine.
+
+use crate::config::{GatewayConfig, PageConfig, ServeConfig};
+
+/// All that a gateway needs to know beforehand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Its sites, each with a gateway.
+    pub sites: Vec<SiteSettings>,
+    /// How the process runs.
+    pub serve: ServeConfig,
+}
+
+/// One site.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SiteSettings {
+    /// Its name.
+    pub name: String,
+    /// Its hosts, in lower case, some of them `*.example.com`. None means every Host.
+    pub hosts: Vec<String>,
+    /// What stands in front of its app.
+    pub gateway: GatewayConfig,
+    /// What its visitors read.
+    pub page: PageConfig,
+}
