@@ -1,0 +1,472 @@
+//! A connection that somebody watches: who hung up, who is late, who is slow. One look at all of them four times a
+//! second instead of a timer for each.
+//!
+//! HTTP libraries do not notice a hang-up while bytes of the client are unread; the socket does. Reading and writing cost
+//! the same system calls as tokio's own stream.
+
+use std::fmt;
+use std::future::Future as _;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// How often all connections are looked at.
+pub const LOOK: Duration = Duration::from_millis(250);
+/// For so long anybody may be slower than the rate.
+const GRACE: Duration = Duration::from_secs(10);
+/// Nobody saves up more than this by having been fast.
+const SAVED: Duration = Duration::from_secs(30);
+
+/// What whoever drives a connection is told to do. A later one outranks an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Order {
+    /// Finish what runs, take no more.
+    Quit = 1,
+    /// Nothing came for too long: close.
+    Idle,
+    /// The head did not come in time: 408, close.
+    Late,
+    /// The body comes, or the answer is taken, too slowly: close.
+    Slow,
+    /// The client hung up: drop everything.
+    Gone,
+}
+
+impl Order {
+    fn of(number: u8) -> Option<Order> {
+        [Order::Quit, Order::Idle, Order::Late, Order::Slow, Order::Gone]
+            .into_iter()
+            .find(|order| *order as u8 == number)
+    }
+}
+
+/// How long, and how slow, is too much.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a head, from its first byte.
+    pub head: Duration,
+    /// Between requests.
+    pub idle: Duration,
+    /// Bytes a second, of a body that somebody waits for and of an answer that waits for the client.
+    pub rate: u64,
+}
+
+/// Who watches the connections of one core.
+#[derive(Debug, Default)]
+pub struct Lookout {
+    /// How many looks there were: the clock of all times here.
+    looks: AtomicU32,
+    wires: Mutex<Places>,
+    open: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    wires: Vec<Option<Arc<Wire>>>,
+    free: Vec<usize>,
+}
+
+/// A connection's socket and what is known of it.
+pub struct Wire {
+    tcp: TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+    lookout: Arc<Lookout>,
+    told: Notify,
+    order: AtomicU8,
+    /// Requests that are being answered.
+    busy: AtomicU32,
+    /// Whether it is frames (HTTP/2), which come between requests too.
+    frames: AtomicBool,
+    /// The look at which the first byte after the last answer came, plus one; 0 for none.
+    head_since: AtomicU32,
+    /// The look at which it last became idle.
+    idle_since: AtomicU32,
+    /// Bodies that somebody waits for.
+    wanted: AtomicU32,
+    taken: AtomicU64,
+    /// Whether the client does not take what we wrote.
+    full: AtomicBool,
+    given: AtomicU64,
+    /// Milliseconds that the client may still be slow, reading and writing.
+    credit: (AtomicI64, AtomicI64),
+}
+
+impl Lookout {
+    /// Takes a connection in. It is watched until the returned [`Watched`] is dropped.
+    pub fn watch(self: &Arc<Lookout>, tcp: TcpStream, peer: SocketAddr) -> io::Result<Watched> {
+        let local = tcp.local_addr()?;
+        self.open.fetch_add(1, Relaxed);
+        let wire = Arc::new(Wire {
+            tcp,
+            peer,
+            local,
+            lookout: Arc::clone(self),
+            told: Notify::new(),
+            order: AtomicU8::new(0),
+            busy: AtomicU32::new(0),
+            frames: AtomicBool::new(false),
+            head_since: AtomicU32::new(0),
+            idle_since: AtomicU32::new(self.looks.load(Relaxed)),
+            wanted: AtomicU32::new(0),
+            taken: AtomicU64::new(0),
+            full: AtomicBool::new(false),
+            given: AtomicU64::new(0),
+            credit: (AtomicI64::new(millis(GRACE)), AtomicI64::new(millis(GRACE))),
+        });
+        let place = self.places(|places| places.put(&wire));
+        Ok(Watched { wire, place })
+    }
+
+    /// Sockets that are open, upgraded ones too.
+    pub fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
+    /// Looks at all of them once. To be called each [`LOOK`].
+    pub fn look(&self, patience: &Patience) {
+        let now = self.looks.fetch_add(1, Relaxed).wrapping_add(1);
+        self.places(|places| {
+            for wire in places.wires.iter().flatten() {
+                if let Some(order) = wire.due(now, patience) {
+                    wire.tell(order);
+                }
+            }
+        });
+    }
+
+    /// Tells all of them.
+    pub fn tell_all(&self, order: Order) {
+        self.places(|places| places.wires.iter().flatten().for_each(|wire| wire.tell(order)));
+    }
+
+    fn places<T>(&self, work: impl FnOnce(&mut Places) -> T) -> T {
+        work(&mut self.wires.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Places {
+    fn put(&mut self, wire: &Arc<Wire>) -> usize {
+        let wire = Some(Arc::clone(wire));
+        if let Some(place) = self.free.pop()
+            && let Some(slot) = self.wires.get_mut(place)
+        {
+            *slot = wire;
+            return place;
+        }
+        self.wires.push(wire);
+        self.wires.len() - 1
+    }
+
+    fn take(&mut self, place: usize) {
+        if let Some(slot) = self.wires.get_mut(place)
+            && slot.take().is_some()
+        {
+            self.free.push(place);
+        }
+    }
+}
+
+/// A connection while it is watched.
+#[derive(Debug)]
+pub struct Watched {
+    wire: Arc<Wire>,
+    place: usize,
+}
+
+impl Watched {
+    /// The connection.
+    pub fn wire(&self) -> &Arc<Wire> {
+        &self.wire
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.wire.lookout.places(|places| places.take(self.place));
+    }
+}
+
+impl Wire {
+    /// Who is at the other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Which of our addresses they reached.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Tells whoever drives it.
+    pub fn tell(&self, order: Order) {
+        if self.order.fetch_max(order as u8, Relaxed) < order as u8 {
+            self.told.notify_one();
+        }
+    }
+
+    /// The next thing that it was told. Cancel safe.
+    pub async fn told(&self) -> Order {
+        loop {
+            self.told.notified().await;
+            if let Some(order) = Order::of(self.order.load(Relaxed)) {
+                return order;
+            }
+        }
+    }
+
+    /// From now on it is frames: bytes between requests begin no head.
+    pub fn is_frames(&self) {
+        self.frames.store(true, Relaxed);
+    }
+
+    /// Whether the client has closed its side. Bytes of it may still be unread.
+    pub fn hung_up(&self) -> bool {
+        let ready = pin!(self.tcp.ready(Interest::READABLE));
+        match ready.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
+    }
+
+    /// Writes a last word past whoever drives it, where nothing else is being written. What does not fit is lost.
+    pub fn last_word(&self, words: &[u8]) {
+        #[expect(clippy::let_underscore_must_use, reason = "a client that is late may be gone")]
+        let _ = self.tcp.try_write(words);
+    }
+
+    /// Reads what is still coming and throws it away, so that our last answer is not lost to a reset. Ends when the
+    /// client closes, or after `limit` bytes. Cancel safe.
+    pub async fn linger(&self, limit: usize) {
+        #[expect(clippy::let_underscore_must_use, reason = "closed already: nothing to linger for")]
+        let _ = SockRef::from(&self.tcp).shutdown(Shutdown::Write);
+        let (mut left, mut waste) = (limit, [0; 4096]);
+        while left > 0 && self.tcp.readable().await.is_ok() {
+            match self.tcp.try_read(&mut waste) {
+                Ok(0) => return,
+                Ok(read) => left = left.saturating_sub(read),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// What should be done about it at the look `now`.
+    fn due(&self, now: u32, patience: &Patience) -> Option<Order> {
+        let (reading, writing) = (&self.credit.0, &self.credit.1);
+        let taken = self.taken.swap(0, Relaxed);
+        let given = self.given.swap(0, Relaxed);
+        if self.wanted.load(Relaxed) > 0 && spend(reading, taken, patience.rate) {
+            return Some(Order::Slow);
+        }
+        let full = self.full.load(Relaxed);
+        if full && spend(writing, given, patience.rate) {
+            return Some(Order::Slow);
+        }
+        if self.busy.load(Relaxed) > 0 {
+            return self.hung_up().then_some(Order::Gone);
+        }
+        let head = self.head_since.load(Relaxed);
+        if head > 0 && !self.frames.load(Relaxed) {
+            return (since(now, head.wrapping_sub(1)) > patience.head).then_some(Order::Late);
+        }
+        let idle = !full && since(now, self.idle_since.load(Relaxed)) > patience.idle;
+        idle.then_some(Order::Idle)
+    }
+
+    fn read_some(&self) {
+        if self.busy.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
+            self.head_since.store(self.lookout.looks.load(Relaxed).wrapping_add(1).max(1), Relaxed);
+        }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.lookout.open.fetch_sub(1, Relaxed);
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wire({})", self.peer)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn since(now: u32, then: u32) -> Duration {
+    LOOK * now.wrapping_sub(then)
+}
+
+/// Takes the time of one look from the credit and adds what `bytes` are worth; whether nothing is left.
+fn spend(credit: &AtomicI64, bytes: u64, rate: u64) -> bool {
+    let earned = i64::try_from(bytes.saturating_mul(1000) / rate.max(1)).unwrap_or(i64::MAX);
+    let left = credit.load(Relaxed).saturating_add(earned).min(millis(SAVED)) - millis(LOOK);
+    credit.store(left, Relaxed);
+    left < 0
+}
+
+/// A request that is being answered: while it lives its connection is not idle, and a hang-up is looked for.
+#[derive(Debug)]
+pub struct Busy(Arc<Wire>);
+
+impl Busy {
+    /// From now on.
+    pub fn on(wire: &Arc<Wire>) -> Busy {
+        wire.busy.fetch_add(1, Relaxed);
+        wire.head_since.store(0, Relaxed);
+        Busy(Arc::clone(wire))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if self.0.busy.fetch_sub(1, Relaxed) == 1 {
+            self.0.idle_since.store(self.0.lookout.looks.load(Relaxed), Relaxed);
+        }
+    }
+}
+
+/// A body that is read: while somebody waits for it, it has to come at the rate.
+#[derive(Debug)]
+pub struct Wanted {
+    wire: Arc<Wire>,
+    waiting: bool,
+}
+
+impl Wanted {
+    /// Nobody waits yet.
+    pub fn on(wire: &Arc<Wire>) -> Wanted {
+        Wanted { wire: Arc::clone(wire), waiting: false }
+    }
+
+    /// Somebody waits for the client.
+    pub fn waits(&mut self) {
+        if !self.waiting {
+            self.waiting = true;
+            self.wire.wanted.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// So many bytes came, or it ended.
+    pub fn came(&mut self, bytes: usize) {
+        if self.waiting {
+            self.waiting = false;
+            self.wire.wanted.fetch_sub(1, Relaxed);
+        }
+        self.wire.taken.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.came(0);
+    }
+}
+
+/// Reads and writes a [`Wire`].
+#[derive(Debug)]
+pub struct Socket(pub Arc<Wire>);
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let wire = &*self.0;
+        loop {
+            ready!(wire.tcp.poll_read_ready(cx))?;
+            let (room, mut read) = (buf.remaining(), 0);
+            // A read that does not fill the room emptied the socket: told to tokio as "would block", this saves asking again.
+            // It must happen in here, where tokio knows which event is meant.
+            let emptied = wire.tcp.try_io(Interest::READABLE, || {
+                read = wire.tcp.try_read_buf(buf)?;
+                let partly = read > 0 && read < room;
+                if partly { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            match emptied {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                Err(_) if read == 0 => {}
+                _ => {
+                    wire.read_some();
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl Socket {
+    fn write(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let wire = &*self.0;
+        loop {
+            if wire.tcp.poll_write_ready(cx)?.is_pending() {
+                wire.full.store(true, Relaxed);
+                return Poll::Pending;
+            }
+            match write(&wire.tcp) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(written) => {
+                    if wire.full.load(Relaxed) {
+                        wire.full.store(false, Relaxed);
+                    }
+                    wire.given.fetch_add(written as u64, Relaxed);
+                    return Poll::Ready(Ok(written));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.write(cx, |tcp| tcp.try_write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.write(cx, |tcp| tcp.try_write_vectored(pieces))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(SockRef::from(&self.0.tcp).shutdown(Shutdown::Write))
+    }
+}
