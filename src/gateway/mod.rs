@@ -3,8 +3,10 @@
 //! It receives a [`Posture`](crate::switch::Posture) for each site and never reads the store. What it must never do:
 //! let a request pass that it did not count, open because time passed, or answer with a mode that is neither.
 
+pub mod address;
 mod body;
 mod report;
+pub mod rules;
 mod settings;
 
 pub use body::{Body, BodyError, Streamed, Upload};
