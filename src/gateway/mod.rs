@@ -8,7 +8,9 @@ mod body;
 mod report;
 pub mod rules;
 mod settings;
+mod upstream;
 
 pub use body::{Body, BodyError, Streamed, Upload};
 pub use report::{Drain, Report, UpstreamReport};
 pub use settings::{Settings, SiteSettings};
+pub use upstream::{Names, Pool, Upstreams};
