@@ -5,12 +5,29 @@
 
 pub mod address;
 mod body;
+mod door;
+mod drain;
+mod inside;
+mod lane;
+mod pace;
 mod report;
+mod room;
 pub mod rules;
 mod settings;
+mod snapshot;
+mod state;
+mod told;
 mod upstream;
+mod waiting;
 
 pub use body::{Body, BodyError, Streamed, Upload};
+pub use door::{Door, Refused, Verdict};
+pub use inside::{Admitted, Inside, Ticket, Upgraded};
+pub use lane::{Lane, Modes};
+pub use pace::Outcome;
 pub use report::{Drain, Report, UpstreamReport};
 pub use settings::{Settings, SiteSettings};
+pub use snapshot::{Snapshot, Why};
+pub use told::{Cut, Farewell};
 pub use upstream::{Names, Pool, Upstreams};
+pub use waiting::Waiting;

@@ -1,0 +1,348 @@
+//! What a door keeps under its lock, and how it moves: the switch, the room, the pace and the drain, one after the other.
+//! No clock, no waiting, no waking: what is to be done without the lock is written into [`After`].
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::door::Door;
+use super::drain::{Draining, SPREAD};
+use super::inside::Inside;
+use super::lane::{Counter, Lane, Modes};
+use super::pace::{Go, Pace};
+use super::report::Report;
+use super::room::{Place, Room};
+use super::snapshot::{Fate, Snapshot, Why};
+use crate::config::{DrainConfig, DrainThen, HoldConfig, Upgrades};
+use crate::page::Forms;
+use crate::switch::{Mode, Posture};
+
+/// Nobody waits longer, whatever is configured: patience, and then a release.
+const LONGEST: Duration = Duration::from_mins(5);
+/// How often it is noted how many run, to release as many.
+const SAMPLE: Duration = Duration::from_secs(1);
+const SAMPLES: usize = 10;
+
+/// What a door keeps under its lock.
+pub(super) struct State {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) room: Room,
+    pub(super) pace: Pace,
+    hold: HoldConfig,
+    drain: DrainConfig,
+    draining: Draining,
+    cut: u64,
+    /// When the posture was taken, and for how long it had been asked for then.
+    asked: (Instant, Duration),
+    /// When waiting ends: patience in hold, else a release that takes too long.
+    waits_until: Option<Instant>,
+    /// How many ran at once, lately.
+    ran: [u64; SAMPLES],
+    sampled: usize,
+    sample_at: Instant,
+    /// When whoever keeps the time comes next.
+    planned: Instant,
+}
+
+/// What is to be done when the lock is gone.
+pub(super) struct After {
+    pub(super) now: Instant,
+    pub(super) wake: Vec<Waker>,
+    pub(super) told: Vec<Arc<Counter>>,
+    pub(super) nudge: bool,
+    pub(super) changed: bool,
+}
+
+impl After {
+    pub(super) fn at(now: Instant) -> After {
+        After { now, wake: Vec::new(), told: Vec::new(), nudge: false, changed: false }
+    }
+}
+
+/// What is between a look and its verdict.
+pub(super) enum Answer {
+    Pass,
+    Wait(Place),
+    Refuse(Why, Arc<Snapshot>),
+}
+
+impl State {
+    /// Knows nothing, refuses everything.
+    pub(super) fn new(
+        forms: Arc<Forms>,
+        hold: HoldConfig,
+        drain: DrainConfig,
+        now: Instant,
+    ) -> State {
+        let snapshot = Snapshot { posture: None, forms, hold_spent: false, closing: false };
+        State {
+            snapshot: Arc::new(snapshot),
+            room: Room::new(),
+            pace: Pace::new(hold.release_rate),
+            hold,
+            drain,
+            draining: Draining::Done,
+            cut: 0,
+            asked: (now, Duration::ZERO),
+            waits_until: None,
+            ran: [0; SAMPLES],
+            sampled: 0,
+            sample_at: now,
+            planned: now,
+        }
+    }
+
+    /// Takes a posture that was asked for `asked_ago`.
+    pub(super) fn set(
+        &mut self,
+        door: &Door,
+        (posture, forms): (Option<Posture>, Arc<Forms>),
+        asked_ago: Duration,
+        after: &mut After,
+    ) {
+        let before = Arc::clone(&self.snapshot);
+        if before.posture == posture {
+            if !Arc::ptr_eq(&before.forms, &forms) {
+                self.say(door, Snapshot { forms, ..(*before).clone() });
+            }
+            return;
+        }
+        let key = |posture: &Option<Posture>| {
+            posture.as_ref().map(|posture| (posture.mode, posture.operation.clone()))
+        };
+        let moved = key(&before.posture) != key(&posture);
+        self.asked = (after.now, asked_ago);
+        self.say(door, Snapshot { posture, forms, hold_spent: false, closing: before.closing });
+        self.sort(door.inside(), before.mode(), after);
+        if moved {
+            self.draining = Draining::begin(self.snapshot.mode(), &self.drain, after.now);
+            self.cut = 0;
+            self.say_farewell(door.inside(), after);
+        }
+        after.changed = true;
+    }
+
+    pub(super) fn reload(&mut self, door: &Door, config: (HoldConfig, DrainConfig)) {
+        (self.hold, self.drain) = config;
+        self.pace.limit(self.hold.release_rate);
+        if self.snapshot.mode() == Some(Mode::Hold) {
+            self.say(door, Snapshot { hold_spent: false, ..(*self.snapshot).clone() });
+            self.waits_until = Some(self.patience_ends());
+        }
+    }
+
+    pub(super) fn closing(&mut self, door: &Door, after: &mut After) {
+        self.say(door, Snapshot { closing: true, ..(*self.snapshot).clone() });
+        if self.snapshot.mode() == Some(Mode::Hold) {
+            self.refuse_all(Why::Closing, after);
+        }
+    }
+
+    /// What is with a request of these modes, now.
+    pub(super) fn ask(&mut self, modes: Modes) -> Answer {
+        let fate = self.snapshot.fate(modes);
+        let in_line = match fate {
+            Fate::Refused(why) => return Answer::Refuse(why, Arc::clone(&self.snapshot)),
+            Fate::Passes => self.room.waiting() > 0 && !modes.has(Mode::Hold),
+            Fate::Waits => true,
+        };
+        match in_line {
+            false => Answer::Pass,
+            true if self.room.waiting() < self.hold.places => Answer::Wait(self.room.enter(modes)),
+            true => Answer::Refuse(Why::Crowded, Arc::clone(&self.snapshot)),
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn expire(&mut self, door: &Door, after: &mut After) {
+        if self.waits_until.is_some_and(|until| until <= after.now) {
+            self.waits_until = None;
+            if self.snapshot.mode() == Some(Mode::Hold) {
+                self.say(door, Snapshot { hold_spent: true, ..(*self.snapshot).clone() });
+            }
+            self.refuse_all(Why::TimedOut, after);
+            after.changed = true;
+        }
+    }
+
+    /// What follows of a change: the gate, who is called, how far the drain is.
+    pub(super) fn settle(&mut self, door: &Door, after: &mut After) {
+        let mode = self.snapshot.mode();
+        // Nobody overtakes who was there before, but for lanes that never wait.
+        let line = if self.room.waiting() > 0 { Modes::one(Mode::Hold) } else { Modes::NONE };
+        door.move_gate(mode, line);
+        if self.releases() {
+            while self.room.has_next() && self.pace.may_go(after.now) == Go::Now {
+                self.room.call(&mut after.wake);
+                self.pace.went(after.now);
+            }
+        }
+        // Watched before it is counted: whoever leaves after the counting sees that it is watched.
+        let inside = door.inside();
+        inside.watch(self.draining);
+        if self.draining.runs() {
+            self.look_at_drain(inside, after);
+            inside.watch(self.draining);
+        }
+        after.nudge |= self.due().is_some_and(|due| due < self.planned);
+    }
+
+    /// When whoever keeps the time has to come again; notes how many run, while they run freely.
+    pub(super) fn plan(&mut self, inside: &Inside, after: &After) -> Instant {
+        if after.now >= self.sample_at {
+            self.sample_at = after.now + SAMPLE;
+            if self.runs_freely() {
+                self.sample(inside);
+            }
+        }
+        let due = self.due();
+        self.planned = due.map_or(self.sample_at, |due| due.min(self.sample_at));
+        self.planned
+    }
+
+    pub(super) fn report(&self, inside: &Inside) -> Report {
+        let posture = self.snapshot.posture.as_ref();
+        let mode = self.snapshot.mode();
+        let mut report = Report {
+            mode,
+            operation: posture.and_then(|posture| posture.operation.clone()),
+            drain: self.draining.told(),
+            hold_spent: self.snapshot.hold_spent,
+            waiting: self.room.waiting() as u64,
+            cut: self.cut,
+            ..Report::default()
+        };
+        for lane in inside.lanes().iter() {
+            let running = lane.running();
+            report.upgraded += lane.upgraded();
+            if lets(mode, lane) {
+                if running > 0 {
+                    report.exempt.push((lane.name().to_owned(), running));
+                }
+            } else {
+                report.in_flight += running;
+            }
+        }
+        report
+    }
+
+    fn say(&mut self, door: &Door, snapshot: Snapshot) {
+        self.snapshot = Arc::new(snapshot);
+        door.publish(&self.snapshot);
+    }
+
+    fn releases(&self) -> bool {
+        !matches!(self.snapshot.mode(), None | Some(Mode::Hold))
+    }
+
+    fn runs_freely(&self) -> bool {
+        self.releases() && self.room.waiting() == 0
+    }
+
+    fn sample(&mut self, inside: &Inside) {
+        if let Some(sample) = self.ran.get_mut(self.sampled % SAMPLES) {
+            *sample = inside.running();
+            self.sampled = self.sampled.wrapping_add(1);
+        }
+    }
+
+    /// When patience is over, counted from when the operation was asked for.
+    fn patience_ends(&self) -> Instant {
+        let asked = self.snapshot.posture.as_ref().and_then(|posture| posture.patience);
+        let patience = asked.unwrap_or(self.hold.patience).min(LONGEST);
+        let (at, ago) = self.asked;
+        at + patience.saturating_sub(ago)
+    }
+
+    /// What a new mode means for those who wait: they wait on, go in order, or are refused.
+    fn sort(&mut self, inside: &Inside, before: Option<Mode>, after: &mut After) {
+        let under = Arc::clone(&self.snapshot);
+        let why = if under.mode().is_some() { Why::Mode } else { Why::Unknown };
+        let stays = |modes| !matches!(under.fate(modes), Fate::Refused(_));
+        let called = self.room.refuse((why, &under), stays, &mut after.wake);
+        self.pace.came_back(called);
+        if under.mode() == Some(Mode::Hold) {
+            // Woken and not gone yet: they wait again, and nobody slips through.
+            self.pace.came_back(self.room.call_back());
+            if before.is_some_and(|mode| mode != Mode::Hold) {
+                self.sample(inside);
+            }
+            self.waits_until = Some(self.patience_ends());
+        } else if self.room.waiting() == 0 {
+            self.waits_until = None;
+        } else if before == Some(Mode::Hold) {
+            self.pace.begin(self.ran.iter().copied().max().unwrap_or(0));
+            self.ran = [0; SAMPLES];
+            self.waits_until = Some(after.now + LONGEST);
+        }
+    }
+
+    /// Refuses everybody in the room.
+    fn refuse_all(&mut self, why: Why, after: &mut After) {
+        let under = Arc::clone(&self.snapshot);
+        let called = self.room.refuse((why, &under), |_| false, &mut after.wake);
+        self.pace.came_back(called);
+    }
+
+    /// Whether those who still run are gone, or their time is over.
+    fn look_at_drain(&mut self, inside: &Inside, after: &mut After) {
+        let mode = self.snapshot.mode();
+        let stricter = |lane: &&Arc<Lane>| !lets(mode, lane);
+        let lanes = inside.lanes();
+        let run: u64 = lanes.iter().filter(stricter).map(|lane| lane.running()).sum();
+        let upgraded = match self.drain.upgrades {
+            Upgrades::Leave => 0,
+            Upgrades::Close => lanes.iter().filter(stricter).map(|lane| lane.upgraded()).sum(),
+        };
+        match self.draining {
+            // ## -> Done
+            Draining::Until(..) | Draining::Cut if run + upgraded == 0 => {
+                self.draining = Draining::Done;
+                after.changed = true;
+            }
+            // ## Until -> Expired, or Cut
+            Draining::Until(at, DrainThen::Abort) if at <= after.now => {
+                self.draining = Draining::Expired;
+                after.changed = true;
+            }
+            Draining::Until(at, DrainThen::Cut) if at <= after.now => {
+                for counter in lanes.iter().filter(stricter).flat_map(|lane| lane.counters()) {
+                    counter.cut();
+                    after.told.push(Arc::clone(counter));
+                }
+                self.cut = run;
+                self.draining = Draining::Cut;
+                after.changed = true;
+            }
+            Draining::Until(..) | Draining::Cut | Draining::Done | Draining::Expired => {}
+        }
+    }
+
+    /// Upgraded connections that this mode would not let in are told to close, where that is wanted.
+    fn say_farewell(&self, inside: &Inside, after: &mut After) {
+        let mode = self.snapshot.mode();
+        if self.drain.upgrades == Upgrades::Close && mode.is_some() {
+            let spread = SPREAD.min(self.drain.deadline / 2);
+            let lanes = inside.lanes();
+            let stricter = lanes.iter().filter(|lane| !lets(mode, lane));
+            for counter in stricter.flat_map(|lane| lane.counters()) {
+                counter.farewell(spread);
+                after.told.push(Arc::clone(counter));
+            }
+        }
+    }
+
+    /// When something is to be done though nothing happens.
+    fn due(&self) -> Option<Instant> {
+        let calls = self.releases() && self.room.has_next();
+        let next = self.pace.due().filter(|_| calls);
+        [self.waits_until, self.draining.due(), next].into_iter().flatten().min()
+    }
+}
+
+/// Whether a mode lets a lane in.
+fn lets(mode: Option<Mode>, lane: &Lane) -> bool {
+    mode.is_some_and(|mode| lane.passes(mode))
+}
