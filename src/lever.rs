@@ -11,15 +11,15 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::switch::{Mode, OperationId, Step};
+use crate::switch::{LeverName, Mode, OperationId, Step};
 
 /// What a lever's asynchronous work gives.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
 
 /// A thing that is moved.
 pub trait Lever {
-    /// The label of its block: `dns`, `variable`.
-    fn name(&self) -> &'static str;
+    /// The label of its block.
+    fn name(&self) -> LeverName;
 
     /// Its kind: `route53`, `tfvars`.
     fn kind(&self) -> &'static str;
@@ -128,7 +128,7 @@ pub struct Started {
 /// Who is told while a lever waits.
 pub trait Progress {
     /// `lever` has waited `waited` for `what`.
-    fn waiting(&self, lever: &str, what: &str, waited: Duration);
+    fn waiting(&self, lever: LeverName, what: &str, waited: Duration);
 }
 
 /// Nobody is told.
@@ -136,7 +136,7 @@ pub trait Progress {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn waiting(&self, _lever: &str, _what: &str, _waited: Duration) {}
+    fn waiting(&self, _lever: LeverName, _what: &str, _waited: Duration) {}
 }
 
 /// Why a lever could not do what was asked, in the words of the person who can act.

@@ -11,7 +11,7 @@ use roadworks::lever::{
     Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Silent, Started,
 };
 use roadworks::store::{self, MemoryStore, SiteStore};
-use roadworks::switch::{Ask, Mode, OperationId, Phase, Step, Switch};
+use roadworks::switch::{Ask, LeverName, Mode, OperationId, Phase, Step, Switch};
 use serde_json::{Value, json};
 
 /// What happens to a lever of the tests.
@@ -31,7 +31,7 @@ enum Fault {
 
 /// A lever with one value: `"live"`, `"maintenance"`, or anything else.
 struct Fake {
-    name: &'static str,
+    name: LeverName,
     value: Rc<RefCell<Value>>,
     fault: Cell<Option<Fault>>,
     store: SiteStore<MemoryStore>,
@@ -43,7 +43,7 @@ fn wanted(to: Mode) -> Value {
 }
 
 impl Lever for Fake {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> LeverName {
         self.name
     }
 
@@ -67,7 +67,7 @@ impl Lever for Fake {
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
         let [part] = seen.parts.as_slice() else { panic!("one part") };
         let step = Step {
-            lever: self.name.to_owned(),
+            lever: self.name,
             kind: "fake".to_owned(),
             target: part.target.clone(),
             before: part.value.clone(),
@@ -157,7 +157,7 @@ impl World {
         let log = Rc::default();
         let live = || Rc::new(RefCell::new(json!("live")));
         let (variable, name) = (live(), live());
-        let lever = |lever: &'static str, value: &Rc<RefCell<Value>>, fault| {
+        let lever = |lever: LeverName, value: &Rc<RefCell<Value>>, fault| {
             Box::new(Fake {
                 name: lever,
                 value: Rc::clone(value),
@@ -166,8 +166,10 @@ impl World {
                 log: Rc::clone(&log),
             })
         };
-        let levers: Vec<Box<dyn Lever>> =
-            vec![lever("dns", &name, fault), lever("variable", &variable, of_variable)];
+        let levers: Vec<Box<dyn Lever>> = vec![
+            lever(LeverName::Dns, &name, fault),
+            lever(LeverName::Variable, &variable, of_variable),
+        ];
         let site =
             Site { name: "shop".to_owned(), store: store.clone(), levers, warnings: Vec::new() };
         World { site, variable, name, log }

@@ -10,7 +10,7 @@ use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{Lever, Observation, Progress};
 use crate::store::{self, Store, Version};
-use crate::switch::{Ask, Mode, OperationId, Step, Switch};
+use crate::switch::{Ask, LeverName, Mode, OperationId, Step, Switch};
 
 /// How often the plan is made anew because somebody threw the switch meanwhile.
 const ROUNDS: u32 = 5;
@@ -246,7 +246,7 @@ impl<'a, S: Store> Operation<'a, S> {
             _ => false,
         };
         if !nothing_moved || self.followed || self.resumed {
-            let visible = self.made.iter().any(|step| step.lever != "variable");
+            let visible = self.made.iter().any(|step| step.lever != LeverName::Variable);
             let error = if visible { error.after_a_move() } else { error };
             self.log(Event::Unfinished, Some(error.to_string())).await;
             return error;
@@ -316,7 +316,7 @@ fn seen<S: Store>(site: &Site<S>, sight: &Sight, to: Mode) -> (Vec<Step>, Mode, 
 
 fn positions<S: Store>(site: &Site<S>, sight: &Sight) -> BTreeMap<String, String> {
     let levers = site.levers.iter().zip(&sight.levers);
-    levers.map(|(lever, seen)| (lever.name().to_owned(), seen.position.to_string())).collect()
+    levers.map(|(lever, seen)| (lever.name().to_string(), seen.position.to_string())).collect()
 }
 
 /// The steps of each lever, in the order of the plan.
@@ -335,7 +335,7 @@ fn groups<'a, S: Store>(site: &'a Site<S>, steps: &[Step]) -> Vec<(&'a dyn Lever
 }
 
 fn started_event(lever: &dyn Lever) -> Event {
-    if lever.name() == "variable" { Event::VariableWritten } else { Event::Started }
+    if lever.name() == LeverName::Variable { Event::VariableWritten } else { Event::Started }
 }
 
 fn in_words(steps: &[Step]) -> String {

@@ -3,7 +3,7 @@
 use super::{Error, Site};
 use crate::lever::{Observation, Position, Refusal};
 use crate::store::{Store, Version};
-use crate::switch::{Mode, Phase, Plan, Step, Switch};
+use crate::switch::{LeverName, Mode, Phase, Plan, Step, Switch};
 
 /// A site, seen once.
 #[derive(Debug, Clone)]
@@ -30,13 +30,19 @@ impl Sight {
         self.switch.as_ref().map_or(Mode::Open, |(switch, _)| switch.mode)
     }
 
-    /// What visitors get: where the name leads, else what is asked for.
+    /// What visitors get: where the name leads, then what the gateway gives, else what is asked for.
     pub fn mode<S: Store>(&self, site: &Site<S>) -> Mode {
-        let name = site.levers.iter().zip(&self.levers).find(|(lever, _)| lever.name() == "dns");
-        match name.map(|(_, seen)| seen.position) {
-            Some(Position::Live) => Mode::Open,
-            Some(Position::Maintenance) => Mode::Detour,
-            Some(Position::Foreign | Position::Absent | Position::At(_)) | None => self.desired(),
+        let position = |name| {
+            let mut seen = site.levers.iter().zip(&self.levers);
+            seen.find(|(lever, _)| lever.name() == name).map(|(_, seen)| seen.position)
+        };
+        match (position(LeverName::Dns), position(LeverName::Gateway)) {
+            (Some(Position::Maintenance), _) => Mode::Detour,
+            (_, Some(Position::At(mode))) => mode,
+            (Some(Position::Live), _) => Mode::Open,
+            (Some(Position::Foreign | Position::Absent | Position::At(_)) | None, _) => {
+                self.desired()
+            }
         }
     }
 
@@ -61,12 +67,16 @@ impl Sight {
         if !self.moving() {
             return plan.steps;
         }
-        let names = site.levers.iter().zip(&self.levers).filter(|(lever, _)| lever.name() == "dns");
+        let names = site
+            .levers
+            .iter()
+            .zip(&self.levers)
+            .filter(|(lever, _)| lever.name() == LeverName::Dns);
         for (lever, seen) in names {
             for part in &seen.parts {
                 if plan.steps.iter().all(|step| step.target != part.target) {
                     plan.steps.push(Step {
-                        lever: lever.name().to_owned(),
+                        lever: lever.name(),
                         kind: lever.kind().to_owned(),
                         target: part.target.clone(),
                         before: part.value.clone(),

@@ -12,7 +12,7 @@ pub use look::{Sight, look};
 
 use crate::lever::Lever;
 use crate::store::{SiteStore, Store};
-use crate::switch::Mode;
+use crate::switch::{LeverName, Mode};
 
 /// One site with its levers and its documents.
 pub struct Site<S> {
@@ -29,11 +29,12 @@ pub struct Site<S> {
 impl<S: Store> Site<S> {
     /// Whether the site's levers can make `mode` true, or the lever that would.
     pub fn offers(&self, mode: Mode) -> Result<(), Error> {
-        let has_name = self.levers.iter().any(|lever| lever.name() == "dns");
+        let has = |name| self.levers.iter().any(|lever| lever.name() == name);
         let missing = match mode {
             Mode::Open => return Ok(()),
-            Mode::Detour if has_name => return Ok(()),
+            Mode::Detour if has(LeverName::Dns) => return Ok(()),
             Mode::Detour => "a `dns` block, which moves the name",
+            Mode::ReadOnly | Mode::Hold | Mode::Closed if has(LeverName::Gateway) => return Ok(()),
             Mode::ReadOnly | Mode::Hold | Mode::Closed => {
                 "a `gateway` block, which stands in front of the site's app"
             }

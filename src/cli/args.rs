@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use jiff::civil::Time;
-use jiff::{SignedDuration, Timestamp};
 
+use crate::config::duration;
 use crate::switch::Mode;
 use crate::terraform::VariableInput;
 
@@ -276,18 +277,6 @@ fn time(text: &str) -> Result<String, String> {
     if known { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
-/// A duration such as `90s`, `15m`, `1h30m`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = match text.parse::<u64>() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => text
-            .parse::<SignedDuration>()
-            .map_err(|error| error.to_string())
-            .and_then(|signed| Duration::try_from(signed).map_err(|error| error.to_string())),
-    };
-    parsed.map_err(|_| format!("`{text}` is not a duration: 90s, 15m, 1h30m"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,11 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_people_write_them() {
-        assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
-        assert_eq!(duration("1h30m").unwrap(), Duration::from_mins(90));
-        assert!(duration("-3s").is_err());
-        assert!(duration("soon").is_err());
+    fn a_time_is_one_of_the_clock_or_of_the_calendar() {
         assert!(time("03:00").is_ok() && time("2026-11-24T03:00:00Z").is_ok());
         assert!(time("banana").is_err());
     }

@@ -54,8 +54,8 @@ pub(super) struct Opened {
     pub(super) bare: bool,
     /// The host name that visitors come to.
     pub(super) host: String,
-    /// The AWS session of the name's lever.
-    pub(super) session: Session,
+    /// The AWS session of the name's lever; `None` where AWS has no part in the site.
+    pub(super) session: Option<Session>,
     /// What `-var` of the switch asks for, if it was given.
     pub(super) asked: Option<bool>,
     /// Who holds the lock of the Terraform state, if somebody does.
@@ -133,22 +133,29 @@ impl Context {
         site: &SiteConfig,
     ) -> Result<Opened, Error> {
         let store = Self::store(config, site)?;
-        let maintenance = site.maintenance.unwrap_or(Mode::Detour);
+        let maintenance = site.maintenance_mode();
         let known = Box::pin(self.know(site, &store)).await?;
         self.is_the_site_meant(&known.resolved)?;
-        let session = Session::load(&settings(&known.resolved.account)).await;
         let records = known.resolved.records.clone();
         let bare = site.name.is_none();
-        let host = site.hosts.first().cloned().unwrap_or_else(|| config::name_of(&records));
-        let mut levers: Vec<Box<dyn Lever>> =
-            vec![Box::new(Route53::new(session.clone(), records))];
+        let host = site.hosts.first().cloned().unwrap_or_else(|| match records.as_slice() {
+            [] => known.resolved.name.clone(),
+            records => config::name_of(records),
+        });
+        let mut levers: Vec<Box<dyn Lever>> = Vec::new();
+        let mut session = None;
+        if site.dns.is_some() {
+            let own = Session::load(&settings(&known.resolved.account)).await;
+            levers.push(Box::new(Route53::new(own.clone(), records)));
+            session = Some(own);
+        }
         let switch = store.switch().await?.map(|(switch, _)| switch);
         levers.extend(variable_lever(&site.variable, &known.resolved, switch.as_ref()));
         let site = Site {
             name: known.resolved.name.clone(),
             store,
             levers,
-            warnings: known.resolved.warnings.clone(),
+            warnings: site.warnings.iter().chain(&known.resolved.warnings).cloned().collect(),
         };
         Ok(Opened {
             maintenance,

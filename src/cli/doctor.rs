@@ -9,13 +9,14 @@ use super::args::DoctorArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
 use super::report::{Form, Waiting, doctor_object, doctor_words};
+use crate::aws::Session;
 use crate::clock;
 use crate::config::{SwitchedRecord, Target};
 use crate::dns::{Allowed, Distribution, Zone, exercise};
 use crate::files;
 use crate::lever::{Lever, Position};
 use crate::store::{self, FileStore, SiteStore};
-use crate::switch::OperationId;
+use crate::switch::{LeverName, OperationId};
 
 /// A TTL above which visitors follow a flip so late that it should be lowered the day before.
 const LONG_TTL: u64 = 300;
@@ -56,12 +57,16 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
     let mut findings = vec![store(&Context::store(&config, site)?).await];
     match Box::pin(context.open_site(&config, site)).await {
         Ok(opened) => {
-            findings.push(targets(&opened));
-            findings.push(state_lock(&opened));
-            findings.push(identity(&opened).await);
-            findings.extend(zones(&opened).await);
+            if let Some(session) = &opened.session {
+                findings.push(targets(&opened));
+                findings.push(state_lock(&opened));
+                findings.push(identity(session).await);
+                findings.extend(of_zones(session, &opened.resolved.records).await);
+            }
             findings.extend(levers(&opened).await);
-            findings.extend(distributions(&opened).await);
+            if let Some(session) = &opened.session {
+                findings.extend(distributions(session, &opened.resolved.records).await);
+            }
             if args.exercise {
                 findings.push(exercised(context, &opened).await);
             }
@@ -120,23 +125,23 @@ fn state_lock(opened: &Opened) -> Finding {
     }
 }
 
-async fn identity(opened: &Opened) -> Finding {
+async fn identity(session: &Session) -> Finding {
     const ID: &str = "identity";
-    match opened.session.caller().await {
+    match session.caller().await {
         Ok(identity) => ok(ID, format!("{} in account {}", identity.arn, identity.account)),
         Err(error) => fail(ID, &error, error.hint()),
     }
 }
 
-async fn zones(opened: &Opened) -> Vec<Finding> {
+async fn of_zones(session: &Session, records: &[SwitchedRecord]) -> Vec<Finding> {
     let mut seen = Vec::new();
     let mut findings = Vec::new();
-    for SwitchedRecord { key, .. } in &opened.resolved.records {
+    for SwitchedRecord { key, .. } in records {
         if seen.contains(&&key.zone_id) {
             continue;
         }
         seen.push(&key.zone_id);
-        findings.push(match Zone::read(&opened.session, &key.zone_id).await {
+        findings.push(match Zone::read(session, &key.zone_id).await {
             Ok(zone) if zone.private => warn(
                 "zone",
                 format!("{} is a private zone: CloudFront cannot be its target", zone.name),
@@ -145,7 +150,7 @@ async fn zones(opened: &Opened) -> Vec<Finding> {
             Ok(zone) => ok("zone", format!("{} ({})", zone.name, key.zone_id)),
             Err(error) => fail("zone", &error, error.hint()),
         });
-        findings.push(match Zone::may_change(&opened.session, &key.zone_id, &key.name).await {
+        findings.push(match Zone::may_change(session, &key.zone_id, &key.name).await {
             Ok(Allowed::Yes) => ok("permission", "records may be changed"),
             Ok(Allowed::No(error)) => fail(
                 "permission",
@@ -161,8 +166,12 @@ async fn zones(opened: &Opened) -> Vec<Finding> {
 async fn levers(opened: &Opened) -> Vec<Finding> {
     let mut findings = Vec::new();
     for lever in &opened.site.levers {
-        let of_name = lever.name() == "dns";
-        let id = if of_name { "record" } else { "variable" };
+        let of_name = lever.name() == LeverName::Dns;
+        let id = match lever.name() {
+            LeverName::Dns => "record",
+            LeverName::Variable => "variable",
+            LeverName::Gateway => "gateway",
+        };
         match lever.observe().await {
             Err(error) => findings.push(fail(id, &error, error.hint())),
             Ok(seen) => {
@@ -218,24 +227,24 @@ fn writable(folder: &Path) -> Finding {
     }
 }
 
-async fn distributions(opened: &Opened) -> Vec<Finding> {
+async fn distributions(session: &Session, records: &[SwitchedRecord]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for SwitchedRecord { key, maintenance, .. } in &opened.resolved.records {
+    for SwitchedRecord { key, maintenance, .. } in records {
         let Some(Target::Alias { name: domain, .. }) = maintenance.as_ref().map(|set| &set.target)
         else {
             continue;
         };
         if domain.ends_with(".cloudfront.net") {
             let name = key.name.replace("\\052", "*");
-            findings.push(distribution(opened, domain, &name).await);
+            findings.push(distribution(session, domain, &name).await);
         }
     }
     findings
 }
 
-async fn distribution(opened: &Opened, domain: &str, name: &str) -> Finding {
+async fn distribution(session: &Session, domain: &str, name: &str) -> Finding {
     const ID: &str = "distribution";
-    let found = match Distribution::of_domain(&opened.session, domain).await {
+    let found = match Distribution::of_domain(session, domain).await {
         Ok(Some(found)) => found,
         Ok(None) => {
             return warn(
@@ -280,13 +289,13 @@ async fn distribution(opened: &Opened, domain: &str, name: &str) -> Finding {
 
 async fn exercised(context: &Context, opened: &Opened) -> Finding {
     const ID: &str = "exercise";
-    let Some(record) = opened.resolved.records.first() else {
+    let (Some(session), Some(record)) = (&opened.session, opened.resolved.records.first()) else {
         return fail(ID, "there is no record", "see the other findings");
     };
     let waiting = Waiting::new(context.report);
     let operation = OperationId::at(clock::now(), fastrand::u32(..));
     let place = (record.key.zone_id.as_str(), record.key.name.as_str());
-    let done = exercise(&opened.session, place, &operation, &waiting).await;
+    let done = exercise(session, place, &operation, &waiting).await;
     waiting.ended();
     match done {
         Ok(took) => ok(

@@ -11,7 +11,7 @@ use super::report::{Form, Waiting, plan_words, status_object, status_words};
 use crate::agent::{self, Done, Order, Sight, carry_out, look};
 use crate::clock;
 use crate::lever::Progress;
-use crate::switch::{Mode, Seen, Switch};
+use crate::switch::{LeverName, Mode, Seen, Switch};
 
 pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<u8, Error> {
     possible(args)?;
@@ -133,7 +133,7 @@ async fn settled(context: &Context, switch: &Switch, timeout: Duration) -> Resul
     let wait = async {
         while switch.seen(clock::now()) < Seen::Settled {
             waiting.waiting(
-                "dns",
+                LeverName::Dns,
                 "old answers to expire",
                 clock::monotonic().duration_since(began),
             );
@@ -157,9 +157,10 @@ async fn interrupted() {
     }
 }
 
-/// Who really asks: the AWS caller identity, else the user on this machine.
+/// Who really asks: the AWS caller identity where AWS has a part in the site, else the user on this machine.
 pub(super) async fn who(opened: &Opened) -> String {
-    match opened.session.caller().await {
+    let Some(session) = &opened.session else { return user() };
+    match session.caller().await {
         Ok(identity) => identity.arn,
         Err(_) => user(),
     }

@@ -152,7 +152,13 @@ pub(super) fn saved(path: &Path) -> Result<SavedPlan, Error> {
 
 /// The commands of AWS's own command line that make the plan and undo it, in the order in which to run them.
 async fn as_aws_cli(opened: &Opened, plan: &Plan) -> Result<(Vec<String>, Vec<String>), Error> {
-    let name = Route53::new(opened.session.clone(), opened.resolved.records.clone());
+    let Some(session) = opened.session.clone() else {
+        return Err(Error::Usage {
+            message: format!("{} has no name to move: AWS has no part in it", opened.site.name),
+            hint: "leave out --as-aws-cli".to_owned(),
+        });
+    };
+    let name = Route53::new(session, opened.resolved.records.clone());
     let profile = opened.resolved.account.profile.as_deref();
     Ok(name.as_aws_cli(&plan.steps, profile).await.map_err(crate::agent::Error::from)?)
 }

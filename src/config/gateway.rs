@@ -1,5 +1,9 @@
 //! A `gateway` block -> what stands in front of a site's app, and how it behaves in each mode.
 
+pub(super) mod read;
+pub(super) mod words;
+
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::secret::Secret;
+use super::spot::Spots;
 use crate::switch::Mode;
 
 /// The gateway of one site. `Default` is what an empty block says, without an address or an upstream.
@@ -34,6 +39,8 @@ pub struct GatewayConfig {
     pub bypass: BypassConfig,
     /// The status of a refusal, where it is not 503.
     pub refuse_status: Option<u16>,
+    /// Where it says so: `listen`, `certificate`, `key`.
+    pub spots: Spots,
 }
 
 /// TLS at the gateway. The files are read again when they change.
@@ -58,6 +65,18 @@ pub struct UpstreamUrl {
     pub port: u16,
 }
 
+/// As configured: `http://app:3000`.
+impl fmt::Display for UpstreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.protocol.scheme();
+        if self.host.contains(':') {
+            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{scheme}://{}:{}", self.host, self.port)
+        }
+    }
+}
+
 /// How an app is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UpstreamProtocol {
@@ -67,6 +86,17 @@ pub enum UpstreamProtocol {
     Https,
     /// `h2c://`: HTTP/2 by prior knowledge, for gRPC.
     H2c,
+}
+
+impl UpstreamProtocol {
+    /// What stands before `://`.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            UpstreamProtocol::Http => "http",
+            UpstreamProtocol::Https => "https",
+            UpstreamProtocol::H2c => "h2c",
+        }
+    }
 }
 
 /// Health, both ways.

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use hcl_edit::structure::Body;
 
 use super::error::Error;
+use super::page::PageConfig;
 use super::read::Reader;
+use super::serve::{self, ServeConfig};
+use super::sharing;
 use super::site::{self, Account, DnsSource, SiteConfig, VariableWay};
 use crate::files::read_up_to;
-use crate::hcl::{LARGEST_FILE, Source, parse_body};
+use crate::hcl::{Diagnostic, LARGEST_FILE, Source, parse_body};
 
 const FILE_NAME: &str = "roadworks.hcl";
 
@@ -21,6 +24,10 @@ pub struct Config {
     pub sites: Vec<SiteConfig>,
     /// Where their documents are.
     pub store: StoreAt,
+    /// How the long-running process runs.
+    pub serve: ServeConfig,
+    /// The folder that it stands in; relative paths in it are relative to this.
+    pub folder: PathBuf,
 }
 
 /// Where a site's documents are.
@@ -77,8 +84,16 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
         maintenance: None,
         dns: Some(dns),
         variable: VariableWay::Tfvars { chosen: false },
+        gateway: None,
+        page: PageConfig::default(),
+        warnings: Vec::new(),
     };
-    Ok(Config { sites: vec![site], store: StoreAt::Beside(path.join(".roadworks")) })
+    Ok(Config {
+        sites: vec![site],
+        store: StoreAt::Beside(path.join(".roadworks")),
+        serve: ServeConfig::default(),
+        folder: path.to_owned(),
+    })
 }
 
 fn read_file(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Error> {
@@ -90,17 +105,32 @@ fn read_file(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config
         unreadable(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
     })?;
     let source = Source::new(path.to_owned(), &text);
-    let body = parse_body(&source).map_err(|mistake| Error::Wrong(vec![mistake]))?;
+    let body = parse_body(&source).map_err(|mistake| Error::Wrong(vec![without_key(mistake)]))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let mut reader = Reader::new(&source, folder, env);
+    reader.hide_secrets(&body);
     let config = read_body(&mut reader, &body);
     let mistakes = reader.mistakes();
     if mistakes.is_empty() { Ok(config) } else { Err(Error::Wrong(mistakes)) }
 }
 
+/// A line that does not parse and may hold a key is not shown.
+fn without_key(mistake: Diagnostic) -> Diagnostic {
+    let line = mistake
+        .place
+        .as_ref()
+        .zip(mistake.text.as_ref())
+        .and_then(|(place, text)| text.lines().nth(place.line.saturating_sub(1)));
+    if line.is_some_and(|line| line.contains("key")) {
+        Diagnostic { text: None, ..mistake }
+    } else {
+        mistake
+    }
+}
+
 fn read_body<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Config {
-    reader.only(body, &[], &["store"], &["site"]);
+    reader.only(body, &[], &["store", "serve"], &["site"]);
     let mut sites: Vec<SiteConfig> = Vec::new();
     for block in body.get_blocks("site") {
         let Some(site) = site::read(reader, block) else { continue };
@@ -112,7 +142,14 @@ fn read_body<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Config {
     if body.get_blocks("site").next().is_none() {
         reader.wrong(body, "there is no site: site \"name\" { .. }");
     }
-    Config { sites, store: store(reader, body) }
+    let serve = serve::read(reader, body);
+    // Of the whole process, so every site tells them.
+    let warnings = reader.take_warnings();
+    for site in &mut sites {
+        site.warnings.extend(warnings.iter().cloned());
+    }
+    sharing::check(reader, body, &serve);
+    Config { sites, store: store(reader, body), serve, folder: reader.folder().to_owned() }
 }
 
 fn store<'a>(reader: &mut Reader<'a>, body: &'a Body) -> StoreAt {
@@ -211,10 +248,10 @@ mod tests {
         assert_eq!(
             mistakes,
             [
-                "8:1 `stores` is not known here",
                 "2:3 `host` is not known here",
                 "3:17 `shut` is not a mode: open, read-only, hold, closed or detour",
                 "5:11 the environment has no NOWHERE",
+                "8:1 `stores` is not known here",
             ]
         );
     }

@@ -12,7 +12,12 @@ mod records;
 mod resolve;
 mod secret;
 mod serve;
+mod sharing;
 mod site;
+mod spot;
+#[cfg(test)]
+mod trials;
+mod units;
 mod unresolved;
 
 pub use crate::terraform::{Audience, Spelling};
@@ -28,4 +33,6 @@ pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
 pub use secret::Secret;
 pub use serve::{Admin, Limits, ServeConfig};
 pub use site::{Account, DnsSource, SiteConfig, VariableWay};
+pub use spot::Spots;
+pub use units::duration;
 pub use unresolved::Unresolved;

@@ -3,15 +3,21 @@
 //! Values are literal, but for `env("NAME")` and `file("path")`. Never prints a value: it may be a secret.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body};
 
+use super::units;
 use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, Source, nearest};
 
+/// What the design has and this version does not.
+const LATER: [&str; 8] =
+    ["balancer", "check", "database", "notify", "pipeline", "redis", "ssm", "workers"];
 /// A file named by `file()` holds one value.
 const LARGEST_VALUE: usize = 64 << 10;
 
@@ -21,6 +27,15 @@ pub(super) struct Reader<'a> {
     folder: PathBuf,
     env: &'a dyn Fn(&str) -> Option<String>,
     mistakes: Vec<Diagnostic>,
+    warnings: Vec<String>,
+    /// First and last line of what may be a secret.
+    hidden: Vec<(usize, usize)>,
+}
+
+/// One text of a list, and where it stands.
+pub(super) struct Item<'b> {
+    pub(super) at: &'b Expression,
+    pub(super) text: String,
 }
 
 impl<'a> Reader<'a> {
@@ -29,11 +44,64 @@ impl<'a> Reader<'a> {
         folder: &Path,
         env: &'a dyn Fn(&str) -> Option<String>,
     ) -> Reader<'a> {
-        Reader { source, folder: folder.to_owned(), env, mistakes: Vec::new() }
+        Reader {
+            source,
+            folder: folder.to_owned(),
+            env,
+            mistakes: Vec::new(),
+            warnings: Vec::new(),
+            hidden: Vec::new(),
+        }
     }
 
-    pub(super) fn mistakes(self) -> Vec<Diagnostic> {
+    pub(super) fn mistakes(mut self) -> Vec<Diagnostic> {
+        for mistake in &mut self.mistakes {
+            let line = mistake.place.as_ref().map_or(0, |place| place.line);
+            if self.hidden.iter().any(|(first, last)| (*first..=*last).contains(&line)) {
+                mistake.text = None;
+            }
+        }
+        // From the top of the file, whatever was read first.
+        self.mistakes.sort_by_key(|mistake| mistake.place.as_ref().map(|place| place.span.start));
         self.mistakes
+    }
+
+    /// Keys written into the file are in no message: the lines of `bypass` blocks and of keys that are no paths.
+    pub(super) fn hide_secrets(&mut self, body: &Body) {
+        for attribute in body.attributes().filter(|given| given.key.as_str() == "key") {
+            self.hide(attribute);
+        }
+        for block in body.blocks() {
+            match block.ident.as_str() {
+                "bypass" => self.hide(block),
+                // Its key is a file.
+                "tls" => {}
+                _ => self.hide_secrets(&block.body),
+            }
+        }
+    }
+
+    fn hide(&mut self, at: &impl Span) {
+        let span = at.span().unwrap_or(0..0);
+        let last = self.source.place(span.end..span.end).line;
+        self.hidden.push((self.source.place(span).line, last));
+    }
+
+    /// The warnings since they were last taken, each with its place.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Notes what is allowed and still unwise.
+    pub(super) fn warn(&mut self, at: &impl Span, message: impl Into<String>) {
+        let spot = self.spot(at);
+        let place = spot.place.map(|place| format!(" ({place})")).unwrap_or_default();
+        self.warnings.push(format!("{}{place}", message.into()));
+    }
+
+    /// Where something stands, for what shows later.
+    pub(super) fn spot(&self, at: &impl Span) -> Diagnostic {
+        self.source.diagnostic(at.span().unwrap_or(0..0), String::new())
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -88,6 +156,10 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown(&mut self, at: &impl Span, word: &str, known: &[&str]) {
+        if LATER.contains(&word) {
+            let hint = format!("this version has: {}", known.join(", "));
+            return self.wrong_with(at, format!("`{word}` is not there yet"), Some(hint));
+        }
         let hint = match nearest(word, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => "nothing can stand here".to_owned(),
@@ -134,6 +206,147 @@ impl<'a> Reader<'a> {
             return None;
         };
         array.iter().map(|item| self.text_of(item, key)).collect()
+    }
+
+    /// The texts of the list `key`, each with its place; what is no text is noted.
+    pub(super) fn items<'b>(&mut self, body: &'b Body, key: &str) -> Option<Vec<Item<'b>>> {
+        let value = &body.get_attribute(key)?.value;
+        let Expression::Array(array) = value else {
+            self.wrong(value, format!("`{key}` is a list of texts: [\"..\"]"));
+            return None;
+        };
+        let items = array.iter().filter_map(|at| {
+            let text = self.text_of(at, key)?;
+            Some(Item { at, text })
+        });
+        Some(items.collect())
+    }
+
+    /// The list `key`, each of its texts read by `read`; a text that is there twice is a mistake.
+    pub(super) fn list<T: PartialEq>(
+        &mut self,
+        body: &Body,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let mut values = Vec::new();
+        for Item { at, text } in self.items(body, key)? {
+            match read(&text) {
+                Ok(value) if values.contains(&value) => {
+                    self.wrong(at, format!("`{text}` is given twice"));
+                }
+                Ok(value) => values.push(value),
+                Err(message) => self.wrong(at, message),
+            }
+        }
+        Some(values)
+    }
+
+    /// The text of `key`, read by `read`.
+    pub(super) fn parsed<T>(
+        &mut self,
+        body: &Body,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = self.text(body, key)?;
+        let value = &body.get_attribute(key)?.value;
+        read(&text).map_err(|message| self.wrong(value, message)).ok()
+    }
+
+    /// The word of `key`, one of a few.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        body: &Body,
+        key: &str,
+        known: &[(&str, T)],
+    ) -> Option<T> {
+        let word = self.text(body, key)?;
+        if let Some((_, value)) = known.iter().find(|(name, _)| *name == word) {
+            return Some(*value);
+        }
+        let words = || known.iter().map(|(name, _)| *name);
+        let hint = match nearest(&word, words()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("known: {}", words().collect::<Vec<_>>().join(", ")),
+        };
+        let value = &body.get_attribute(key)?.value;
+        self.wrong_with(value, format!("`{word}` is not a word for `{key}`"), Some(hint));
+        None
+    }
+
+    /// The duration of `key`, within `bounds`; a bare number is seconds.
+    pub(super) fn duration(
+        &mut self,
+        body: &Body,
+        key: &str,
+        bounds: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let value = &body.get_attribute(key)?.value;
+        let text = self.text_or_number(value, key)?;
+        let duration = match units::duration(&text) {
+            Ok(duration) => duration,
+            Err(message) => {
+                self.wrong(value, message);
+                return None;
+            }
+        };
+        if bounds.contains(&duration) {
+            return Some(duration);
+        }
+        let (least, most) = (bounds.start(), bounds.end());
+        self.wrong(
+            value,
+            format!("`{key}` is at least {least:?} and at most {} s", most.as_secs()),
+        );
+        None
+    }
+
+    /// The whole number of `key`, within `bounds`.
+    pub(super) fn count(
+        &mut self,
+        body: &Body,
+        key: &str,
+        bounds: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let number = self.number(body, key)?;
+        self.within(body, key, number, bounds)
+    }
+
+    /// The size of `key` in bytes, within `bounds`: a number, or a text as `32KiB`.
+    pub(super) fn size(
+        &mut self,
+        body: &Body,
+        key: &str,
+        bounds: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let value = &body.get_attribute(key)?.value;
+        let text = self.text_or_number(value, key)?;
+        let bytes = units::size(&text).map_err(|message| self.wrong(value, message)).ok()?;
+        self.within(body, key, bytes, bounds)
+    }
+
+    fn within(
+        &mut self,
+        body: &Body,
+        key: &str,
+        number: u64,
+        bounds: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        if bounds.contains(&number) {
+            return Some(number);
+        }
+        let value = &body.get_attribute(key)?.value;
+        let (least, most) = (bounds.start(), bounds.end());
+        self.wrong(value, format!("`{key}` is at least {least} and at most {most}"));
+        None
+    }
+
+    fn text_or_number(&mut self, value: &Expression, key: &str) -> Option<String> {
+        match value {
+            Expression::Number(number) => Some(number.value().to_string()),
+            other => self.text_of(other, key),
+        }
     }
 
     /// The words of the command `key`: a list is run as it is, a text by the shell.

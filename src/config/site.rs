@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use hcl_edit::structure::{Block, Body};
 
 use super::dns;
+use super::gateway::{self, GatewayConfig, words};
+use super::page::{self, PageConfig};
 use super::read::Reader;
 use super::records::SwitchedRecord;
 use crate::switch::Mode;
@@ -22,6 +24,29 @@ pub struct SiteConfig {
     pub dns: Option<DnsSource>,
     /// Where Terraform or the pipeline reads the boolean.
     pub variable: VariableWay,
+    /// What stands in front of its app, if anything does.
+    pub gateway: Option<GatewayConfig>,
+    /// What its visitors read.
+    pub page: PageConfig,
+    /// What is allowed and still unwise, each with its place.
+    pub warnings: Vec<String>,
+}
+
+impl SiteConfig {
+    /// Whether its levers can make `mode` true.
+    pub fn offers(&self, mode: Mode) -> bool {
+        match mode {
+            Mode::Open => true,
+            Mode::ReadOnly | Mode::Hold | Mode::Closed => self.gateway.is_some(),
+            Mode::Detour => self.dns.is_some(),
+        }
+    }
+
+    /// What `maintenance_mode = true` means: what the file says, else the strictest mode that the levers offer.
+    pub fn maintenance_mode(&self) -> Mode {
+        let offered = Mode::LADDER.into_iter().rev().find(|mode| self.offers(*mode));
+        self.maintenance.or(offered).unwrap_or(Mode::Detour)
+    }
 }
 
 /// Where the records and their two targets are learned.
@@ -71,7 +96,7 @@ pub enum VariableWay {
 }
 
 const ATTRIBUTES: [&str; 2] = ["hosts", "maintenance"];
-const BLOCKS: [&str; 2] = ["dns", "variable"];
+const BLOCKS: [&str; 4] = ["dns", "variable", "gateway", "page"];
 
 /// Reads `site "name" { .. }`.
 pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<SiteConfig> {
@@ -80,34 +105,61 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     if name.as_deref() == Some("") {
         reader.wrong(&block.ident, "a site's name is not empty");
     }
-    reader.only(&block.body, &ATTRIBUTES, &BLOCKS, &[]);
-    let hosts = reader.texts(&block.body, "hosts").unwrap_or_default();
-    let maintenance = maintenance(reader, &block.body);
-    let dns = block.body.get_blocks("dns").next().and_then(|block| dns::read(reader, block));
-    if block.body.get_blocks("dns").next().is_none() {
-        reader.wrong(&block.ident, "the site has no lever: it needs a `dns` block");
+    let body = &block.body;
+    reader.only(body, &ATTRIBUTES, &BLOCKS, &[]);
+    let sub = |name| body.get_blocks(name).next();
+    if sub("dns").is_none() && sub("gateway").is_none() {
+        let hint = "the name is moved by `dns`, requests are held or refused by `gateway`";
+        reader.wrong_with(
+            &block.ident,
+            "the site has no lever: it needs a `dns` or a `gateway` block",
+            Some(hint.to_owned()),
+        );
     }
-    let variable = block.body.get_blocks("variable").next();
-    let variable = match variable {
+    let hosts = reader.list(body, "hosts", words::host).unwrap_or_default();
+    let dns = sub("dns").and_then(|block| dns::read(reader, block));
+    let variable = match sub("variable") {
         Some(block) => variable_way(reader, block),
         None => VariableWay::Tfvars { chosen: false },
     };
-    Some(SiteConfig { name, hosts, maintenance, dns, variable })
+    let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
+    let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));
+    let warnings = reader.take_warnings();
+    let mut site =
+        SiteConfig { name, hosts, maintenance: None, dns, variable, gateway, page, warnings };
+    site.maintenance = maintenance(reader, body, |mode| match mode {
+        // What is broken is there all the same, and reported.
+        Mode::Detour => sub("dns").is_some(),
+        mode => site.offers(mode),
+    });
+    Some(site)
 }
 
-fn maintenance(reader: &mut Reader<'_>, body: &Body) -> Option<Mode> {
+fn maintenance(
+    reader: &mut Reader<'_>,
+    body: &Body,
+    offers: impl Fn(Mode) -> bool,
+) -> Option<Mode> {
     let word = reader.text(body, "maintenance")?;
-    let attribute = body.get_attribute("maintenance")?;
-    match word.parse::<Mode>() {
-        Ok(Mode::Open) => reader.wrong(&attribute.value, "maintenance is not `open`"),
-        Ok(Mode::Detour) => return Some(Mode::Detour),
-        Ok(mode) => reader.wrong_with(
-            &attribute.value,
-            format!("the site cannot be put into `{mode}`: its only lever is `dns`"),
-            Some("say maintenance = \"detour\", or leave it out".to_owned()),
-        ),
-        Err(error) => reader.wrong(&attribute.value, error.to_string()),
-    }
+    let given = &body.get_attribute("maintenance")?.value;
+    let missing = match word.parse::<Mode>() {
+        Err(error) => {
+            reader.wrong(given, error.to_string());
+            return None;
+        }
+        Ok(Mode::Open) => {
+            reader.wrong(given, "maintenance is not `open`");
+            return None;
+        }
+        Ok(mode) if offers(mode) => return Some(mode),
+        Ok(Mode::Detour) => "dns",
+        Ok(Mode::ReadOnly | Mode::Hold | Mode::Closed) => "gateway",
+    };
+    reader.wrong_with(
+        given,
+        format!("the site cannot be put into `{word}`: it has no `{missing}` block"),
+        Some(format!("add a `{missing}` block, or leave `maintenance` out")),
+    );
     None
 }
 

@@ -62,9 +62,6 @@ pub enum Unresolved {
         /// The workspace that is selected.
         workspace: String,
     },
-    /// The site has no lever that moves a name.
-    #[error("the site has no `dns` block")]
-    NoRecords,
 }
 
 impl Unresolved {
@@ -101,7 +98,6 @@ impl Unresolved {
             Unresolved::State { .. } => "state-unreadable",
             Unresolved::NoState(_) => "no-state",
             Unresolved::PinnedElsewhere { .. } => "pinned-elsewhere",
-            Unresolved::NoRecords => "bad-config",
         }
     }
 
@@ -125,7 +121,6 @@ impl Unresolved {
             Unresolved::PinnedElsewhere { .. } => Some(
                 "make the state readable, then run `roadworks plan` here".to_owned(),
             ),
-            Unresolved::NoRecords => Some("add dns \"terraform\" { dir = \"..\" }".to_owned()),
         }
     }
 
@@ -139,8 +134,7 @@ impl Unresolved {
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }
             | Unresolved::BadState { .. }
-            | Unresolved::PinnedElsewhere { .. }
-            | Unresolved::NoRecords => None,
+            | Unresolved::PinnedElsewhere { .. } => None,
         }
     }
 
@@ -154,8 +148,7 @@ impl Unresolved {
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }
             | Unresolved::BadState { .. }
-            | Unresolved::PinnedElsewhere { .. }
-            | Unresolved::NoRecords => None,
+            | Unresolved::PinnedElsewhere { .. } => None,
         }
     }
 }

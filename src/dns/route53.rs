@@ -26,7 +26,7 @@ use crate::aws::{Error as AwsError, Session};
 use crate::clock;
 use crate::config::{RecordKey, SwitchedRecord};
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
-use crate::switch::{Mode, OperationId, Step};
+use crate::switch::{LeverName, Mode, OperationId, Step};
 
 const POLL: Duration = Duration::from_secs(1);
 const LATELY: Duration = Duration::from_secs(2);
@@ -239,7 +239,7 @@ impl Route53 {
                     Ok(true) => break,
                     Ok(false) => {
                         let waited = clock::monotonic().duration_since(began);
-                        progress.waiting("dns", "Route 53 to say INSYNC", waited);
+                        progress.waiting(LeverName::Dns, "Route 53 to say INSYNC", waited);
                     }
                     // The change is made; only its confirmation is late. Whoever waits has a deadline.
                     Err(AwsError::Throttled { .. } | AwsError::OutcomeUnknown { .. }) => {}
@@ -336,8 +336,8 @@ fn told_apart(records: &[SwitchedRecord]) -> Vec<String> {
 }
 
 impl Lever for Route53 {
-    fn name(&self) -> &'static str {
-        "dns"
+    fn name(&self) -> LeverName {
+        LeverName::Dns
     }
 
     fn kind(&self) -> &'static str {
@@ -360,7 +360,7 @@ impl Lever for Route53 {
             let set = if to == Mode::Detour { &record.maintenance } else { &record.live };
             let after = set.as_ref().map_or(Value::Null, |set| shown(&record.key.kind, set));
             (after != part.value).then(|| Step {
-                lever: self.name().to_owned(),
+                lever: self.name(),
                 kind: self.kind().to_owned(),
                 target: part.target.clone(),
                 before: part.value.clone(),

@@ -33,7 +33,7 @@ fn forms(mode: Mode) -> Forms {
         message: Some("We are moving to a bigger database.".to_owned()),
         contact: Some("help@example.com".to_owned()),
         status_url: Some("https://status.example.com/shop.json".to_owned()),
-        template: None,
+        ..PageConfig::default()
     };
     forms_of(&config, mode)
 }
@@ -128,7 +128,7 @@ fn the_operators_words_are_text_whatever_is_in_them() {
         message: Some("<script>alert(1)</script> & \"so on\"\r\nReference: forged".to_owned()),
         contact: Some("javascript:alert(1)//@x".to_owned()),
         status_url: Some("https://evil.example'; script-src *\">/x".to_owned()),
-        template: None,
+        ..PageConfig::default()
     };
     let forms = forms_of(&config, Mode::Detour);
     let page = forms.html(Language::English, "\"><script>x</script>");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
-use crate::switch::{Mode, OperationId, Step};
+use crate::switch::{LeverName, Mode, OperationId, Step};
 
 /// A command that takes longer does not write a variable.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -81,8 +81,8 @@ impl VariableCommand {
 }
 
 impl Lever for VariableCommand {
-    fn name(&self) -> &'static str {
-        "variable"
+    fn name(&self) -> LeverName {
+        LeverName::Variable
     }
 
     fn kind(&self) -> &'static str {
@@ -100,7 +100,7 @@ impl Lever for VariableCommand {
             return Vec::new();
         }
         vec![Step {
-            lever: self.name().to_owned(),
+            lever: self.name(),
             kind: self.kind().to_owned(),
             target: self.variable.clone(),
             before: self.told.map_or(Value::Null, |told| json!(told)),

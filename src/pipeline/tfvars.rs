@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::config::{Audience, Spelling};
 use crate::files::{read_up_to, remove, write_whole};
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
-use crate::switch::{Mode, OperationId, Step};
+use crate::switch::{LeverName, Mode, OperationId, Step};
 
 /// The name of the file. Terraform reads `*.auto.tfvars.json` in the order of their names.
 pub const FILE_NAME: &str = "roadworks.auto.tfvars.json";
@@ -164,8 +164,8 @@ fn truth(value: &Value) -> Option<bool> {
 }
 
 impl Lever for VariableFile {
-    fn name(&self) -> &'static str {
-        "variable"
+    fn name(&self) -> LeverName {
+        LeverName::Variable
     }
 
     fn kind(&self) -> &'static str {
@@ -180,7 +180,7 @@ impl Lever for VariableFile {
         let after = self.written(to);
         let differs = seen.parts.iter().filter(|part| part.value != after);
         let steps = differs.map(|part| Step {
-            lever: self.name().to_owned(),
+            lever: self.name(),
             kind: self.kind().to_owned(),
             target: part.target.clone(),
             before: part.value.clone(),

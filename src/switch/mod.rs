@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use mode::{Mode, UnknownMode};
-pub use plan::{Plan, Step};
+pub use plan::{LeverName, Plan, Step};
 pub use posture::Posture;
 
 /// The newest format of the stored switch that this program reads and writes.

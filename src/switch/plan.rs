@@ -1,15 +1,46 @@
 //! What has to change, lever by lever, in the order in which it is done. A value, shown before it is applied.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Mode;
 
+/// A real thing that is moved, by the label of its block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LeverName {
+    /// What stands in front of the app: every gateway of the site.
+    Gateway,
+    /// The boolean that Terraform or the pipeline reads.
+    Variable,
+    /// The name itself.
+    Dns,
+}
+
+impl LeverName {
+    /// The word for it in JSON, in files and in what people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            LeverName::Gateway => "gateway",
+            LeverName::Variable => "variable",
+            LeverName::Dns => "dns",
+        }
+    }
+}
+
+impl fmt::Display for LeverName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
 /// One thing that one lever changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// The lever (`dns`, `variable`).
-    pub lever: String,
+    /// The lever.
+    pub lever: LeverName,
     /// Its kind (`route53`, `tfvars`).
     pub kind: String,
     /// What of it: `NAME TYPE [set_identifier]` for a record.
@@ -38,15 +69,24 @@ pub struct Plan {
 impl Plan {
     /// Puts the steps into the order in which they are safe.
     ///
-    /// Closing goes from visitors inwards and ends with the name; opening starts with the name while everything
-    /// before it is still closed. The variable is made truthful before the name moves, either way: a run of
-    /// Terraform in between must not undo the move.
+    /// Closing goes from visitors inwards and ends with the name; opening starts with the name while the gateway is
+    /// still closed. The variable is made truthful before the name moves, either way: a run of Terraform in between
+    /// must not undo the move.
     pub fn ordered(mut self) -> Plan {
-        self.steps.sort_by_key(|step| match step.lever.as_str() {
-            "variable" => 0,
-            _ => 1,
+        let opening = self.is_opening();
+        self.steps.sort_by_key(|step| match step.lever {
+            LeverName::Gateway if opening => 3,
+            LeverName::Gateway => 0,
+            LeverName::Variable => 1,
+            LeverName::Dns => 2,
         });
         self
+    }
+
+    /// Whether visitors come last, since they will get more than now. Where nothing changes for them, as after a move
+    /// that was cut short, only `open` is opened towards.
+    pub fn is_opening(&self) -> bool {
+        self.to < self.from || self.to == Mode::Open
     }
 
     /// Whether anything has to change.
@@ -60,24 +100,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_variable_is_made_truthful_before_the_name_moves() {
-        let step = |lever: &str| Step {
-            lever: lever.to_owned(),
+    fn visitors_are_first_to_be_closed_out_and_last_to_be_let_in_and_the_variable_is_true_before_the_name_moves()
+     {
+        let step = |lever: LeverName| Step {
+            lever,
             kind: String::new(),
             target: String::new(),
             before: Value::Null,
             after: Value::Null,
         };
-        for (from, to) in [(Mode::Open, Mode::Detour), (Mode::Detour, Mode::Open)] {
+        let closing = [LeverName::Gateway, LeverName::Variable, LeverName::Dns];
+        let opening = [LeverName::Variable, LeverName::Dns, LeverName::Gateway];
+        for (from, to, order) in [
+            (Mode::Open, Mode::Detour, closing),
+            (Mode::Closed, Mode::Detour, closing),
+            (Mode::Detour, Mode::Detour, closing),
+            (Mode::Detour, Mode::Closed, opening),
+            (Mode::Detour, Mode::Open, opening),
+            (Mode::Open, Mode::Open, opening),
+        ] {
             let plan = Plan {
                 site: "shop".to_owned(),
                 from,
                 to,
-                steps: vec![step("dns"), step("variable")],
+                steps: vec![
+                    step(LeverName::Dns),
+                    step(LeverName::Gateway),
+                    step(LeverName::Variable),
+                ],
                 warnings: vec![],
             };
             let levers: Vec<_> = plan.ordered().steps.into_iter().map(|step| step.lever).collect();
-            assert_eq!(levers, ["variable", "dns"]);
+            assert_eq!(levers, order, "{from} to {to}");
         }
     }
 }

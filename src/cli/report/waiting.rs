@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Form, Report};
 use crate::lever::Progress;
+use crate::switch::LeverName;
 
 /// The progress of a wait on standard error: a line that moves on a terminal, a line each ten seconds elsewhere.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Waiting {
 }
 
 impl Progress for Waiting {
-    fn waiting(&self, lever: &str, what: &str, waited: Duration) {
+    fn waiting(&self, lever: LeverName, what: &str, waited: Duration) {
         let seconds = waited.as_secs();
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{lever}: waiting for {what}, {seconds} s"));

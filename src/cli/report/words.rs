@@ -8,7 +8,7 @@ use super::one_line;
 use crate::agent::{Sight, Site};
 use crate::audit::Entry;
 use crate::store::Store;
-use crate::switch::{Mode, Plan, Seen, Step, Switch};
+use crate::switch::{LeverName, Mode, Plan, Seen, Step, Switch};
 
 /// A plan.
 pub(in crate::cli) fn plan_words(plan: &Plan) -> String {
@@ -166,7 +166,7 @@ pub(in crate::cli) fn commands_words(plan: &Plan, make: &[String], undo: &[Strin
         return format!("# {site}: no changes, it is {to} already");
     }
     let told = |value_of: fn(&Step) -> &Value| {
-        let steps = plan.steps.iter().filter(|step| step.lever == "variable");
+        let steps = plan.steps.iter().filter(|step| step.lever == LeverName::Variable);
         let lines = steps.map(|step| {
             let value = value_of(step);
             format!(
