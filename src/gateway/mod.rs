@@ -7,6 +7,7 @@ pub mod address;
 mod body;
 mod door;
 mod drain;
+mod forward;
 mod inside;
 mod lane;
 mod pace;
@@ -22,6 +23,7 @@ mod waiting;
 
 pub use body::{Body, BodyError, Streamed, Upload};
 pub use door::{Door, Refused, Verdict};
+pub use forward::{Asker, Failure, Forwarded, Route, forward};
 pub use inside::{Admitted, Inside, Ticket, Upgraded};
 pub use lane::{Lane, Modes};
 pub use pace::Outcome;

@@ -152,10 +152,16 @@ impl Link {
         false
     }
 
-    /// The bare connection after a 101, and what was read beyond it.
-    pub(in crate::gateway) fn into_io(self) -> (Io, Bytes) {
+    /// The bare connection after a 101, and what was read beyond it; `None` where it ended instead. Cancel safe: dropping
+    /// the future closes it.
+    pub(in crate::gateway) async fn into_switched(mut self: Box<Link>) -> Option<(Io, Bytes)> {
+        let switched = std::future::poll_fn(|cx| {
+            self.drive(cx);
+            if self.over { Poll::Ready(()) } else { Poll::Pending }
+        });
+        tokio::time::timeout(CONNECT, switched).await.ok()?;
         let parts = self.connection.into_parts();
-        (parts.io.into_inner(), parts.read_buf)
+        Some((parts.io.into_inner(), parts.read_buf))
     }
 }
 

@@ -138,20 +138,20 @@ impl Upstreams {
     }
 
     /// The less loaded of two healthy ones drawn at random, but for `except`; a sick one where all are.
-    pub(in crate::gateway) fn choose(&self, except: Option<&Endpoint>) -> Option<Arc<Endpoint>> {
+    pub(in crate::gateway) fn choose(&self, except: &[Arc<Endpoint>]) -> Option<Arc<Endpoint>> {
         self.draw(except, |endpoint| endpoint.standing() != Standing::Sick)
             .or_else(|| self.draw(except, |_| true))
     }
 
     fn draw(
         &self,
-        except: Option<&Endpoint>,
+        except: &[Arc<Endpoint>],
         fits: impl Fn(&Endpoint) -> bool,
     ) -> Option<Arc<Endpoint>> {
         let (mut one, mut two, mut seen) = (None, None, 0_usize);
         for upstream in &self.each {
             for endpoint in upstream.watched.endpoints.load().iter() {
-                let excepted = except.is_some_and(|except| std::ptr::eq(except, &**endpoint));
+                let excepted = except.iter().any(|except| Arc::ptr_eq(except, endpoint));
                 if excepted || !fits(endpoint) {
                     continue;
                 }

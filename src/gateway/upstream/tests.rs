@@ -65,7 +65,7 @@ async fn a_probe_asks_the_path_with_the_sites_host_and_only_2xx_is_well() {
     let upstreams = Upstreams::start(&config, Some("shop.example.com"), &tasks, None);
     assert!(!upstreams.is_healthy(), "nobody says that it is well before it was asked");
     assert_eq!(upstreams.report()[0].last_error.as_deref(), Some("not asked yet"));
-    assert!(upstreams.choose(None).is_some(), "a gateway that has just started serves");
+    assert!(upstreams.choose(&[]).is_some(), "a gateway that has just started serves");
     until("healthy", || upstreams.is_healthy()).await;
     let read = app.read.lock().unwrap().clone();
     assert!(read.starts_with("GET /up?deep=1 HTTP/1.1\r\nhost: shop.example.com\r\n"), "{read}");
@@ -104,7 +104,7 @@ async fn a_reload_keeps_what_is_unchanged_and_ends_what_is_gone() {
     let gone = before.each[1].watched.endpoints.load()[0].clone();
     drop(before);
     assert!(gone.is_retired() && !after.each[0].tasks.is_stopping());
-    assert!(after.is_healthy() && !after.choose(None).unwrap().is_retired());
+    assert!(after.is_healthy() && !after.choose(&[]).unwrap().is_retired());
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_name_is_followed_at_its_ttl_and_its_last_good_addresses_are_kept() {
         endpoints.iter().map(|e| e.address.ip().to_string()).eq(wanted.iter().copied())
     };
     until("the first address", || has(&["127.0.0.2"]) && upstreams.is_healthy()).await;
-    let kept = upstreams.choose(None).unwrap();
+    let kept = upstreams.choose(&[]).unwrap();
     records.lock().unwrap().push(Ipv4Addr::new(127, 0, 0, 3));
     until("both addresses", || has(&["127.0.0.2", "127.0.0.3"])).await;
     assert!(!kept.is_retired(), "its health and connections stay");
@@ -140,7 +140,7 @@ async fn a_name_that_never_resolved_is_down_and_not_fatal() {
     let names = names::tests::server(&tasks, Arc::default(), 0).await;
     let config = config(&["app.internal.:80".to_owned()], None);
     let upstreams = Upstreams::resolved_by(&names, &config, (None, &tasks), None);
-    assert!(upstreams.choose(None).is_none() && !upstreams.is_healthy());
+    assert!(upstreams.choose(&[]).is_none() && !upstreams.is_healthy());
     until("said", || {
         upstreams.report()[0].last_error.as_ref().is_some_and(|e| e.contains("leads"))
     })
@@ -179,16 +179,16 @@ fn of_two_the_less_loaded_is_chosen_and_no_sick_one_while_another_is_well() {
     let (upstreams, _running) =
         standing(&[(Standing::Healthy, 3), (Standing::Sick, 0), (Standing::Healthy, 2)]);
     for _ in 0..100 {
-        assert_eq!(upstreams.choose(None).unwrap().address.port(), 3);
+        assert_eq!(upstreams.choose(&[]).unwrap().address.port(), 3);
     }
-    let third = upstreams.choose(None).unwrap();
-    assert_eq!(upstreams.choose(Some(&third)).unwrap().address.port(), 1);
+    let third = upstreams.choose(&[]).unwrap();
+    assert_eq!(upstreams.choose(&[third]).unwrap().address.port(), 1);
 }
 
 #[test]
 fn where_all_are_sick_one_is_tried_all_the_same() {
     let (upstreams, _running) = standing(&[(Standing::Sick, 1), (Standing::Sick, 0)]);
-    assert_eq!(upstreams.choose(None).unwrap().address.port(), 2);
+    assert_eq!(upstreams.choose(&[]).unwrap().address.port(), 2);
     assert!(!upstreams.is_healthy());
 }
 
@@ -202,7 +202,7 @@ fn of_equals_all_are_chosen_and_the_busiest_of_many_never() {
     ]);
     let mut chosen = [0; 5];
     for _ in 0..600 {
-        chosen[usize::from(upstreams.choose(None).unwrap().address.port())] += 1;
+        chosen[usize::from(upstreams.choose(&[]).unwrap().address.port())] += 1;
     }
     assert!(chosen[1..4].iter().all(|times| *times > 100), "{chosen:?}");
     assert_eq!(chosen[4], 0, "{chosen:?}");
