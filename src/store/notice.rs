@@ -96,5 +96,6 @@ fn heard(event: &Event<std::ffi::OsString>) -> Heard {
 
 /// Temporary files and locks are nobody's news.
 fn is_document(name: &OsStr) -> bool {
-    name.to_str().is_none_or(|name| !name.starts_with('.') && name.ends_with(".json"))
+    let hidden = name.as_encoded_bytes().starts_with(b".");
+    !hidden && Path::new(name).extension().is_some_and(|kind| kind == "json")
 }
