@@ -5,13 +5,17 @@
 
 pub mod address;
 mod body;
+pub mod bypass;
 mod door;
 mod drain;
 mod forward;
 mod inside;
 mod lane;
+pub mod negotiate;
 mod pace;
+pub mod refusal;
 mod report;
+pub mod robots;
 mod room;
 pub mod rules;
 mod settings;
@@ -20,6 +24,7 @@ mod state;
 mod told;
 mod upstream;
 mod waiting;
+pub mod wellknown;
 
 pub use body::{Body, BodyError, Streamed, Upload};
 pub use door::{Door, Refused, Verdict};

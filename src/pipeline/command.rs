@@ -108,11 +108,7 @@ impl Lever for VariableCommand {
         }]
     }
 
-    fn again(&self, _seen: &Observation, _to: Mode) -> Vec<Step> {
-        Vec::new()
-    }
-
-    fn refusal(&self, _seen: &Observation, _to: Mode) -> Option<Refusal> {
+    fn refusal(&self, _seen: &Observation) -> Option<Refusal> {
         None
     }
 

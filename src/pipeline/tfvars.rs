@@ -189,11 +189,7 @@ impl Lever for VariableFile {
         steps.collect()
     }
 
-    fn again(&self, _seen: &Observation, _to: Mode) -> Vec<Step> {
-        Vec::new()
-    }
-
-    fn refusal(&self, _seen: &Observation, _to: Mode) -> Option<Refusal> {
+    fn refusal(&self, _seen: &Observation) -> Option<Refusal> {
         (self.workspaces.len() > 1).then(|| Refusal {
             rule: "several-workspaces",
             message: format!(

@@ -5,10 +5,13 @@
 mod graphql;
 mod path;
 
+use std::sync::Arc;
+
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
+use super::{Inside, Lane, Modes};
 use crate::config::{GatewayConfig, PathPattern};
 use crate::switch::Mode;
 
@@ -205,6 +208,30 @@ impl Rules {
     /// A GraphQL path in any spelling: one that is spelt oddly must not become an ordinary GET.
     fn is_graphql(&self, raw: &str, agreed: Option<&str>) -> bool {
         path::lets(&self.graphql, agreed) || path::keeps_out(&self.graphql, raw)
+    }
+}
+
+/// The lanes of a site's [`Kind`]s.
+#[derive(Debug)]
+pub struct Lanes {
+    lanes: Vec<Arc<Lane>>,
+    strictest: Arc<Lane>,
+}
+
+impl Lanes {
+    /// Made, or found again after a reload, where the site's requests are counted.
+    pub fn new(rules: &Rules, inside: &Inside) -> Lanes {
+        let lane = |kind| {
+            let modes = Mode::LADDER.into_iter().filter(|mode| rules.passes(kind, *mode));
+            inside.lane(rules.lane_name(kind), Modes::of(&modes.collect::<Vec<_>>()))
+        };
+        let strictest = lane(Kind::Plain(Nature::Write));
+        Lanes { lanes: rules.kinds().into_iter().map(lane).collect(), strictest }
+    }
+
+    /// The lane of a kind that these rules gave; of one that they did not, the strictest.
+    pub fn of(&self, rules: &Rules, kind: Kind) -> &Arc<Lane> {
+        self.lanes.get(rules.lane_index(kind)).unwrap_or(&self.strictest)
     }
 }
 
