@@ -28,6 +28,10 @@ pub enum Event {
     Overridden,
     /// Somebody else moved the switch meanwhile.
     Superseded,
+    /// Its time is over, and it stays.
+    Overdue,
+    /// Its end, or how long requests may wait, was moved.
+    Extended,
     /// Something that a newer Roadworks wrote.
     #[serde(other)]
     Unknown,

@@ -8,20 +8,31 @@ use std::path::Path;
 /// Replaces `path` by `content` so that a reader, and a crash, see the old content or the new: a temporary file beside
 /// it, fsync, rename, fsync of the folder. Keeps the permissions of what it replaces.
 pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = folder_of(path);
+    let temporary = temporary(path, content)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The same for a reader; a crash of the whole machine may lose it, or leave it empty.
+pub fn write_lightly(path: &Path, content: &[u8]) -> io::Result<()> {
+    temporary(path, content)?.persist(path)?;
+    Ok(())
+}
+
+/// `content` in a file beside `path`, gone when it is dropped.
+fn temporary(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     // A name of its own, never one that is there: Terraform reads no name that begins with a dot.
     let mut temporary = tempfile::Builder::new()
         .prefix(".roadworks-")
         .suffix(".tmp")
         .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
+        .tempfile_in(folder_of(path))?;
     temporary.write_all(content)?;
     if let Ok(existing) = fs::metadata(path) {
         fs::set_permissions(temporary.path(), existing.permissions())?;
     }
-    temporary.as_file().sync_all()?;
-    temporary.persist(path)?;
-    File::open(folder)?.sync_all()
+    Ok(temporary)
 }
 
 /// Removes `path` for good: a crash afterwards does not bring it back.

@@ -30,8 +30,12 @@ pub trait Lever {
     /// What has to change for `to`, seen from `seen`; empty where nothing has to.
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step>;
 
-    /// Why it must not be moved from where it stands, unless the rule is overridden.
-    fn refusal(&self, seen: &Observation) -> Option<Refusal>;
+    /// The steps of an operation that was cut short and left this lever where it belongs, perhaps without anybody
+    /// having seen its system confirm it: the same value again.
+    fn again(&self, seen: &Observation, to: Mode) -> Vec<Step>;
+
+    /// Why it must not be moved to `to` from where it stands, unless the rule is overridden.
+    fn refusal(&self, seen: &Observation, to: Mode) -> Option<Refusal>;
 
     /// Makes `steps`, each only if the thing still is what the step says it was before.
     ///

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use roadworks::agent::{self, Done, Order, Site, carry_out, look};
+use roadworks::agent::{self, Depth, Done, Order, Site, carry_out, look};
 use roadworks::audit::{self, Entry, Event};
 use roadworks::lever::{
     Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Silent, Started,
@@ -76,7 +76,19 @@ impl Lever for Fake {
         if step.before == step.after { Vec::new() } else { vec![step] }
     }
 
-    fn refusal(&self, seen: &Observation) -> Option<Refusal> {
+    fn again(&self, seen: &Observation, _to: Mode) -> Vec<Step> {
+        let step = |part: &Part| Step {
+            lever: self.name,
+            kind: "fake".to_owned(),
+            target: part.target.clone(),
+            before: part.value.clone(),
+            after: part.value.clone(),
+        };
+        let of_name = seen.parts.iter().filter(|_| self.name == LeverName::Dns);
+        of_name.map(step).collect()
+    }
+
+    fn refusal(&self, seen: &Observation, _to: Mode) -> Option<Refusal> {
         (seen.position == Position::Foreign).then(|| Refusal {
             rule: "foreign-record",
             message: "it is foreign".to_owned(),
@@ -133,6 +145,8 @@ async fn throw(store: &SiteStore<MemoryStore>, mode: Mode, by: &str) {
         by: by.to_owned(),
         reason: None,
         before: BTreeMap::new(),
+        end: None,
+        gateway: None,
     };
     let switch = Switch::asked(current.as_ref(), ask, jiff::Timestamp::UNIX_EPOCH);
     store.write_switch(&switch, version.as_ref()).await.unwrap();
@@ -182,6 +196,8 @@ impl World {
             reason: None,
             overrides: Vec::new(),
             timeout: Duration::from_millis(50),
+            end: None,
+            depth: Depth::Moved,
         }
     }
 

@@ -37,6 +37,18 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A site whose time is over may not open by itself.
+    #[error("it does not open by itself: {why}")]
+    Unchecked {
+        /// Which check does not pass.
+        why: String,
+    },
+    /// The site's levers cannot be got at.
+    #[error("the site cannot be moved: {why}")]
+    Unopened {
+        /// Why.
+        why: String,
+    },
     /// The world is not what the plan was made for.
     #[error("the plan no longer holds: {what}")]
     StalePlan {
@@ -82,9 +94,11 @@ impl Error {
     /// The same where something was moved before: nobody may read of it that nothing changed.
     pub(super) fn after_a_move(self) -> Error {
         match self {
-            Error::Store(_) | Error::Rule { .. } | Error::StalePlan { .. } => {
-                Error::Unrecorded(Box::new(self))
-            }
+            Error::Store(_)
+            | Error::Rule { .. }
+            | Error::Unchecked { .. }
+            | Error::Unopened { .. }
+            | Error::StalePlan { .. } => Error::Unrecorded(Box::new(self)),
             Error::Lever(error) if error.nothing_changed() => {
                 Error::Unrecorded(Box::new(Error::Lever(error)))
             }
@@ -104,10 +118,12 @@ impl Error {
             Error::Store(error) => error.hint(),
             Error::Lever(error) => error.hint().to_owned(),
             Error::NotOffered { .. } => {
-                "this site has `open` and `detour`; add the lever to roadworks.hcl for more"
+                "add that lever to roadworks.hcl; `roadworks status` shows what the site has"
                     .to_owned()
             }
             Error::Rule { hint, .. } => hint.clone(),
+            Error::Unchecked { .. } => "see that the app is well, then `roadworks open`".to_owned(),
+            Error::Unopened { .. } => "run `roadworks doctor` where the agent runs".to_owned(),
             Error::StalePlan { .. } => "make the plan anew, read it, and apply that one".to_owned(),
             Error::Superseded { .. } => {
                 "run `roadworks status` to see where it stands, then decide with them".to_owned()

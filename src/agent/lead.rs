@@ -8,14 +8,18 @@ use tokio::time::Instant;
 use super::{Error, Sight, Site, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::lever::{Lever, Observation, Progress};
-use crate::store::{self, Store, Version};
-use crate::switch::{Ask, LeverName, Mode, OperationId, Step, Switch};
+use crate::lever::{self, Lever, Observation, Progress, Silent, Started};
+use crate::store::{self, Notice, Store, Version};
+use crate::switch::{Ask, End, LeverName, Mode, OperationId, Phase, Plan, Step, Switch};
 
+/// The lever that visitors meet: it moves with the switch itself.
+const GATEWAY: LeverName = LeverName::Gateway;
 /// How often the plan is made anew because somebody threw the switch meanwhile.
 const ROUNDS: u32 = 5;
 /// A wait is never longer: the clock could not count to its end.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
+/// How long gateways may take to follow a switch that was put back, before nobody waits for them.
+const BACK: Duration = Duration::from_secs(2);
 
 /// What somebody asked for.
 #[derive(Debug, Clone)]
@@ -30,6 +34,19 @@ pub struct Order {
     pub overrides: Vec<String>,
     /// How long to wait for the levers' own systems, all in all.
     pub timeout: Duration,
+    /// When it is to end, and what happens then.
+    pub end: Option<End>,
+    /// How far to go.
+    pub depth: Depth,
+}
+
+/// How far an order goes before whoever gave it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The switch is written; an agent does the rest.
+    Asked,
+    /// Every lever's own system has confirmed.
+    Moved,
 }
 
 /// What came of it.
@@ -58,7 +75,7 @@ pub async fn carry_out<S: Store>(
     site.offers(order.to)?;
     let _lease = site.store.lease(&order.by).await?;
     switch_is_as_seen(site, &sight).await?;
-    let set_aside = sight.refusal(site, &order.overrides)?;
+    let set_aside = sight.refusal(site, order.to, &order.overrides)?;
     let done = |changed, sight, warnings| Done {
         changed,
         sight,
@@ -66,9 +83,22 @@ pub async fn carry_out<S: Store>(
         took: clock::monotonic().duration_since(began),
     };
     if sight.is_at(site, order.to) {
-        return Ok(done(false, sight, Vec::new()));
+        return match (order.end, sight) {
+            // It is there already, and only its end is another.
+            (Some(end), Sight { switch: Some((switch, version)), levers }) => {
+                let switch = switch.ending(end);
+                let version = site.store.write_switch(&switch, Some(&version)).await?;
+                Ok(done(true, Sight { switch: Some((switch, version)), levers }, Vec::new()))
+            }
+            (_, sight) => Ok(done(false, sight, Vec::new())),
+        };
     }
     let mut operation = Operation::ask(site, order, sight, &set_aside).await?;
+    if order.depth == Depth::Asked {
+        let sight =
+            Sight { switch: Some((operation.switch, operation.version)), levers: operation.seen };
+        return Ok(done(true, sight, operation.warnings));
+    }
     match operation.lead_to_the_end(progress).await {
         Err(error) => Err(operation.gave_up(error).await),
         Ok(Switch { by, since, mode, .. }) if operation.followed => {
@@ -134,6 +164,8 @@ impl<'a, S: Store> Operation<'a, S> {
             by: order.by.clone(),
             reason: order.reason.clone(),
             before: positions(site, &sight),
+            end: order.end,
+            gateway: kept_closed(site, &sight, order.to),
         };
         let (steps, from, settles_after) = seen(site, &sight, order.to);
         let (previous, read) = sight.switch.unzip();
@@ -182,7 +214,7 @@ impl<'a, S: Store> Operation<'a, S> {
         self.log(Event::Superseded, None).await;
         self.followed = true;
         let sight = look(self.site).await?;
-        sight.refusal(self.site, &[])?;
+        sight.refusal(self.site, sight.desired(), &[])?;
         let (steps, from, settles_after) = seen(self.site, &sight, sight.desired());
         let Some((switch, version)) = sight.switch else {
             return Err(Error::StalePlan {
@@ -201,19 +233,22 @@ impl<'a, S: Store> Operation<'a, S> {
             if !self.unmoved().await? {
                 return Ok(None);
             }
-            let started = lever.start(&steps, &self.switch.operation).await?;
-            self.made.extend_from_slice(&steps);
-            self.log(started_event(lever), Some(in_words(&steps))).await;
-            if !self.unmoved().await? {
+            let visitors = lever.name() == GATEWAY;
+            if visitors && self.switch.gateway.is_some() && !self.release().await? {
                 return Ok(None);
             }
-            let confirmed =
-                tokio::time::timeout_at(self.deadline, lever.confirm(&started, progress));
-            let confirmed = confirmed.await.map_err(|_| self.too_late())?;
-            let confirmed = confirmed.map_err(Error::Unconfirmed)?;
-            let levers = site.levers.iter().zip(&mut self.seen);
-            for (_, seen) in levers.filter(|(other, _)| other.name() == lever.name()) {
-                seen.clone_from(&confirmed);
+            let started = lever.start(&steps, &self.switch.operation).await?;
+            self.made.extend_from_slice(&steps);
+            // Gateways have moved with the switch, and the time until they have drained is a visitor's.
+            if !visitors {
+                self.log(started_event(lever), Some(in_words(&steps))).await;
+                if !self.unmoved().await? {
+                    return Ok(None);
+                }
+            }
+            match self.confirmed(lever, &started, progress).await? {
+                Some(confirmed) => self.now_seen(lever, &confirmed),
+                None => return Ok(None),
             }
         }
         let confirmed =
@@ -227,6 +262,58 @@ impl<'a, S: Store> Operation<'a, S> {
         self.switch = switch.clone();
         self.log(Event::Moved, None).await;
         Ok(Some(switch))
+    }
+
+    /// Waits for a lever; `None` where somebody threw the switch meanwhile.
+    async fn confirmed(
+        &self,
+        lever: &dyn Lever,
+        started: &Started,
+        progress: &dyn Progress,
+    ) -> Result<Option<Observation>, Error> {
+        let confirmed = tokio::time::timeout_at(self.deadline, lever.confirm(started, progress));
+        if lever.name() != GATEWAY {
+            let confirmed = confirmed.await.map_err(|_| self.too_late())?;
+            return confirmed.map(Some).map_err(Error::Unconfirmed);
+        }
+        // Gateways follow whoever throws the switch next, and never confirm this operation then.
+        let confirmed = tokio::select! {
+            confirmed = confirmed => confirmed.map_err(|_| self.too_late())?,
+            thrown = self.thrown() => return thrown.map(|()| None),
+        };
+        match confirmed {
+            Err(error @ lever::Error::Refused { .. }) => Err(error.into()),
+            confirmed => confirmed.map(Some).map_err(Error::Unconfirmed),
+        }
+    }
+
+    /// Comes back when somebody throws the switch.
+    async fn thrown(&self) -> Result<(), Error> {
+        let mut notice = self.site.store.watch("").await;
+        while self.unmoved().await? {
+            notice.changed().await;
+        }
+        Ok(())
+    }
+
+    fn now_seen(&mut self, lever: &dyn Lever, confirmed: &Observation) {
+        let levers = self.site.levers.iter().zip(&mut self.seen);
+        for (_, seen) in levers.filter(|(other, _)| other.name() == lever.name()) {
+            seen.clone_from(confirmed);
+        }
+    }
+
+    /// Everything behind the gateways has moved: lets them follow. `false` where somebody threw the switch meanwhile.
+    async fn release(&mut self) -> Result<bool, Error> {
+        let switch = self.switch.released();
+        match self.site.store.write_switch(&switch, Some(&self.version)).await {
+            Ok(version) => {
+                (self.switch, self.version) = (switch, version);
+                Ok(true)
+            }
+            Err(store::Error::Moved { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn too_late(&self) -> Error {
@@ -245,7 +332,9 @@ impl<'a, S: Store> Operation<'a, S> {
             Error::Lever(error) => error.nothing_changed(),
             _ => false,
         };
-        if !nothing_moved || self.followed || self.resumed {
+        // Of an operation that was cut short only gateways can be put back: where they stood is written in the switch.
+        let unknown = self.resumed && !self.is_drain_expired(&error);
+        if !nothing_moved || self.followed || unknown {
             let visible = self.made.iter().any(|step| step.lever != LeverName::Variable);
             let error = if visible { error.after_a_move() } else { error };
             self.log(Event::Unfinished, Some(error.to_string())).await;
@@ -275,9 +364,49 @@ impl<'a, S: Store> Operation<'a, S> {
         for (lever, steps) in groups(self.site, &undo) {
             lever.start(&steps, &self.switch.operation).await?;
         }
-        let switch = self.switch.taken_back(self.previous.as_deref(), clock::now());
+        let switch = if self.resumed {
+            self.switch.taken_back(Some(&self.before()), clock::now())
+        } else {
+            self.switch.taken_back(self.previous.as_deref(), clock::now())
+        };
         self.version = self.site.store.write_switch(&switch, Some(&self.version)).await?;
+        self.gateways_are_back(&undo, &switch).await;
         Ok(())
+    }
+
+    /// The switch as it was before an operation that somebody else began.
+    fn before(&self) -> Switch {
+        let stood = self.switch.before.get(GATEWAY.word()).and_then(|word| word.parse().ok());
+        Switch {
+            mode: stood.unwrap_or(Mode::Open),
+            phase: Phase::Moved { moved_at: clock::now(), settles_after: 0 },
+            until: None,
+            gateway: None,
+            ..self.switch.clone()
+        }
+    }
+
+    /// Waits a moment until gateways follow the switch that was put back, so that what is said of them is so.
+    async fn gateways_are_back(&self, undo: &[Step], switch: &Switch) {
+        for (lever, steps) in
+            groups(self.site, undo).iter().filter(|(lever, _)| lever.name() == GATEWAY)
+        {
+            let started =
+                Started { changes: vec![switch.operation.to_string()], steps: steps.clone() };
+            let back = tokio::time::timeout(BACK, lever.confirm(&started, &Silent)).await;
+            if !matches!(back, Ok(Ok(_))) {
+                tracing::warn!(
+                    site = self.site.name,
+                    "not every gateway has followed the switch back"
+                );
+            }
+        }
+    }
+
+    fn is_drain_expired(&self, error: &Error) -> bool {
+        let others = self.made.iter().any(|step| step.lever != GATEWAY);
+        matches!(error, Error::Lever(lever::Error::Refused { code: "drain-expired", .. }))
+            && !others
     }
 
     /// Writes an entry of the log. One that cannot be written stops nothing: the site is half way, and the way on is
@@ -306,12 +435,24 @@ impl<'a, S: Store> Operation<'a, S> {
 }
 
 fn seen<S: Store>(site: &Site<S>, sight: &Sight, to: Mode) -> (Vec<Step>, Mode, u32) {
-    let levers = site.levers.iter().zip(&sight.levers);
+    let steps = sight.steps(site, to);
+    let moves = |lever: &dyn Lever| steps.iter().any(|step| step.lever == lever.name());
+    let levers = site.levers.iter().zip(&sight.levers).filter(|(lever, _)| moves(lever.as_ref()));
     // What was there before an operation that was cut short is not known any more.
     let before = |seen| if sight.moving() { None } else { Some(seen) };
     let bound = levers.map(|(lever, seen)| lever.settles_after(before(seen))).max();
     let seconds = u32::try_from(bound.unwrap_or_default().as_secs()).unwrap_or(u32::MAX);
-    (sight.steps(site, to), sight.mode(site), seconds)
+    (steps, sight.mode(site), seconds)
+}
+
+/// What gateways go on giving while the levers behind them open: visitors come last.
+fn kept_closed<S: Store>(site: &Site<S>, sight: &Sight, to: Mode) -> Option<Mode> {
+    let plan: Plan = sight.plan(site, to);
+    let others = plan.steps.iter().any(|step| step.lever != GATEWAY);
+    let has = site.levers.iter().any(|lever| lever.name() == GATEWAY);
+    let (switch, _) = sight.switch.as_ref()?;
+    let now = switch.posture().mode;
+    (has && others && now > to).then_some(now)
 }
 
 fn positions<S: Store>(site: &Site<S>, sight: &Sight) -> BTreeMap<String, String> {

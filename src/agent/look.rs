@@ -30,17 +30,22 @@ impl Sight {
         self.switch.as_ref().map_or(Mode::Open, |(switch, _)| switch.mode)
     }
 
-    /// What visitors get: where the name leads, then what the gateway gives, else what is asked for.
+    /// What visitors get: the loosest that the name and the gateways behind it give, else what is asked for.
     pub fn mode<S: Store>(&self, site: &Site<S>) -> Mode {
-        let position = |name| {
+        let of = |name| {
             let mut seen = site.levers.iter().zip(&self.levers);
             seen.find(|(lever, _)| lever.name() == name).map(|(_, seen)| seen.position)
         };
-        match (position(LeverName::Dns), position(LeverName::Gateway)) {
-            (Some(Position::Maintenance), _) => Mode::Detour,
-            (_, Some(Position::At(mode))) => mode,
-            (Some(Position::Live), _) => Mode::Open,
-            (Some(Position::Foreign | Position::Absent | Position::At(_)) | None, _) => {
+        let gateways = of(LeverName::Gateway).and_then(|position| match position {
+            Position::At(mode) => Some(mode),
+            Position::Live | Position::Maintenance | Position::Foreign | Position::Absent => None,
+        });
+        match (of(LeverName::Dns), gateways) {
+            (Some(Position::Live), None) => Mode::Open,
+            (Some(Position::Maintenance), None) => Mode::Detour,
+            // Whoever has an old answer still comes to the gateways.
+            (Some(_) | None, Some(mode)) => mode,
+            (Some(Position::Foreign | Position::Absent | Position::At(_)) | None, None) => {
                 self.desired()
             }
         }
@@ -67,21 +72,10 @@ impl Sight {
         if !self.moving() {
             return plan.steps;
         }
-        let names = site
-            .levers
-            .iter()
-            .zip(&self.levers)
-            .filter(|(lever, _)| lever.name() == LeverName::Dns);
-        for (lever, seen) in names {
-            for part in &seen.parts {
-                if plan.steps.iter().all(|step| step.target != part.target) {
-                    plan.steps.push(Step {
-                        lever: lever.name(),
-                        kind: lever.kind().to_owned(),
-                        target: part.target.clone(),
-                        before: part.value.clone(),
-                        after: part.value.clone(),
-                    });
+        for (lever, seen) in site.levers.iter().zip(&self.levers) {
+            for step in lever.again(seen, to) {
+                if plan.steps.iter().all(|other| other.target != step.target) {
+                    plan.steps.push(step);
                 }
             }
         }
@@ -98,15 +92,16 @@ impl Sight {
         self.desired() == to && !self.moving() && !self.plan(site, to).changes()
     }
 
-    /// Why nothing may move from here, or the rules among `overrides` that would have said so.
+    /// Why nothing may move from here to `to`, or the rules among `overrides` that would have said so.
     pub fn refusal<S: Store>(
         &self,
         site: &Site<S>,
+        to: Mode,
         overrides: &[String],
     ) -> Result<Vec<&'static str>, Error> {
         let mut set_aside = Vec::new();
         for (lever, seen) in site.levers.iter().zip(&self.levers) {
-            let Some(Refusal { rule, message, hint }) = lever.refusal(seen) else { continue };
+            let Some(Refusal { rule, message, hint }) = lever.refusal(seen, to) else { continue };
             if !overrides.iter().any(|other| other == rule) {
                 return Err(Error::Rule { rule, message, hint });
             }

@@ -2,13 +2,27 @@
 //!
 //! A crash anywhere is mended by running again: the plan is made anew from what is observed, never resumed from memory.
 
+mod control;
 mod error;
+mod fleet;
+mod follow;
+mod heartbeat;
+mod keeper;
+mod kept;
 mod lead;
 mod look;
+mod serve;
 
+pub use control::{Control, Sites, Socket, Unheard, ask};
 pub use error::Error;
-pub use lead::{Done, Order, carry_out};
+pub use fleet::{Fleet, gateways};
+pub use follow::{Follow, Front, LocalRefused, Request};
+pub use heartbeat::{Applied, Heartbeat, Teller};
+pub use keeper::{Extension, Keeper, Liveness, Opener, alive, at_end, extend, overdue};
+pub use kept::{Kept, Local, id};
+pub use lead::{Depth, Done, Order, carry_out};
 pub use look::{Sight, look};
+pub use serve::Crew;
 
 use crate::lever::Lever;
 use crate::store::{SiteStore, Store};

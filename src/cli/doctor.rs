@@ -16,7 +16,7 @@ use crate::dns::{Allowed, Distribution, Zone, exercise};
 use crate::files;
 use crate::lever::{Lever, Position};
 use crate::store::{self, FileStore, SiteStore};
-use crate::switch::{LeverName, OperationId};
+use crate::switch::{LeverName, Mode, OperationId};
 
 /// A TTL above which visitors follow a flip so late that it should be lowered the day before.
 const LONG_TTL: u64 = 300;
@@ -175,7 +175,7 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
         match lever.observe().await {
             Err(error) => findings.push(fail(id, &error, error.hint())),
             Ok(seen) => {
-                findings.push(match (lever.refusal(&seen), seen.position) {
+                findings.push(match (lever.refusal(&seen, Mode::Open), seen.position) {
                     (Some(refusal), _) => fail(id, refusal.message, refusal.hint),
                     (None, Position::Absent) => warn(
                         id,

@@ -8,7 +8,7 @@ use super::context::{Context, Opened};
 use super::error::Error;
 use super::plan::{asked_twice, plan_of};
 use super::report::{Form, Waiting, plan_words, status_object, status_words};
-use crate::agent::{self, Done, Order, Sight, carry_out, look};
+use crate::agent::{self, Depth, Done, Order, Sight, carry_out, look};
 use crate::clock;
 use crate::lever::Progress;
 use crate::switch::{LeverName, Mode, Seen, Switch};
@@ -31,7 +31,7 @@ pub(super) async fn move_to(
 ) -> Result<u8, Error> {
     opened.site.offers(to)?;
     let sight = look(&opened.site).await?;
-    sight.refusal(&opened.site, &args.overrides)?;
+    sight.refusal(&opened.site, to, &args.overrides)?;
     context.pin(opened).await;
     let by = who(opened).await;
     if sight.is_at(&opened.site, to) {
@@ -77,6 +77,8 @@ pub(super) async fn carry_out_agreed(
         reason: args.reason.clone(),
         overrides: args.overrides.clone(),
         timeout: args.timeout,
+        end: None,
+        depth: Depth::Moved,
     };
     let waiting = Waiting::new(context.report);
     let done = tokio::select! {

@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<u8, Error>
     };
     opened.site.offers(to)?;
     let sight = look(&opened.site).await?;
-    sight.refusal(&opened.site, &args.overrides)?;
+    sight.refusal(&opened.site, to, &args.overrides)?;
     context.pin(&mut opened).await;
     let plan = plan_of(&opened, &sight, to);
     if let Some(path) = &args.out {

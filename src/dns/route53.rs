@@ -370,7 +370,18 @@ impl Lever for Route53 {
         steps.collect()
     }
 
-    fn refusal(&self, seen: &Observation) -> Option<Refusal> {
+    fn again(&self, seen: &Observation, _to: Mode) -> Vec<Step> {
+        let step = |part: &Part| Step {
+            lever: self.name(),
+            kind: self.kind().to_owned(),
+            target: part.target.clone(),
+            before: part.value.clone(),
+            after: part.value.clone(),
+        };
+        seen.parts.iter().map(step).collect()
+    }
+
+    fn refusal(&self, seen: &Observation, _to: Mode) -> Option<Refusal> {
         let foreign: Vec<_> = self
             .records
             .iter()

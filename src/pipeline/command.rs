@@ -108,7 +108,11 @@ impl Lever for VariableCommand {
         }]
     }
 
-    fn refusal(&self, _seen: &Observation) -> Option<Refusal> {
+    fn again(&self, _seen: &Observation, _to: Mode) -> Vec<Step> {
+        Vec::new()
+    }
+
+    fn refusal(&self, _seen: &Observation, _to: Mode) -> Option<Refusal> {
         None
     }
 

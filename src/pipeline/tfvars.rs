@@ -189,7 +189,11 @@ impl Lever for VariableFile {
         steps.collect()
     }
 
-    fn refusal(&self, _seen: &Observation) -> Option<Refusal> {
+    fn again(&self, _seen: &Observation, _to: Mode) -> Vec<Step> {
+        Vec::new()
+    }
+
+    fn refusal(&self, _seen: &Observation, _to: Mode) -> Option<Refusal> {
         (self.workspaces.len() > 1).then(|| Refusal {
             rule: "several-workspaces",
             message: format!(

@@ -2,18 +2,20 @@
 //! reader never sees half of it and a crash leaves the old content or the new.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Expect, LARGEST, Store, Version};
-use crate::files::{read_up_to, write_whole};
+use super::{Error, Expect, FileNotice, LARGEST, Right, Store, Version};
+use crate::files::{read_up_to, remove, write_lightly, write_whole};
 
 /// How long a write waits for another write to end. Each takes milliseconds.
 const LOCK_DEADLINE: Duration = Duration::from_secs(5);
 const LOCK_RETRY: Duration = Duration::from_millis(5);
+/// A caller's ARN and a host's name are shorter.
+const LONGEST_HOLDER: u64 = 4 << 10;
 
 /// Documents as files of a folder, which is made at the first write.
 #[derive(Debug, Clone)]
@@ -97,6 +99,7 @@ impl FileStore {
 
 impl Store for FileStore {
     type Lease = FileLease;
+    type Notice = FileNotice;
 
     async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, Error> {
         self.read(key)
@@ -120,6 +123,34 @@ impl Store for FileStore {
         Ok(version_of(content))
     }
 
+    async fn renew(&self, key: &str, content: &[u8]) -> Result<(), Error> {
+        let path = self.path(key);
+        let written = write_lightly(&path, content).or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                return Err(error);
+            }
+            fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
+            write_lightly(&path, content)
+        });
+        written.map_err(self.cannot("written"))
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Error> {
+        match remove(&self.path(key)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.cannot("written")(error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn watch(&self, prefix: &str) -> FileNotice {
+        let folder = self.path(prefix.trim_end_matches('/'));
+        // A folder that cannot be made yet is looked for each second.
+        drop(fs::create_dir_all(&folder));
+        FileNotice::of(folder)
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
         let entries = match fs::read_dir(self.path(folder)) {
@@ -140,16 +171,19 @@ impl Store for FileStore {
         Ok(keys)
     }
 
-    async fn lease(&self, holder: &str) -> Result<FileLease, Error> {
-        let file = self.open_lock("lease.lock")?;
+    async fn lease(&self, right: Right, holder: &str) -> Result<FileLease, Error> {
+        let mut file = self.open_lock(match right {
+            Right::Move => "lease.lock",
+            Right::Lead => "agent.lock",
+        })?;
         match file.try_lock() {
             Ok(()) => {
-                let told = serde_json::json!({ "format": 1, "holder": holder });
-                self.write("lease.json", told.to_string().as_bytes())
-                    .map_err(self.cannot("written"))?;
+                // The lock is what counts; the name in it is for whoever finds it taken.
+                let told = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
+                told.map_err(self.cannot("written"))?;
                 Ok(FileLease { _locked: file })
             }
-            Err(TryLockError::WouldBlock) => Err(Error::Leased { holder: self.holder() }),
+            Err(TryLockError::WouldBlock) => Err(Error::Leased { holder: holder_in(&file) }),
             Err(TryLockError::Error(error)) => Err(self.cannot("locked")(error)),
         }
     }
@@ -159,15 +193,12 @@ impl Store for FileStore {
     }
 }
 
-impl FileStore {
-    fn holder(&self) -> String {
-        self.read("lease.json")
-            .ok()
-            .flatten()
-            .and_then(|(content, _)| serde_json::from_slice::<serde_json::Value>(&content).ok())
-            .and_then(|told| told.get("holder")?.as_str().map(str::to_owned))
-            .unwrap_or_else(|| "another process".to_owned())
-    }
+/// Who took the lock, as they wrote into it.
+fn holder_in(locked: &File) -> String {
+    let mut holder = String::new();
+    let read = locked.take(LONGEST_HOLDER).read_to_string(&mut holder);
+    let told = read.is_ok() && !holder.trim().is_empty();
+    if told { holder.trim().to_owned() } else { "another process".to_owned() }
 }
 
 /// Contents are never the same twice (a switch counts its versions), so a digest tells them apart.

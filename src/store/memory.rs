@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Error, Expect, LARGEST, Store, Version};
+use tokio::sync::watch;
+
+use super::{Error, Expect, LARGEST, Notice, POLL, Right, Store, Version};
 
 /// Documents in a map. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -13,16 +15,37 @@ pub struct MemoryStore(Arc<Mutex<Contents>>);
 struct Contents {
     documents: BTreeMap<String, (Vec<u8>, u64)>,
     writes: u64,
-    holder: Option<String>,
+    moving: Option<String>,
+    leading: Option<String>,
+    written: watch::Sender<()>,
+}
+
+impl Contents {
+    fn holder(&mut self, right: Right) -> &mut Option<String> {
+        match right {
+            Right::Move => &mut self.moving,
+            Right::Lead => &mut self.leading,
+        }
+    }
 }
 
 /// Held until it is dropped.
 #[derive(Debug)]
-pub struct MemoryLease(Arc<Mutex<Contents>>);
+pub struct MemoryLease(Arc<Mutex<Contents>>, Right);
+
+/// Tells of every write.
+#[derive(Debug)]
+pub struct MemoryNotice(watch::Receiver<()>);
+
+impl Notice for MemoryNotice {
+    async fn changed(&mut self) {
+        drop(tokio::time::timeout(POLL, self.0.changed()).await);
+    }
+}
 
 impl Drop for MemoryLease {
     fn drop(&mut self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).holder = None;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).holder(self.1) = None;
     }
 }
 
@@ -34,6 +57,7 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     type Lease = MemoryLease;
+    type Notice = MemoryNotice;
 
     async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, Error> {
         let found = self.contents().documents.get(key).cloned();
@@ -61,7 +85,23 @@ impl Store for MemoryStore {
         contents.writes += 1;
         let write = contents.writes;
         contents.documents.insert(key.to_owned(), (content.to_vec(), write));
+        contents.written.send_replace(());
         Ok(Version(write.to_string()))
+    }
+
+    async fn renew(&self, key: &str, content: &[u8]) -> Result<(), Error> {
+        self.put(key, content, Expect::Anything).await.map(drop)
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Error> {
+        let mut contents = self.contents();
+        contents.documents.remove(key);
+        contents.written.send_replace(());
+        Ok(())
+    }
+
+    async fn watch(&self, _prefix: &str) -> MemoryNotice {
+        MemoryNotice(self.contents().written.subscribe())
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
@@ -69,13 +109,13 @@ impl Store for MemoryStore {
         Ok(contents.documents.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
     }
 
-    async fn lease(&self, holder: &str) -> Result<MemoryLease, Error> {
+    async fn lease(&self, right: Right, holder: &str) -> Result<MemoryLease, Error> {
         let mut contents = self.contents();
-        if let Some(holder) = &contents.holder {
+        if let Some(holder) = contents.holder(right) {
             return Err(Error::Leased { holder: holder.clone() });
         }
-        contents.holder = Some(holder.to_owned());
-        Ok(MemoryLease(self.0.clone()))
+        *contents.holder(right) = Some(holder.to_owned());
+        Ok(MemoryLease(self.0.clone(), right))
     }
 
     fn describe(&self) -> String {

@@ -5,16 +5,22 @@
 
 mod file;
 mod memory;
+mod notice;
 mod site;
 
 use std::future::Future;
+use std::time::Duration;
 
 pub use file::{FileLease, FileStore};
-pub use memory::{MemoryLease, MemoryStore};
+pub use memory::{MemoryLease, MemoryNotice, MemoryStore};
+pub use notice::FileNotice;
 pub use site::{SiteStore, encoded};
 
 /// The largest document a store takes or gives, in bytes.
 pub const LARGEST: usize = 8 << 20;
+
+/// How late a change is noticed where nobody tells of it.
+pub const POLL: Duration = Duration::from_secs(1);
 
 /// Which content of a document was read. Opaque; equal only for the same content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +37,27 @@ pub enum Expect {
     Anything,
 }
 
+/// What one living process at a time may do with a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Move its levers: an operation long.
+    Move,
+    /// Be its agent: keep ends, finish what was cut short.
+    Lead,
+}
+
+/// Tells that documents may have changed.
+pub trait Notice {
+    /// Comes back when a document was written or removed, and for nothing at least each [`POLL`]. Cancel safe.
+    fn changed(&mut self) -> impl Future<Output = ()>;
+}
+
 /// Documents under keys such as `switch.json` or `audit/<id>.json`.
 pub trait Store {
     /// What keeps others from moving levers until it is dropped.
     type Lease;
+    /// What tells of changes.
+    type Notice: Notice;
 
     /// The document and its version, or `None` where nothing is written. Cancel safe.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<(Vec<u8>, Version)>, Error>>;
@@ -47,12 +70,23 @@ pub trait Store {
         expect: Expect,
     ) -> impl Future<Output = Result<Version, Error>>;
 
+    /// Writes the document over whatever is there, whole, but perhaps lost in a crash of the machine: for what is
+    /// written again in a second.
+    fn renew(&self, key: &str, content: &[u8]) -> impl Future<Output = Result<(), Error>>;
+
+    /// Takes the document away, if it is there.
+    fn remove(&self, key: &str) -> impl Future<Output = Result<(), Error>>;
+
+    /// Tells of changes of the documents in the folder `prefix` (empty, or one that ends in `/`), from now on.
+    fn watch(&self, prefix: &str) -> impl Future<Output = Self::Notice>;
+
     /// The keys that start with `prefix`, sorted. Cancel safe.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, Error>>;
 
-    /// The right to move levers, for as long as the lease lives: in the store's own way it ends with the process, so
+    /// A right, for as long as the lease lives: in the store's own way it ends with the process, so
     /// a crash never leaves it behind. `holder` is what others are told; [`Error::Leased`] tells us who holds it.
-    fn lease(&self, holder: &str) -> impl Future<Output = Result<Self::Lease, Error>>;
+    fn lease(&self, right: Right, holder: &str)
+    -> impl Future<Output = Result<Self::Lease, Error>>;
 
     /// Where it is, for a person.
     fn describe(&self) -> String;
@@ -130,7 +164,9 @@ mod conforms {
             a_document_reads_back_and_only_the_reader_of_its_version_may_replace_it(store).await;
             what_must_be_absent_is_written_once(store).await;
             keys_are_listed_by_prefix_in_order(store).await;
-            one_process_at_a_time_holds_the_lease(store).await;
+            one_process_at_a_time_holds_a_right(store).await;
+            what_is_renewed_or_removed_is_read_so(store).await;
+            whoever_watches_is_told_of_a_write(store).await;
             a_document_over_the_limit_is_refused(store).await;
         });
     }
@@ -164,15 +200,39 @@ mod conforms {
         assert_eq!(store.list("gateways/").await.unwrap(), Vec::<String>::new());
     }
 
-    async fn one_process_at_a_time_holds_the_lease<S: Store>(store: &S) {
-        let held = store.lease("ana@laptop").await.unwrap();
-        match store.lease("ben@laptop").await {
+    async fn one_process_at_a_time_holds_a_right<S: Store>(store: &S) {
+        let held = store.lease(Right::Move, "ana@laptop").await.unwrap();
+        match store.lease(Right::Move, "ben@laptop").await {
             Err(Error::Leased { holder }) => assert_eq!(holder, "ana@laptop"),
             Err(other) => panic!("{other:?}"),
             Ok(_) => panic!("two hold the lease"),
         }
+        store.lease(Right::Lead, "agent").await.unwrap();
         drop(held);
-        store.lease("ben@laptop").await.unwrap();
+        store.lease(Right::Move, "ben@laptop").await.unwrap();
+    }
+
+    async fn what_is_renewed_or_removed_is_read_so<S: Store>(store: &S) {
+        store.renew("gateways/a.json", b"one").await.unwrap();
+        store.renew("gateways/a.json", b"two").await.unwrap();
+        assert_eq!(store.get("gateways/a.json").await.unwrap().unwrap().0, b"two");
+        store.remove("gateways/a.json").await.unwrap();
+        store.remove("gateways/a.json").await.unwrap();
+        assert_eq!(store.get("gateways/a.json").await.unwrap(), None);
+    }
+
+    async fn whoever_watches_is_told_of_a_write<S: Store>(store: &S) {
+        let mut notice = store.watch("").await;
+        store.put("watched.json", b"new", Expect::Anything).await.unwrap();
+        tokio::time::timeout(POLL / 2, notice.changed()).await.expect("told before it polls");
+        let nothing = tokio::time::timeout(POLL / 4, async {
+            // One write may be told several times, but not for ever.
+            for _ in 0..8 {
+                notice.changed().await;
+            }
+        });
+        assert!(nothing.await.is_err(), "nothing was written");
+        tokio::time::timeout(POLL * 5, notice.changed()).await.expect("it polls");
     }
 
     async fn a_document_over_the_limit_is_refused<S: Store>(store: &S) {

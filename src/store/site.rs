@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Error, Expect, Store, Version};
+use super::{Error, Expect, Right, Store, Version};
 use crate::switch::{FORMAT, Switch};
 
 const SWITCH: &str = "switch.json";
@@ -53,7 +53,36 @@ impl<S: Store> SiteStore<S> {
 
     /// The right to move this site's levers until it is dropped.
     pub async fn lease(&self, holder: &str) -> Result<S::Lease, Error> {
-        self.store.lease(holder).await
+        self.store.lease(Right::Move, holder).await
+    }
+
+    /// The right to be this site's agent until it is dropped.
+    pub async fn lead(&self, holder: &str) -> Result<S::Lease, Error> {
+        self.store.lease(Right::Lead, holder).await
+    }
+
+    /// Tells of changes of the documents in the folder `prefix` (empty, or one that ends in `/`), from now on.
+    pub async fn watch(&self, prefix: &str) -> S::Notice {
+        self.store.watch(prefix).await
+    }
+
+    /// The keys of the documents in the folder `prefix`, sorted. Cancel safe.
+    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let mut keys = self.store.list(prefix).await?;
+        keys.retain(|key| Path::new(key).extension().is_some_and(|kind| kind == "json"));
+        Ok(keys)
+    }
+
+    /// Writes a document that is written again in a second: whole, but perhaps lost in a crash of the machine.
+    pub async fn renew<T: Serialize>(&self, key: &str, document: &T) -> Result<(), Error> {
+        let content = serde_json::to_vec(document)
+            .map_err(|error| self.unreadable(key, error.to_string()))?;
+        self.store.renew(key, &content).await
+    }
+
+    /// Takes a document away, if it is there.
+    pub async fn remove(&self, key: &str) -> Result<(), Error> {
+        self.store.remove(key).await
     }
 
     /// A document under `key`, or `None`. Cancel safe.
@@ -92,8 +121,7 @@ impl<S: Store> SiteStore<S> {
         &self,
         limit: usize,
     ) -> Result<(Vec<T>, Vec<Error>), Error> {
-        let mut keys = self.store.list(AUDIT).await?;
-        keys.retain(|key| Path::new(key).extension().is_some_and(|kind| kind == "json"));
+        let keys = self.keys(AUDIT).await?;
         let newest = keys.get(keys.len().saturating_sub(limit)..).unwrap_or_default();
         let (mut entries, mut torn) = (Vec::with_capacity(newest.len()), Vec::new());
         for key in newest {

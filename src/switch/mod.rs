@@ -135,6 +135,19 @@ pub struct Ask {
     pub reason: Option<String>,
     /// Where each lever stands now.
     pub before: BTreeMap<String, String>,
+    /// When it is to end, and what happens then.
+    pub end: Option<End>,
+    /// What gateways go on giving until everything behind them has moved.
+    pub gateway: Option<Mode>,
+}
+
+/// The end of an operation, as it was promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub until: Timestamp,
+    /// What happens then; `None` means to reopen.
+    pub then: Option<OnEnd>,
 }
 
 impl Switch {
@@ -146,6 +159,8 @@ impl Switch {
             Some(switch) if switch.phase == Phase::Moving && switch.mode == ask.mode => Switch {
                 version,
                 reason: ask.reason.or_else(|| switch.reason.clone()),
+                until: ask.end.map(|end| end.until).or(switch.until),
+                on_end: ask.end.map_or(switch.on_end, |end| end.then),
                 ..switch.clone()
             },
             _ => Switch {
@@ -155,9 +170,9 @@ impl Switch {
                 mode: ask.mode,
                 phase: Phase::Moving,
                 since: now,
-                until: None,
-                on_end: None,
-                gateway: None,
+                until: ask.end.map(|end| end.until),
+                on_end: ask.end.and_then(|end| end.then),
+                gateway: ask.gateway,
                 patience: None,
                 by: ask.by,
                 reason: ask.reason,
@@ -176,6 +191,7 @@ impl Switch {
         (self.operation == *operation).then(|| Switch {
             version: self.version + 1,
             phase: Phase::Moved { moved_at: now, settles_after },
+            gateway: None,
             ..self.clone()
         })
     }
@@ -189,9 +205,32 @@ impl Switch {
                 version,
                 mode: Mode::Open,
                 phase: Phase::Moved { moved_at: now, settles_after: 0 },
+                until: None,
+                gateway: None,
                 ..self.clone()
             },
         }
+    }
+
+    /// The switch once everything behind the gateways has moved: they follow now.
+    pub fn released(&self) -> Switch {
+        Switch { version: self.version + 1, gateway: None, ..self.clone() }
+    }
+
+    /// The same operation with another end.
+    pub fn ending(&self, end: End) -> Switch {
+        let (until, on_end) = (Some(end.until), end.then);
+        Switch { version: self.version + 1, until, on_end, ..self.clone() }
+    }
+
+    /// The same operation, whose requests may wait for so many seconds.
+    pub fn waiting_for(&self, patience: u32) -> Switch {
+        Switch { version: self.version + 1, patience: Some(patience), ..self.clone() }
+    }
+
+    /// Whether it should have ended by `now`, and has not.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.mode != Mode::Open && self.until.is_some_and(|until| until <= now)
     }
 
     /// What gateways are to give.
@@ -241,6 +280,8 @@ mod tests {
             by: "ana".to_owned(),
             reason: None,
             before: BTreeMap::new(),
+            end: None,
+            gateway: None,
         }
     }
 

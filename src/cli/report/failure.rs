@@ -43,12 +43,14 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::Agent(
             agent::Error::NotOffered { .. }
             | agent::Error::Rule { .. }
+            | agent::Error::Unchecked { .. }
             | agent::Error::StalePlan { .. }
             | agent::Error::Superseded { .. },
         ) => REFUSED,
         Error::Unresolved(error) if error.is_about_credentials() => CREDENTIALS,
         Error::Interrupted => INTERRUPTED,
         Error::Usage { .. }
+        | Error::Agent(agent::Error::Unopened { .. })
         | Error::Config(_)
         | Error::Unresolved(_)
         | Error::Backend(_)
@@ -87,6 +89,8 @@ fn code(error: &Error) -> &'static str {
         },
         Error::Agent(agent::Error::NotOffered { .. }) => "mode-not-available",
         Error::Agent(agent::Error::Rule { rule, .. }) => rule,
+        Error::Agent(agent::Error::Unchecked { .. }) => "unchecked",
+        Error::Agent(agent::Error::Unopened { .. }) => "not-opened",
         Error::Agent(agent::Error::StalePlan { .. }) => "stale-plan",
         Error::Agent(agent::Error::Superseded { .. }) => "superseded",
         Error::Agent(agent::Error::GaveUp { .. }) => "gave-up",

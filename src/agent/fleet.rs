@@ -1,0 +1,314 @@
+//! Lever: a site's gateways, all of them. They follow the switch by themselves; this tells from their heartbeats where
+//! they stand, and waits until every one of them has confirmed an operation and drained.
+//!
+//! Never counts a gateway's silence as a yes, and never takes an old heartbeat for what is so.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::heartbeat::{self, FOLDER, Heartbeat};
+use crate::clock;
+use crate::gateway::Drain;
+use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
+use crate::store::{self, Notice, SiteStore, Store};
+use crate::switch::{LeverName, Mode, OperationId, Step};
+
+/// How long a gateway that is silent may still come back before a wait ends without it.
+const GRACE: Duration = Duration::from_secs(5);
+/// A gateway silent for longer is not coming back: its machine is gone, and its file is all that is left.
+const GONE: Duration = Duration::from_mins(10);
+
+/// The gateways of one site.
+#[derive(Debug)]
+pub struct Fleet<S> {
+    store: SiteStore<S>,
+    /// The site's hosts, or its name.
+    target: String,
+}
+
+impl<S: Store> Fleet<S> {
+    /// The gateways that tell of themselves in `store`, in front of `hosts`, or of `site` where it has none.
+    pub fn new(store: SiteStore<S>, site: &str, hosts: &[String]) -> Fleet<S> {
+        let target = if hosts.is_empty() { site.to_owned() } else { hosts.join(", ") };
+        Fleet { store, target }
+    }
+
+    fn step(&self, from: Option<Mode>, to: Mode) -> Step {
+        Step {
+            lever: self.name(),
+            kind: self.kind().to_owned(),
+            target: self.target.clone(),
+            before: from.map_or(Value::Null, |mode| json!({ "mode": mode })),
+            after: json!({ "mode": to }),
+        }
+    }
+
+    async fn seen(&self) -> Result<Observation, Error> {
+        let (beats, torn) = heartbeat::all(&self.store).await.map_err(|error| unread(&error))?;
+        let mut observation = observation(beats, clock::now());
+        observation.warnings.extend(torn.iter().map(ToString::to_string));
+        Ok(observation)
+    }
+
+    async fn confirmed(
+        &self,
+        started: &Started,
+        progress: &dyn Progress,
+    ) -> Result<Observation, Error> {
+        let asked = Wanted::of(started)?;
+        let began = clock::monotonic();
+        let mut notice = self.store.watch(FOLDER).await;
+        loop {
+            let (beats, _) = heartbeat::all(&self.store).await.map_err(|error| unread(&error))?;
+            let now = clock::now();
+            let waited = clock::monotonic().duration_since(began);
+            match asked.seen(&beats, now) {
+                Stand::Confirmed => return Ok(observation(beats, now)),
+                Stand::Expired(error) => return Err(error),
+                Stand::Silent(error) if waited >= GRACE => return Err(error),
+                Stand::Silent(_) => progress.waiting(self.name(), "silent gateways", waited),
+                Stand::Waits(what) => progress.waiting(self.name(), &what, waited),
+            }
+            notice.changed().await;
+        }
+    }
+}
+
+impl<S: Store> Lever for Fleet<S> {
+    fn name(&self) -> LeverName {
+        LeverName::Gateway
+    }
+
+    fn kind(&self) -> &'static str {
+        "http"
+    }
+
+    fn observe(&self) -> Answer<'_, Observation> {
+        Box::pin(self.seen())
+    }
+
+    fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
+        let differs = fresh(seen).any(|beat| !beat.stands_at(to));
+        if differs { vec![self.step(mode_of(seen), to)] } else { Vec::new() }
+    }
+
+    fn again(&self, seen: &Observation, to: Mode) -> Vec<Step> {
+        if fresh(seen).next().is_some() { vec![self.step(mode_of(seen), to)] } else { Vec::new() }
+    }
+
+    fn refusal(&self, seen: &Observation, to: Mode) -> Option<Refusal> {
+        let mut alive = fresh(seen).peekable();
+        let none = alive.peek().is_none();
+        match to {
+            Mode::ReadOnly | Mode::Hold | Mode::Closed if none => Some(Refusal {
+                rule: "no-gateway",
+                message: "no gateway of this site is alive, so visitors would not notice"
+                    .to_owned(),
+                hint: "start one: roadworks serve".to_owned(),
+            }),
+            Mode::Open if !none && mode_of(seen) != Some(Mode::Open) => unhealthy(seen),
+            Mode::Open | Mode::ReadOnly | Mode::Hold | Mode::Closed | Mode::Detour => None,
+        }
+    }
+
+    fn start<'a>(&'a self, steps: &'a [Step], operation: &'a OperationId) -> Answer<'a, Started> {
+        // Writing the switch is what moves gateways, and that has happened.
+        let started = Started { changes: vec![operation.to_string()], steps: steps.to_vec() };
+        Box::pin(async move { Ok(started) })
+    }
+
+    fn confirm<'a>(
+        &'a self,
+        started: &'a Started,
+        progress: &'a dyn Progress,
+    ) -> Answer<'a, Observation> {
+        Box::pin(self.confirmed(started, progress))
+    }
+
+    fn settles_after(&self, _before: Option<&Observation>) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl Heartbeat {
+    /// Whether it gives visitors what `mode` says, or less because somebody said so on its machine.
+    fn stands_at(&self, mode: Mode) -> bool {
+        self.mode == Some(mode)
+            || self.local.is_some_and(|local| local > mode && self.mode == Some(local))
+    }
+
+    /// A gateway that knows no mode answers 503 to everybody.
+    fn gives(&self) -> Mode {
+        self.mode.unwrap_or(Mode::Closed)
+    }
+}
+
+/// The gateways that were alive when `seen` was seen.
+pub(super) fn fresh(seen: &Observation) -> impl Iterator<Item = Heartbeat> {
+    gateways(seen).filter(|(_, alive)| *alive).map(|(beat, _)| beat)
+}
+
+/// All gateways of `seen`, each with whether it was alive.
+pub fn gateways(seen: &Observation) -> impl Iterator<Item = (Heartbeat, bool)> {
+    seen.parts.iter().filter_map(|part| {
+        let beat = serde_json::from_value(part.value.get("told")?.clone()).ok()?;
+        Some((beat, part.value.get("alive")?.as_bool()?))
+    })
+}
+
+/// The loosest mode that a living gateway gives.
+fn mode_of(seen: &Observation) -> Option<Mode> {
+    fresh(seen).map(|beat| beat.gives()).min()
+}
+
+fn observation(mut beats: Vec<Heartbeat>, now: Timestamp) -> Observation {
+    let gone = |beat: &Heartbeat| now.duration_since(beat.at).unsigned_abs() > GONE;
+    beats.retain(|beat| beat.is_fresh(now) || !gone(beat));
+    let alive = || beats.iter().filter(|beat| beat.is_fresh(now));
+    let mut warnings: Vec<_> = beats
+        .iter()
+        .filter(|beat| !beat.is_fresh(now))
+        .map(|beat| format!("gateway {} has been silent since {}", beat.id, beat.at))
+        .collect();
+    warnings.extend(alive().flat_map(|beat| {
+        beat.trouble.iter().map(|trouble| format!("gateway {}: {trouble}", beat.id))
+    }));
+    let local = alive().filter_map(|beat| Some((beat, beat.local?)));
+    warnings.extend(local.map(|(beat, mode)| {
+        format!("gateway {} is kept at {mode} on its own machine, by --local", beat.id)
+    }));
+    let position = alive().map(Heartbeat::gives).min().map_or(Position::Absent, Position::At);
+    let detail = detail(alive());
+    let part = |beat: &Heartbeat| Part {
+        target: beat.id.clone(),
+        value: json!({ "alive": beat.is_fresh(now), "told": beat }),
+    };
+    Observation { position, detail, parts: beats.iter().map(part).collect(), warnings }
+}
+
+fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
+    let (mut count, mut in_flight, mut waiting, mut exempt, mut spent) = (0, 0, 0, 0, false);
+    for beat in alive {
+        count += 1;
+        in_flight += beat.in_flight;
+        waiting += beat.waiting;
+        exempt += beat.exempt.iter().map(|(_, number)| number).sum::<u64>();
+        spent |= beat.hold_spent;
+    }
+    let mut words = match count {
+        0 => return "no gateway is alive".to_owned(),
+        1 => vec!["1 gateway".to_owned()],
+        more => vec![format!("{more} gateways")],
+    };
+    for (number, what) in [(waiting, "waiting"), (in_flight, "in flight"), (exempt, "let in")] {
+        if number > 0 {
+            words.push(format!("{number} {what}"));
+        }
+    }
+    if spent {
+        words.push("patience is over".to_owned());
+    }
+    words.join(", ")
+}
+
+/// Why a site must not open: nobody behind it is well.
+fn unhealthy(seen: &Observation) -> Option<Refusal> {
+    let upstreams: Vec<_> = fresh(seen).flat_map(|beat| beat.upstreams).collect();
+    if upstreams.is_empty() || upstreams.iter().any(|upstream| upstream.healthy) {
+        return None;
+    }
+    let told = upstreams.iter().find_map(|upstream| upstream.last_error.as_deref());
+    Some(Refusal {
+        rule: "upstreams",
+        message: format!(
+            "no upstream of this site is healthy{}",
+            told.map(|error| format!(": {error}")).unwrap_or_default()
+        ),
+        hint: "bring the app back first, or set the rule aside: --override upstreams --reason .."
+            .to_owned(),
+    })
+}
+
+/// What every gateway is to confirm.
+struct Wanted {
+    operation: String,
+    mode: Mode,
+}
+
+enum Stand {
+    /// Every gateway has.
+    Confirmed,
+    /// Some have not.
+    Waits(String),
+    /// All that speak have.
+    Silent(Error),
+    /// A drain is past its deadline, and is to be taken back.
+    Expired(Error),
+}
+
+impl Wanted {
+    fn of(started: &Started) -> Result<Wanted, Error> {
+        let mode = started.steps.last().and_then(|step| step.after.get("mode").cloned());
+        let mode = mode.and_then(|mode| serde_json::from_value(mode).ok());
+        match (started.changes.first(), mode) {
+            (Some(operation), Some(mode)) => Ok(Wanted { operation: operation.clone(), mode }),
+            (_, _) => Err(Error::Failed {
+                code: "bad-step",
+                message: "the gateways' step names no mode".to_owned(),
+                hint: "make the plan anew".to_owned(),
+            }),
+        }
+    }
+
+    /// Whether `beat` follows the operation, not one before it that wanted the same.
+    fn follows(&self, beat: &Heartbeat) -> bool {
+        let ours = beat.operation.as_ref().is_some_and(|own| own.to_string() == self.operation);
+        ours && beat.stands_at(self.mode)
+    }
+
+    fn seen(&self, beats: &[Heartbeat], now: Timestamp) -> Stand {
+        let (alive, silent): (Vec<_>, Vec<_>) = beats.iter().partition(|beat| beat.is_fresh(now));
+        let lately = |beat: &&&Heartbeat| now.duration_since(beat.at).unsigned_abs() <= GONE;
+        let silent: Vec<_> = silent.iter().filter(lately).map(|beat| beat.id.as_str()).collect();
+        let expired = |beat: &&&Heartbeat| self.follows(beat) && beat.drain == Drain::Expired;
+        if let Some(worst) = alive.iter().filter(expired).max_by_key(|beat| beat.in_flight) {
+            return Stand::Expired(drain_expired(worst));
+        }
+        let drained = |beat: &&&Heartbeat| !self.follows(beat) || beat.drain != Drain::Drained;
+        let pending: Vec<_> = alive.iter().filter(drained).collect();
+        if !pending.is_empty() {
+            let names: Vec<_> = pending.iter().map(|beat| beat.id.as_str()).collect();
+            let in_flight: u64 = pending.iter().map(|beat| beat.in_flight).sum();
+            return Stand::Waits(format!("{} to drain ({in_flight} in flight)", names.join(", ")));
+        }
+        if silent.is_empty() {
+            return Stand::Confirmed;
+        }
+        Stand::Silent(Error::Unknown {
+            message: format!("these gateways are silent: {}", silent.join(", ")),
+            hint:
+                "look at their machines; one that is gone for good is forgotten after ten minutes"
+                    .to_owned(),
+        })
+    }
+}
+
+fn drain_expired(worst: &Heartbeat) -> Error {
+    Error::Refused {
+        code: "drain-expired",
+        message: format!(
+            "requests of before still ran at the drain's deadline: {} at gateway {}",
+            worst.in_flight, worst.id
+        ),
+        hint: format!(
+            "see what takes so long behind gateway {}, give drain {{ deadline }} more time, or `roadworks close`, which cuts them",
+            worst.id
+        ),
+    }
+}
+
+fn unread(error: &store::Error) -> Error {
+    Error::Failed { code: "store-unavailable", message: error.to_string(), hint: error.hint() }
+}

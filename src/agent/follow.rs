@@ -1,0 +1,286 @@
+//! Store -> gateway: what one site's gateway is to give, from the store where it can be read, from the disk of this
+//! machine where it cannot, and never looser than what somebody set here.
+//!
+//! Never changes the mode because the store is gone, torn or silent, and never because time passed.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval_at};
+
+use super::heartbeat::{self, EVERY, Heartbeat, Teller};
+use super::kept::{Kept, Local};
+use crate::clock;
+use crate::gateway::Report;
+use crate::store::{self, Notice, SiteStore, Store};
+use crate::switch::{Mode, Posture, Switch};
+use crate::tasks::Tasks;
+
+/// What stands in front of the app, and is told what to give.
+pub trait Front: Send + Sync {
+    /// From the next request on, `site` gives what `posture` says; `None` means that nothing is known.
+    fn set(&self, site: &str, posture: Option<Posture>);
+
+    /// How `site` stands at `now`.
+    fn report(&self, site: &str, now: Timestamp) -> Report;
+
+    /// Tells that some site's drain or hold changed.
+    fn changed(&self) -> watch::Receiver<u64>;
+}
+
+/// What is known of the switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Known {
+    /// Neither store nor disk could be read.
+    Nothing,
+    /// The store was readable, and nobody ever threw the switch.
+    NeverAsked(Timestamp),
+    /// This.
+    Asked(Box<Switch>),
+}
+
+/// One site's switch, followed.
+#[derive(Debug)]
+pub struct Follow<S> {
+    site: String,
+    store: SiteStore<S>,
+    kept: Kept,
+    known: Known,
+    local: Option<Local>,
+    /// What is wrong with the store, and with this machine's disk.
+    of_store: Option<String>,
+    of_disk: Option<String>,
+    of_heartbeat: Option<String>,
+}
+
+/// What is asked of a running follower.
+#[derive(Debug)]
+pub enum Request {
+    /// Keep this mode on this machine, or clear it.
+    Local(Option<Local>, oneshot::Sender<Result<(), LocalRefused>>),
+    /// Tell how the site stands here.
+    Tell(oneshot::Sender<Heartbeat>),
+}
+
+/// Why a mode cannot be set on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LocalRefused {
+    /// The store asks for less.
+    #[error("the switch asks for {asked}, and a mode set on one machine is never looser")]
+    Looser {
+        /// What the store asks for.
+        asked: Mode,
+    },
+    /// It could not be kept.
+    #[error("it cannot be kept on this machine: {0}")]
+    Disk(String),
+}
+
+impl<S: Store> Follow<S> {
+    /// Reads the store, and this machine's disk where that cannot be read: all that is known before the first request.
+    pub async fn begin(site: &str, store: SiteStore<S>, kept: Kept) -> Follow<S> {
+        let mut follow = Follow {
+            site: site.to_owned(),
+            store,
+            kept,
+            known: Known::Nothing,
+            local: None,
+            of_store: None,
+            of_disk: None,
+            of_heartbeat: None,
+        };
+        match follow.kept.switch() {
+            Ok(Some(switch)) => follow.known = Known::Asked(Box::new(switch)),
+            Ok(None) => {}
+            Err(error) => {
+                follow.of_disk = Some(format!("the switch kept here is unreadable: {error}"));
+            }
+        }
+        match follow.kept.local() {
+            Ok(local) => follow.local = local,
+            // Somebody set a mode here, and which one is not known any more: the strictest that it can have been.
+            Err(error) => {
+                let by = format!("unreadable: {error}");
+                follow.local = Some(Local { format: 1, mode: Mode::Closed, by, at: clock::now() });
+            }
+        }
+        follow.look(clock::now()).await;
+        follow
+    }
+
+    /// Reads the store again. Cancel safe.
+    async fn look(&mut self, now: Timestamp) {
+        match (self.store.switch().await, &self.known) {
+            (Ok(Some((switch, _))), _) => {
+                self.known = Known::Asked(Box::new(switch));
+                self.of_store = None;
+            }
+            // It was thrown once: a store without it has lost it.
+            (Ok(None), Known::Asked(_)) => {
+                self.of_store = Some(format!(
+                    "the switch is gone from the store at {}: the mode stays as it is",
+                    self.store.describe()
+                ));
+            }
+            (Ok(None), Known::NeverAsked(_)) => self.of_store = None,
+            (Ok(None), Known::Nothing) => {
+                self.known = Known::NeverAsked(now);
+                self.of_store = None;
+            }
+            (Err(error), _) => {
+                self.of_store = Some(format!("{}: the mode stays as it is", in_words(&error)));
+            }
+        }
+    }
+
+    /// What the gateway is to give; `None` where nothing is known.
+    pub fn posture(&self) -> Option<Posture> {
+        let asked = match &self.known {
+            Known::Nothing => None,
+            Known::NeverAsked(since) => Some(Posture::never_asked(*since)),
+            Known::Asked(switch) => Some(switch.posture()),
+        };
+        match (&self.local, asked) {
+            (Some(local), asked) if asked.as_ref().is_none_or(|asked| asked.mode < local.mode) => {
+                Some(Posture {
+                    mode: local.mode,
+                    operation: asked.and_then(|asked| asked.operation),
+                    since: local.at,
+                    until: None,
+                    patience: None,
+                })
+            }
+            (_, asked) => asked,
+        }
+    }
+
+    /// Keeps the switch for the night when the store cannot be read.
+    fn keep(&mut self) {
+        let Known::Asked(switch) = &self.known else { return };
+        self.of_disk = match self.kept.keep_switch(switch) {
+            Ok(()) => None,
+            Err(error) => Some(format!("the switch cannot be kept on this machine: {error}")),
+        };
+    }
+
+    fn set_local(&mut self, local: Option<Local>) -> Result<(), LocalRefused> {
+        let asked = match &self.known {
+            Known::Nothing | Known::NeverAsked(_) => Mode::Open,
+            Known::Asked(switch) => switch.posture().mode,
+        };
+        if local.as_ref().is_some_and(|local| local.mode < asked) {
+            return Err(LocalRefused::Looser { asked });
+        }
+        let kept = self.kept.keep_local(local.as_ref());
+        let stricter = local.is_some();
+        // With a full disk it can still be made stricter; loosened it must not come back at the next start.
+        if kept.is_ok() || stricter {
+            self.local = local;
+        }
+        kept.map_err(|error| LocalRefused::Disk(error.to_string()))
+    }
+
+    fn trouble(&self) -> impl Iterator<Item = String> {
+        self.of_store.iter().chain(&self.of_disk).chain(&self.of_heartbeat).cloned()
+    }
+
+    fn heartbeat(&self, front: &dyn Front, teller: &Teller) -> Heartbeat {
+        let now = clock::now();
+        let mut beat = Heartbeat::of(teller, &self.site, front.report(&self.site, now), now);
+        beat.local = self.local.as_ref().map(|local| local.mode);
+        beat.trouble = self.trouble().collect();
+        beat
+    }
+
+    /// Follows until it is told to stop, then takes its heartbeat away. A change reaches the gateway first, then whoever
+    /// waits for its heartbeat, then the disk.
+    pub async fn run(
+        mut self,
+        front: &dyn Front,
+        teller: &Teller,
+        mut requests: mpsc::Receiver<Request>,
+        tasks: &Tasks,
+    ) {
+        let mut notice = self.store.watch("").await;
+        let mut changed = front.changed();
+        let every = Duration::from_secs(u64::from(EVERY));
+        let mut tick = interval_at(clock::monotonic(), every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut given, mut kept, mut told, mut warned) = (self.posture(), None, None, Vec::new());
+        // Between the first reading and the watch somebody may have thrown it.
+        self.look(clock::now()).await;
+        loop {
+            let posture = self.posture();
+            if given != posture {
+                front.set(&self.site, posture.clone());
+                tracing::info!(
+                    site = self.site,
+                    mode = posture.as_ref().map(|posture| posture.mode.word()),
+                    "the mode changed"
+                );
+                given = posture;
+            }
+            self.warn_of_trouble(&mut warned);
+            self.tell(front, teller, &mut told).await;
+            if kept.as_ref() != Some(&self.known) {
+                self.keep();
+                kept = Some(self.known.clone());
+            }
+            tokio::select! {
+                () = notice.changed() => self.look(clock::now()).await,
+                told = changed.changed() => if told.is_err() { break },
+                _ = tick.tick() => told = None,
+                Some(request) = requests.recv() => self.answer(request, front, teller),
+                () = tasks.stopping() => break,
+            }
+        }
+        if let Err(error) = heartbeat::goodbye(&self.store, &teller.id).await {
+            tracing::warn!(site = self.site, %error, "the heartbeat could not be taken away");
+        }
+    }
+
+    fn warn_of_trouble(&self, warned: &mut Vec<String>) {
+        let trouble: Vec<_> = self.trouble().collect();
+        if *warned == trouble {
+            return;
+        }
+        for words in &trouble {
+            tracing::warn!(site = self.site, "{words}");
+        }
+        if trouble.is_empty() {
+            tracing::info!(site = self.site, "store and disk are well again");
+        }
+        *warned = trouble;
+    }
+
+    /// Writes a heartbeat, unless `told` says all that anybody waits for.
+    async fn tell(&mut self, front: &dyn Front, teller: &Teller, told: &mut Option<Heartbeat>) {
+        let beat = self.heartbeat(front, teller);
+        if told.as_ref().is_some_and(|told| beat.says_the_same(told)) {
+            return;
+        }
+        let written = beat.tell(&self.store).await;
+        self.of_heartbeat = written
+            .err()
+            .map(|error| format!("the heartbeat cannot be written: {}", in_words(&error)));
+        *told = Some(beat);
+    }
+
+    fn answer(&mut self, request: Request, front: &dyn Front, teller: &Teller) {
+        let told = match request {
+            Request::Local(local, reply) => reply.send(self.set_local(local)).is_ok(),
+            Request::Tell(reply) => reply.send(self.heartbeat(front, teller)).is_ok(),
+        };
+        if !told {
+            tracing::debug!(site = self.site, "whoever asked is gone");
+        }
+    }
+}
+
+fn in_words(error: &store::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,185 @@
+//! What a gateway tells of itself under `gateways/<id>.json`: at once when something changes, and each second.
+//!
+//! A heartbeat is news of a moment ago: whoever reads it asks how old it is first.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::gateway::{Drain, Report, UpstreamReport};
+use crate::store::{Error, SiteStore, Store};
+use crate::switch::{FORMAT, Mode, OperationId};
+
+/// The folder of the heartbeats.
+pub(super) const FOLDER: &str = "gateways/";
+/// How often one is written where nothing changes, in seconds.
+pub(super) const EVERY: u32 = 1;
+/// So many missed ones in a row, and nobody takes it for alive.
+const MISSED: u32 = 3;
+/// More gateways than one site has.
+const MOST: usize = 1000;
+
+/// How far a gateway has come with the operation that it follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Applied {
+    /// It knows no mode yet.
+    Moving,
+    /// New requests get the mode; some of before still run.
+    Moved,
+    /// No request runs that the mode would not have let in.
+    Settled,
+}
+
+/// One gateway of one site, as it told of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Its format.
+    pub format: u32,
+    /// Which gateway, the same after a restart.
+    pub id: String,
+    /// The site's name.
+    pub site: String,
+    /// When it told.
+    pub at: Timestamp,
+    /// The next one comes within so many seconds.
+    pub every: u32,
+    /// When the process started.
+    pub started: Timestamp,
+    /// Whose move it follows.
+    pub operation: Option<OperationId>,
+    /// What it gives visitors; `None` where it knows nothing and answers 503.
+    pub mode: Option<Mode>,
+    /// How far it has come.
+    pub phase: Applied,
+    /// Whether requests of the mode before still run.
+    #[serde(default)]
+    pub drain: Drain,
+    /// Patience is over: requests get 503 though the mode is hold.
+    #[serde(default)]
+    pub hold_spent: bool,
+    /// The mode that somebody set on its machine.
+    #[serde(default)]
+    pub local: Option<Mode>,
+    /// Requests that wait.
+    #[serde(default)]
+    pub waiting: u64,
+    /// Requests at the upstream that this mode would not have let in.
+    #[serde(default)]
+    pub in_flight: u64,
+    /// Requests at the upstream that this mode lets in, by what let them.
+    #[serde(default)]
+    pub exempt: Vec<(String, u64)>,
+    /// Upgraded connections.
+    #[serde(default)]
+    pub upgraded: u64,
+    /// Requests that were cut at the drain's deadline.
+    #[serde(default)]
+    pub cut: u64,
+    /// Its upstreams.
+    #[serde(default)]
+    pub upstreams: Vec<UpstreamReport>,
+    /// When a request was refused last.
+    #[serde(default)]
+    pub last_refused: Option<Timestamp>,
+    /// The newest format of the switch that it reads.
+    pub reads_format: u32,
+    /// What an operator should know: the store cannot be read, the disk is full.
+    #[serde(default)]
+    pub trouble: Vec<String>,
+}
+
+/// Which gateway tells, and since when it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Teller {
+    /// The same after a restart.
+    pub id: String,
+    /// When the process started.
+    pub started: Timestamp,
+}
+
+impl Heartbeat {
+    /// What `report` says, told at `now`.
+    pub fn of(teller: &Teller, site: &str, report: Report, now: Timestamp) -> Heartbeat {
+        let phase = match (report.mode, report.drain) {
+            (None, _) => Applied::Moving,
+            (Some(_), Drain::Draining | Drain::Expired) => Applied::Moved,
+            (Some(_), Drain::Drained) => Applied::Settled,
+        };
+        Heartbeat {
+            format: 1,
+            id: teller.id.clone(),
+            site: site.to_owned(),
+            at: now,
+            every: EVERY,
+            started: teller.started,
+            operation: report.operation,
+            mode: report.mode,
+            phase,
+            drain: report.drain,
+            hold_spent: report.hold_spent,
+            local: None,
+            waiting: report.waiting,
+            in_flight: report.in_flight,
+            exempt: report.exempt,
+            upgraded: report.upgraded,
+            cut: report.cut,
+            upstreams: report.upstreams,
+            last_refused: report.last_refused,
+            reads_format: FORMAT,
+            trouble: Vec::new(),
+        }
+    }
+
+    /// Whether it is young enough at `now` to be believed.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        is_fresh(self.at, self.every, now)
+    }
+
+    /// Whether nobody who waits for it would care for the difference: only numbers moved.
+    pub(super) fn says_the_same(&self, other: &Heartbeat) -> bool {
+        let healthy = |beat: &Heartbeat| {
+            beat.upstreams.iter().map(|upstream| upstream.healthy).collect::<Vec<_>>()
+        };
+        self.operation == other.operation
+            && self.mode == other.mode
+            && self.drain == other.drain
+            && self.hold_spent == other.hold_spent
+            && self.local == other.local
+            && self.trouble == other.trouble
+            && healthy(self) == healthy(other)
+    }
+
+    /// Tells the store.
+    pub(super) async fn tell<S: Store>(&self, store: &SiteStore<S>) -> Result<(), Error> {
+        store.renew(&key(&self.id), self).await
+    }
+}
+
+/// Whether what was told `at`, to be told again after `every` seconds, is still so at `now`.
+pub(super) fn is_fresh(at: Timestamp, every: u32, now: Timestamp) -> bool {
+    let age = now.duration_since(at);
+    age <= SignedDuration::from_secs(i64::from(every.clamp(1, 60) * MISSED))
+}
+
+/// Takes a gateway's heartbeat away: it stopped, and nobody need wait for it.
+pub(super) async fn goodbye<S: Store>(store: &SiteStore<S>, id: &str) -> Result<(), Error> {
+    store.remove(&key(id)).await
+}
+
+/// All heartbeats, sorted by id, and what cannot be read. Cancel safe.
+pub(super) async fn all<S: Store>(
+    store: &SiteStore<S>,
+) -> Result<(Vec<Heartbeat>, Vec<Error>), Error> {
+    let (mut beats, mut torn) = (Vec::new(), Vec::new());
+    for key in store.keys(FOLDER).await?.iter().take(MOST) {
+        match store.document::<Heartbeat>(key).await {
+            Ok(found) => beats.extend(found.map(|(beat, _)| beat)),
+            Err(error) => torn.push(error),
+        }
+    }
+    Ok((beats, torn))
+}
+
+fn key(id: &str) -> String {
+    format!("{FOLDER}{id}.json")
+}
