@@ -129,7 +129,7 @@ impl Door {
 
     /// Takes a new configuration; what it says stays as it is.
     pub fn reload(&self, hold: HoldConfig, drain: DrainConfig) {
-        self.with(|state, _| state.reload(self, (hold, drain)));
+        self.with(|state, after| state.reload(self, (hold, drain), after));
     }
 
     /// The gateway is on its way out: nobody waits any more. Who waits is refused; who is being released goes on.
@@ -314,3 +314,6 @@ impl Ticket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

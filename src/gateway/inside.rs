@@ -49,7 +49,10 @@ impl Inside {
 
     /// Whether the door hears of counters that come to zero, from now on.
     pub(super) fn watch(&self, draining: Draining) {
-        self.home.watched.store(draining.runs(), SeqCst);
+        let wanted = draining.runs();
+        if self.home.watched.load(SeqCst) != wanted {
+            self.home.watched.store(wanted, SeqCst);
+        }
     }
 }
 

@@ -176,3 +176,122 @@ fn gap(release_rate: Option<u32>) -> Option<Duration> {
 fn small(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+
+    use super::*;
+    use crate::clock;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// An app with so many workers that need `work` each, and a pace in front of it.
+    struct App {
+        pace: Pace,
+        start: Instant,
+        workers: usize,
+        work: Duration,
+        busy: usize,
+        backlog: VecDeque<Instant>,
+        deepest: usize,
+    }
+
+    impl App {
+        fn new(pace: Pace, workers: usize, work: Duration) -> App {
+            let start = clock::monotonic();
+            App { pace, start, workers, work, busy: 0, backlog: VecDeque::new(), deepest: 0 }
+        }
+
+        /// Lets `many` go, and says how long that took. `outcome` is what each answer is worth.
+        fn release(&mut self, many: usize, outcome: impl Fn(Duration) -> Outcome) -> Duration {
+            let (mut now, mut left, mut done) = (self.start, many, 0);
+            let mut ends: BTreeMap<(Instant, usize), Instant> = BTreeMap::new();
+            while done < many {
+                let wait = loop {
+                    match self.pace.may_go(now) {
+                        Go::Now if left > 0 => left -= 1,
+                        Go::At(at) if left > 0 => break Some(at),
+                        Go::Now | Go::Full | Go::At(_) => break None,
+                    }
+                    self.pace.went(now);
+                    self.backlog.push_back(now);
+                };
+                while self.busy < self.workers
+                    && let Some(since) = self.backlog.pop_front()
+                {
+                    self.busy += 1;
+                    ends.insert((now + self.work, done + ends.len()), since);
+                }
+                self.deepest = self.deepest.max(self.backlog.len());
+                let end = ends.first_entry();
+                let next = end.as_ref().map(|end| end.key().0);
+                if let Some(at) = wait
+                    && next.is_none_or(|next| at < next)
+                {
+                    now = at;
+                    continue;
+                }
+                let ((at, _), since) = end.expect("somebody is at work").remove_entry();
+                now = at;
+                (self.busy, done) = (self.busy - 1, done + 1);
+                self.pace.answered(outcome(now - self.start), now - since, now);
+                self.pace.came_back(1);
+            }
+            now - self.start
+        }
+    }
+
+    #[test]
+    fn a_thousand_on_four_workers_take_as_long_as_the_work_and_never_fill_the_backlog() {
+        let mut app = App::new(Pace::new(None), 4, 5 * MS);
+        app.pace.begin(3);
+        let took = app.release(1_000, |_| Outcome::Answered);
+        assert_eq!(took, 1_250 * MS, "the workers are never idle");
+        assert!(app.deepest < 64, "{}", app.deepest);
+    }
+
+    #[test]
+    fn an_app_that_can_do_more_is_given_more() {
+        let mut app = App::new(Pace::new(None), 500, 20 * MS);
+        app.pace.begin(10);
+        let took = app.release(10_000, |_| Outcome::Answered);
+        // Sixteen at a time would take 12.5 s.
+        assert!(took < 4_000 * MS, "{took:?}");
+    }
+
+    #[test]
+    fn a_release_begins_with_as_many_as_ran_before() {
+        let mut app = App::new(Pace::new(None), 200, 20 * MS);
+        app.pace.begin(200);
+        assert!(app.release(1_000, |_| Outcome::Answered) <= 100 * MS);
+    }
+
+    #[test]
+    fn while_answers_fail_few_go_and_then_more_again() {
+        let mut app = App::new(Pace::new(None), 64, 10 * MS);
+        app.pace.begin(64);
+        let mut failing = 0;
+        let fails = |at: Duration| at < 2_000 * MS;
+        let outcome = |at| if fails(at) { Outcome::Failed } else { Outcome::Answered };
+        let seen = std::cell::Cell::new(0);
+        app.release(2_000, |at| {
+            seen.set(seen.get() + usize::from(fails(at)));
+            outcome(at)
+        });
+        failing += seen.get();
+        assert!(
+            (64..160).contains(&failing),
+            "{failing} of 2,000 went into two seconds of trouble"
+        );
+        assert!(app.pace.window > 8.0, "{}", app.pace.window);
+    }
+
+    #[test]
+    fn the_rate_is_never_above_what_is_allowed() {
+        let mut app = App::new(Pace::new(Some(100)), 64, MS);
+        app.pace.begin(0);
+        let took = app.release(101, |_| Outcome::Answered);
+        assert!(took >= 1_000 * MS && took < 1_020 * MS, "{took:?}");
+    }
+}

@@ -47,6 +47,10 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// What somebody who waits costs in memory here.
+    #[cfg(test)]
+    pub(super) const BYTES_EACH: usize = size_of::<Option<Guest>>();
+
     pub(super) fn new() -> Room {
         Room {
             guests: Vec::new(),
@@ -198,4 +202,115 @@ impl Room {
 
 fn slot(guests: &mut [Option<Guest>], at: u32) -> Option<&mut Option<Guest>> {
     guests.get_mut(usize::try_from(at).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::page::{Page, Told};
+
+    fn snapshot() -> Arc<Snapshot> {
+        let told = Told { host: None, posture: None, now: crate::clock::now() };
+        let forms = Arc::new(Page::default().render(&told));
+        Arc::new(Snapshot { posture: None, forms, hold_spent: false, closing: false })
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        Enter(Modes),
+        Leave(usize),
+        Call,
+        CallBack,
+        Refuse(Modes),
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let modes = prop_oneof![Just(Modes::OPEN), Just(Modes::all())];
+        prop_oneof![
+            4 => modes.clone().prop_map(Event::Enter),
+            3 => (0..64_usize).prop_map(Event::Leave),
+            3 => Just(Event::Call),
+            1 => Just(Event::CallBack),
+            1 => modes.prop_map(Event::Refuse),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_line_is_that_of_a_plain_list_whatever_happens(
+            events in prop::collection::vec(event(), 0..120),
+        ) {
+            let (mut room, under) = (Room::new(), snapshot());
+            // Who is here: the place, the modes, called or not; refused ones apart.
+            let mut line: VecDeque<(Place, Modes, bool)> = VecDeque::new();
+            let mut refused: Vec<Place> = Vec::new();
+            for event in events {
+                let mut wake = Vec::new();
+                match event {
+                    Event::Enter(modes) => line.push_back((room.enter(modes), modes, false)),
+                    Event::Leave(at) if at < line.len() => {
+                        let (place, _, called) = line.remove(at).unwrap();
+                        prop_assert_eq!(room.leave(&place), called);
+                    }
+                    Event::Leave(_) => {
+                        if let Some(place) = refused.pop() {
+                            prop_assert!(!room.leave(&place));
+                        }
+                    }
+                    Event::Call => {
+                        let next = line.iter_mut().find(|(_, _, called)| !called);
+                        prop_assert_eq!(room.has_next(), next.is_some());
+                        prop_assert_eq!(room.call(&mut wake), next.is_some());
+                        if let Some((_, _, called)) = next {
+                            *called = true;
+                        }
+                    }
+                    Event::CallBack => {
+                        let called = line.iter().filter(|(_, _, called)| *called).count();
+                        prop_assert_eq!(room.call_back(), called);
+                        for (_, _, called) in &mut line {
+                            *called = false;
+                        }
+                    }
+                    Event::Refuse(modes) => {
+                        let goes = |other: Modes| other == modes;
+                        let called = line.iter().filter(|(_, of, called)| goes(*of) && *called);
+                        let expected = called.count();
+                        let were_called =
+                            room.refuse((Why::Mode, &under), |of| !goes(of), &mut wake);
+                        prop_assert_eq!(were_called, expected);
+                        let (gone, stay) = line.into_iter().partition(|(_, of, _)| goes(*of));
+                        line = stay;
+                        let gone: VecDeque<(Place, Modes, bool)> = gone;
+                        refused.extend(gone.into_iter().map(|(place, ..)| place));
+                    }
+                }
+                prop_assert_eq!(room.waiting(), line.len());
+                for (place, _, called) in &line {
+                    let turn = room.turn(place, Waker::noop());
+                    prop_assert_eq!(matches!(turn, Turn::Called), *called);
+                    prop_assert!(!matches!(turn, Turn::Refused(..)));
+                }
+                for place in &refused {
+                    prop_assert!(matches!(room.turn(place, Waker::noop()), Turn::Refused(..)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_room_gives_its_memory_back() {
+        let mut room = Room::new();
+        let places: Vec<_> = (0..10_000).map(|_| room.enter(Modes::OPEN)).collect();
+        for place in &places {
+            room.leave(place);
+        }
+        assert_eq!((room.guests.capacity(), room.waiting()), (0, 0));
+        let place = room.enter(Modes::OPEN);
+        assert!(matches!(room.turn(&place, Waker::noop()), Turn::Waits));
+    }
 }

@@ -121,15 +121,23 @@ impl State {
             self.cut = 0;
             self.say_farewell(door.inside(), after);
         }
+        // It may have been asked for so long ago that patience is over.
+        self.expire(door, after);
         after.changed = true;
     }
 
-    pub(super) fn reload(&mut self, door: &Door, config: (HoldConfig, DrainConfig)) {
+    pub(super) fn reload(
+        &mut self,
+        door: &Door,
+        config: (HoldConfig, DrainConfig),
+        after: &mut After,
+    ) {
         (self.hold, self.drain) = config;
         self.pace.limit(self.hold.release_rate);
         if self.snapshot.mode() == Some(Mode::Hold) {
             self.say(door, Snapshot { hold_spent: false, ..(*self.snapshot).clone() });
             self.waits_until = Some(self.patience_ends());
+            self.expire(door, after);
         }
     }
 
@@ -164,6 +172,9 @@ impl State {
             }
             self.refuse_all(Why::TimedOut, after);
             after.changed = true;
+        }
+        if self.due().is_some_and(|due| due <= after.now) {
+            self.settle(door, after);
         }
     }
 
@@ -218,9 +229,7 @@ impl State {
             let running = lane.running();
             report.upgraded += lane.upgraded();
             if lets(mode, lane) {
-                if running > 0 {
-                    report.exempt.push((lane.name().to_owned(), running));
-                }
+                exempt(&mut report.exempt, lane.name(), running);
             } else {
                 report.in_flight += running;
             }
@@ -339,6 +348,15 @@ impl State {
         let calls = self.releases() && self.room.has_next();
         let next = self.pace.due().filter(|_| calls);
         [self.waits_until, self.draining.due(), next].into_iter().flatten().min()
+    }
+}
+
+/// Notes who runs by leave of this mode. Lanes of one name are one to whoever reads it.
+fn exempt(all: &mut Vec<(String, u64)>, name: &str, running: u64) {
+    match all.iter_mut().find(|(other, _)| other == name) {
+        Some((_, sum)) => *sum += running,
+        None if running > 0 => all.push((name.to_owned(), running)),
+        None => {}
     }
 }
 

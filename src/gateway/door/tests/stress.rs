@@ -1,0 +1,139 @@
+//! Many quick holds while visitors come on several threads: after "drained" nobody of before runs, and nobody slips.
+//! By day a few thousand; `ROADWORKS_HOLDS=100000` by night (script/nightly).
+
+use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+use crate::tasks::Tasks;
+
+/// Wakes the thread that waits.
+struct Parked(thread::Thread);
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Parked(thread::current())));
+    loop {
+        match Pin::new(&mut future).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// What the threads share.
+struct Works {
+    site: Site,
+    /// Nobody may be inside while this is so.
+    quiet: AtomicBool,
+    over: AtomicBool,
+    passed: AtomicU64,
+    waited: AtomicU64,
+}
+
+impl Works {
+    fn visit(&self) {
+        match Ticket::take(&self.site.writes).look(&self.site.door) {
+            Verdict::Pass(admitted) => self.inside(&admitted),
+            Verdict::Wait(waiting) => {
+                self.waited.fetch_add(1, Ordering::Relaxed);
+                // Some leave at once, some wait.
+                if fastrand::u8(..) < 64 {
+                    return;
+                }
+                let admitted = block_on(waiting).expect("no patience ends here");
+                self.inside(&admitted);
+            }
+            Verdict::Refuse(refused) => panic!("{refused:?}"),
+        }
+    }
+
+    fn inside(&self, admitted: &Admitted) {
+        self.passed.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..fastrand::u32(1..40) {
+            assert!(!self.quiet.load(Ordering::SeqCst), "a request runs though all were gone");
+            std::hint::spin_loop();
+        }
+        admitted.answered(Outcome::Answered);
+    }
+
+    fn drained(&self) {
+        let mut spins = 0_u64;
+        while self.site.drain() != Drain::Drained {
+            spins += 1;
+            assert!(spins < 100_000_000, "it never drains: {:?}", self.site.report());
+            thread::yield_now();
+        }
+    }
+
+    /// Quick holds, some of them with a resume and a pause at once.
+    fn dig(&self, holds: u32) {
+        let mut number = 0;
+        let mut set = |mode| {
+            number += 1;
+            self.site.set(mode, number);
+        };
+        for hold in 0..holds {
+            set(Mode::Hold);
+            self.drained();
+            self.quiet.store(true, Ordering::SeqCst);
+            for _ in 0..fastrand::u32(0..200) {
+                std::hint::spin_loop();
+            }
+            self.quiet.store(false, Ordering::SeqCst);
+            if hold % 3 == 0 {
+                set(Mode::Open);
+                set(Mode::Hold);
+                self.drained();
+                self.quiet.store(true, Ordering::SeqCst);
+                thread::yield_now();
+                self.quiet.store(false, Ordering::SeqCst);
+            }
+            set(Mode::Open);
+        }
+    }
+}
+
+#[test]
+fn after_drained_nobody_of_before_runs_in_thousands_of_quick_holds() {
+    let holds = std::env::var("ROADWORKS_HOLDS").map_or(2_000, |holds| holds.parse().unwrap());
+    let hold = HoldConfig { patience: Duration::from_mins(5), ..HoldConfig::default() };
+    let drain = DrainConfig { deadline: Duration::from_mins(5), ..DrainConfig::default() };
+    let site = Site::with_clock(hold, drain, clock::monotonic);
+    site.set(Mode::Open, 0);
+    let works = Arc::new(Works {
+        site,
+        quiet: AtomicBool::new(false),
+        over: AtomicBool::new(false),
+        passed: AtomicU64::new(0),
+        waited: AtomicU64::new(0),
+    });
+    let tasks = Tasks::new();
+    let visitors: Vec<_> = (0..2)
+        .map(|_| {
+            let works = Arc::clone(&works);
+            let visits = move || {
+                while !works.over.load(Ordering::SeqCst) {
+                    works.visit();
+                }
+            };
+            tasks.start_thread("visitor", visits).unwrap()
+        })
+        .collect();
+    works.dig(holds);
+    works.over.store(true, Ordering::SeqCst);
+    // The last ones are let in, or this never ends.
+    for visitor in visitors {
+        visitor.join().unwrap();
+    }
+    let report = works.site.report();
+    assert_eq!((report.waiting, report.exempt.len(), report.drain), (0, 0, Drain::Drained));
+    let (passed, waited) =
+        (works.passed.load(Ordering::Relaxed), works.waited.load(Ordering::Relaxed));
+    assert!(passed > u64::from(holds) && waited > u64::from(holds) / 10, "{passed} {waited}");
+}
