@@ -255,7 +255,8 @@ pub async fn at_end<S: Store>(
         return Err(Error::StalePlan { what: "the switch was moved meanwhile".to_owned() });
     }
     let gateways = site.levers.iter().zip(&sight.levers);
-    let gateways = gateways.filter(|(lever, _)| lever.name() == LeverName::Gateway).map(|(_, seen)| seen);
+    let gateways =
+        gateways.filter(|(lever, _)| lever.name() == LeverName::Gateway).map(|(_, seen)| seen);
     checked(gateways)?;
     let order = Order {
         to: Mode::Open,

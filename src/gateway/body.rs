@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+
+use crate::net::wire::{Wanted, Wire};
 
 /// Why a body ends before its end; whoever reads it must not take it for whole.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -101,7 +104,14 @@ pub enum Upload {
     /// Read already, because the rules wanted to see it.
     Whole(Bytes),
     /// From the client, read as the upstream takes it.
-    Incoming(Incoming),
+    Incoming(Metered),
+}
+
+/// A body that has to come at the rate of the limits while somebody waits for it.
+#[derive(Debug)]
+pub struct Metered {
+    incoming: Incoming,
+    wanted: Wanted,
 }
 
 impl Upload {
@@ -110,11 +120,30 @@ impl Upload {
         let bytes = bytes.into();
         if bytes.is_empty() { Upload::Empty } else { Upload::Whole(bytes) }
     }
+
+    /// What comes on a connection, whose client may not dawdle.
+    pub fn from_client(incoming: Incoming, wire: &Arc<Wire>) -> Upload {
+        if incoming.is_end_stream() {
+            return Upload::Empty;
+        }
+        Upload::Incoming(Metered { incoming, wanted: Wanted::on(wire) })
+    }
 }
 
-impl From<Incoming> for Upload {
-    fn from(incoming: Incoming) -> Upload {
-        if incoming.is_end_stream() { Upload::Empty } else { Upload::Incoming(incoming) }
+impl Metered {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        match &polled {
+            Poll::Pending => self.wanted.waits(),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.wanted.came(frame.data_ref().map_or(0, Bytes::len));
+            }
+            Poll::Ready(None | Some(Err(_))) => self.wanted.came(0),
+        }
+        polled.map_err(Into::into)
     }
 }
 
@@ -127,8 +156,8 @@ impl hyper::body::Body for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let upload = self.get_mut();
-        if let Upload::Incoming(incoming) = upload {
-            return Pin::new(incoming).poll_frame(cx).map_err(Into::into);
+        if let Upload::Incoming(metered) = upload {
+            return metered.poll_frame(cx);
         }
         Poll::Ready(match std::mem::take(upload) {
             Upload::Whole(bytes) => Some(Ok(Frame::data(bytes))),
@@ -140,7 +169,7 @@ impl hyper::body::Body for Upload {
         match self {
             Upload::Empty => true,
             Upload::Whole(_) => false,
-            Upload::Incoming(incoming) => incoming.is_end_stream(),
+            Upload::Incoming(metered) => metered.incoming.is_end_stream(),
         }
     }
 
@@ -148,7 +177,7 @@ impl hyper::body::Body for Upload {
         match self {
             Upload::Empty => SizeHint::with_exact(0),
             Upload::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Upload::Incoming(incoming) => incoming.size_hint(),
+            Upload::Incoming(metered) => metered.incoming.size_hint(),
         }
     }
 }

@@ -4,35 +4,52 @@
 //! let a request pass that it did not count, open because time passed, or answer with a mode that is neither.
 
 pub mod address;
+mod asked;
 mod body;
 pub mod bypass;
+mod connection;
+mod core;
+mod counters;
 mod door;
 mod drain;
+mod error;
 mod forward;
 mod inside;
 mod lane;
+mod limits;
+mod listener;
 pub mod negotiate;
 mod pace;
 pub mod refusal;
 mod report;
 pub mod robots;
 mod room;
+mod routes;
 pub mod rules;
+mod running;
+mod sent;
+mod service;
 mod settings;
+mod site;
 mod snapshot;
 mod state;
 mod told;
+#[cfg(test)]
+mod trials;
 mod upstream;
+mod visit;
 mod waiting;
 pub mod wellknown;
 
-pub use body::{Body, BodyError, Streamed, Upload};
+pub use body::{Body, BodyError, Metered, Streamed, Upload};
 pub use door::{Door, Refused, Verdict};
+pub use error::Error;
 pub use forward::{Asker, Failure, Forwarded, Route, forward};
 pub use inside::{Admitted, Inside, Ticket, Upgraded};
 pub use lane::{Lane, Modes};
 pub use pace::Outcome;
 pub use report::{Drain, Report, UpstreamReport};
+pub use running::Gateway;
 pub use settings::{Settings, SiteSettings};
 pub use snapshot::{Snapshot, Why};
 pub use told::{Cut, Farewell};

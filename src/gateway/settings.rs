@@ -1,6 +1,6 @@
 //! What a gateway is told once, and again at a reload: its sites, and how it runs on its machine.
 
-use crate::config::{GatewayConfig, PageConfig, ServeConfig};
+use crate::config::{Config, GatewayConfig, PageConfig, ServeConfig};
 
 /// All that a gateway needs to know beforehand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,6 +9,17 @@ pub struct Settings {
     pub sites: Vec<SiteSettings>,
     /// How the process runs.
     pub serve: ServeConfig,
+}
+
+impl Settings {
+    /// Of all sites of the configuration that have a gateway.
+    pub fn of(config: &Config) -> Settings {
+        let sites = config.sites.iter().filter_map(|site| {
+            let (name, gateway) = (site.name.clone()?, site.gateway.clone()?);
+            Some(SiteSettings { name, hosts: site.hosts.clone(), gateway, page: site.page.clone() })
+        });
+        Settings { sites: sites.collect(), serve: config.serve.clone() }
+    }
 }
 
 /// One site.

@@ -89,6 +89,8 @@ pub struct Wire {
     busy: AtomicU32,
     /// Whether it is frames (HTTP/2), which come between requests too.
     frames: AtomicBool,
+    /// Whether the last answer was given before all of its request was read.
+    unread: AtomicBool,
     /// The look at which the first byte after the last answer came, plus one; 0 for none.
     head_since: AtomicU32,
     /// The look at which it last became idle.
@@ -117,6 +119,7 @@ impl Lookout {
             order: AtomicU8::new(0),
             busy: AtomicU32::new(0),
             frames: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
             head_since: AtomicU32::new(0),
             idle_since: AtomicU32::new(self.looks.load(Relaxed)),
             wanted: AtomicU32::new(0),
@@ -226,9 +229,30 @@ impl Wire {
         }
     }
 
+    /// Whether it was told anything.
+    pub fn is_told(&self) -> bool {
+        self.order.load(Relaxed) > 0
+    }
+
     /// From now on it is frames: bytes between requests begin no head.
     pub fn is_frames(&self) {
         self.frames.store(true, Relaxed);
+    }
+
+    /// What came until now was no head: a handshake.
+    pub fn is_quiet(&self) {
+        self.head_since.store(0, Relaxed);
+        self.idle_since.store(self.lookout.looks.load(Relaxed), Relaxed);
+    }
+
+    /// Somebody answered without reading all that the client sends.
+    pub fn leaves_unread(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    /// Whether somebody did.
+    pub fn left_unread(&self) -> bool {
+        self.unread.load(Relaxed)
     }
 
     /// Whether the client has closed its side. Bytes of it may still be unread.

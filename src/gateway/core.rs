@@ -1,0 +1,117 @@
+//! One core: a thread with a runtime of its own, its listening sockets, and the lookout over its connections.
+//!
+//! What all cores share is read without a lock on the way of a request.
+
+use std::io;
+use std::net::TcpListener as Socket;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::runtime;
+use tokio::sync::mpsc;
+
+use super::counters::Counters;
+use super::limits::Conduct;
+use super::listener::{self, Listener};
+use super::upstream::Pool;
+use crate::clock;
+use crate::net::wire::{LOOK, Lookout, Order};
+use crate::tasks::Tasks;
+
+/// More addresses than this are not begun at once.
+const AHEAD: usize = 1024;
+
+/// What all cores share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) conduct: ArcSwap<Conduct>,
+    pub(super) counters: Counters,
+    lookouts: Vec<Arc<Lookout>>,
+}
+
+impl Shared {
+    /// For so many cores.
+    pub(super) fn new(conduct: Conduct, cores: usize) -> Shared {
+        Shared {
+            conduct: ArcSwap::from_pointee(conduct),
+            counters: Counters::default(),
+            lookouts: (0..cores).map(|_| Arc::default()).collect(),
+        }
+    }
+
+    /// Open connections.
+    pub(super) fn open(&self) -> usize {
+        self.lookouts.iter().map(|lookout| lookout.open()).sum()
+    }
+
+    /// Tells all connections.
+    pub(super) fn tell_all(&self, order: Order) {
+        self.lookouts.iter().for_each(|lookout| lookout.tell_all(order));
+    }
+}
+
+/// One core, for what runs on it.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) shared: Arc<Shared>,
+    pub(super) lookout: Arc<Lookout>,
+    /// Connections to upstreams that wait for their next request.
+    pub(super) pool: Arc<Pool>,
+    pub(super) tasks: Tasks,
+}
+
+/// One core, for whoever gives it addresses.
+#[derive(Debug)]
+pub(super) struct Begun {
+    starts: mpsc::Sender<(Arc<Listener>, Socket)>,
+}
+
+impl Begun {
+    /// Has it accept connections there.
+    pub(super) fn listen(&self, listener: &Arc<Listener>, socket: Socket) -> io::Result<()> {
+        let start = self.starts.try_send((Arc::clone(listener), socket));
+        start.map_err(|_| io::Error::other("the core takes no more addresses"))
+    }
+}
+
+/// Starts a thread for each core of `shared`. They end when `tasks` is told to stop and their connections have ended.
+pub(super) fn begin(shared: &Arc<Shared>, tasks: &Tasks) -> io::Result<Vec<Begun>> {
+    let begin = |(index, lookout): (usize, &Arc<Lookout>)| {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let (starts, begun) = mpsc::channel(AHEAD);
+        let on_core = tasks.child();
+        let (shared, lookout) = (Arc::clone(shared), Arc::clone(lookout));
+        tasks.start_thread(&format!("core-{index}"), move || {
+            runtime.block_on(async {
+                let pool = Pool::start(&on_core);
+                let core = Arc::new(Core { shared, lookout, pool, tasks: on_core });
+                run(&core, begun).await;
+            });
+        })?;
+        Ok(Begun { starts })
+    };
+    shared.lookouts.iter().enumerate().map(begin).collect()
+}
+
+/// Begins what it is told to, and looks at its connections, until it is told to stop.
+async fn run(core: &Arc<Core>, mut begun: mpsc::Receiver<(Arc<Listener>, Socket)>) {
+    let mut next = clock::monotonic();
+    let mut stopping = pin!(core.tasks.stopping());
+    loop {
+        tokio::select! {
+            Some((listener, socket)) = begun.recv() => {
+                core.tasks.start(listener::accept(Arc::clone(core), listener, socket));
+            }
+            () = tokio::time::sleep_until(next) => {
+                core.lookout.look(&core.shared.conduct.load().patience);
+                // A core that was busy looks once, not often.
+                next = clock::monotonic().max(next + LOOK);
+            }
+            () = stopping.as_mut() => break,
+        }
+    }
+    // Whoever stops it has seen to it that its connections ended; what is left is dropped with the runtime.
+    core.tasks.ended(Duration::from_millis(100)).await;
+}

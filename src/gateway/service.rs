@@ -1,0 +1,142 @@
+//! The requests of one connection: which site each is for, and what is answered before any site: the health path, a
+//! Host that nobody has. The rest of a request's life is `visit`'s.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::asked::{self, Host};
+use super::body::{Body, Upload};
+use super::core::Core;
+use super::listener::Listener;
+use super::routes::Routes;
+use super::sent::Sent;
+use super::site::Site;
+use super::visit::Visit;
+use crate::net::wire::{Busy, Wire};
+
+/// Answers the requests of one connection.
+#[derive(Debug)]
+pub(super) struct Service {
+    core: Arc<Core>,
+    listener: Arc<Listener>,
+    wire: Arc<Wire>,
+}
+
+/// An answer, at once or later. Later is a box, so that connections that wait for nothing stay small.
+pub(super) enum Answering {
+    /// Taken when it is polled.
+    Now(Option<Response<Sent>>),
+    Later(Pin<Box<dyn Future<Output = Response<Sent>> + Send>>),
+}
+
+impl Answering {
+    pub(super) fn now(answer: Response<Body>, busy: Busy) -> Answering {
+        Answering::Now(Some(answer.map(|body| Sent::new(body, busy))))
+    }
+
+    pub(super) fn later(
+        answer: impl Future<Output = Response<Body>> + Send + 'static,
+        busy: Busy,
+    ) -> Answering {
+        Answering::Later(Box::pin(async move {
+            let answer = answer.await;
+            answer.map(|body| Sent::new(body, busy))
+        }))
+    }
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Sent>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Answering::Now(answer) => {
+                answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer)))
+            }
+            Answering::Later(later) => later.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Service {
+    type Response = Response<Sent>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        let busy = Busy::on(&self.wire);
+        let (mut parts, incoming) = request.into_parts();
+        let site = match self.find(&parts) {
+            Ok(site) => site,
+            Err(answer) => return Answering::now(answer, busy),
+        };
+        asked::settle_host(&mut parts);
+        let upload = Upload::from_client(incoming, &self.wire);
+        let visit =
+            Visit::new(&self.core, (&self.wire, self.listener.tls.is_some()), site, parts, upload);
+        visit.enter(busy)
+    }
+}
+
+impl Service {
+    pub(super) fn new(core: &Arc<Core>, listener: &Arc<Listener>, wire: &Arc<Wire>) -> Service {
+        Service { core: Arc::clone(core), listener: Arc::clone(listener), wire: Arc::clone(wire) }
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    pub(super) fn listener(&self) -> &Arc<Listener> {
+        &self.listener
+    }
+
+    /// The site of a request, or what is answered without one.
+    fn find(&self, parts: &Parts) -> Result<Arc<Site>, Response<Body>> {
+        // HTTP/1.1's were counted by the parser.
+        if parts.headers.len() > self.core.shared.conduct.load().limits.header_count {
+            return Err(asked::closing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        }
+        let host = match asked::host(parts) {
+            Host::Named(host) => Some(host),
+            Host::Missing => None,
+            Host::Wrong => return Err(asked::closing(StatusCode::BAD_REQUEST)),
+        };
+        let routes = self.listener.routes.load();
+        if let Some(well) = self.health(&routes, parts, host) {
+            let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            return Err(asked::bare(status));
+        }
+        let host = host.ok_or_else(|| asked::closing(StatusCode::BAD_REQUEST))?;
+        let Some(site) = routes.site(host) else {
+            return Err(asked::bare(StatusCode::MISDIRECTED_REQUEST));
+        };
+        if matches!(parts.method, Method::TRACE | Method::CONNECT) {
+            return Err(asked::not_allowed());
+        }
+        Ok(Arc::clone(site))
+    }
+
+    /// Whether the gateway is well, if that is asked: at the health path, whatever the Host. Where several sites have the
+    /// path and none is named, one that is well is enough: a balancer asks after the gateway, not after one of its apps.
+    fn health(&self, routes: &Routes<Site>, parts: &Parts, host: Option<&str>) -> Option<bool> {
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let peer = self.wire.peer().ip();
+        let asked = || {
+            let sites = routes.health(parts.uri.path());
+            sites.filter(|site| site.is_asked_for_health(parts, peer))
+        };
+        asked().next()?;
+        let named = host.and_then(|host| routes.site(host));
+        let named = named.filter(|named| asked().any(|site| Arc::ptr_eq(site, named)));
+        Some(named.map_or_else(|| asked().any(|site| site.is_well()), |site| site.is_well()))
+    }
+}
