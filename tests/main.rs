@@ -12,6 +12,8 @@ mod breakage;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod configuration;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod flip;

@@ -1,5 +1,7 @@
 //! `doctor`: every precondition tried now, each with a fix. Changes nothing, but for `--exercise`.
 
+mod gateway;
+
 use std::fmt::Display;
 use std::path::Path;
 
@@ -66,6 +68,9 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
             findings.extend(levers(&opened).await);
             if let Some(session) = &opened.session {
                 findings.extend(distributions(session, &opened.resolved.records).await);
+            }
+            if let Some(block) = &site.gateway {
+                findings.extend(gateway::findings(block).await);
             }
             if args.exercise {
                 findings.push(exercised(context, &opened).await);
@@ -290,7 +295,11 @@ async fn distribution(session: &Session, domain: &str, name: &str) -> Finding {
 async fn exercised(context: &Context, opened: &Opened) -> Finding {
     const ID: &str = "exercise";
     let (Some(session), Some(record)) = (&opened.session, opened.resolved.records.first()) else {
-        return fail(ID, "there is no record", "see the other findings");
+        return fail(
+            ID,
+            "there is no record to exercise",
+            "leave out --exercise, or see the other findings",
+        );
     };
     let waiting = Waiting::new(context.report);
     let operation = OperationId::at(clock::now(), fastrand::u32(..));

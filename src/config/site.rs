@@ -119,7 +119,18 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     let hosts = reader.list(body, "hosts", words::host).unwrap_or_default();
     let dns = sub("dns").and_then(|block| dns::read(reader, block));
     let variable = match sub("variable") {
-        Some(block) => variable_way(reader, block),
+        Some(block) => {
+            let way = variable_way(reader, block);
+            let read_by_terraform = sub("dns").is_some_and(|dns| {
+                dns.labels.first().is_some_and(|kind| kind.as_str() == "terraform")
+            });
+            if way != VariableWay::None && !read_by_terraform {
+                let hint = "leave it out, or say none = true".to_owned();
+                let message = "nothing here has a boolean: only `dns \"terraform\"` has one";
+                reader.wrong_with(&block.ident, message, Some(hint));
+            }
+            way
+        }
         None => VariableWay::Tfvars { chosen: false },
     };
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
