@@ -1,6 +1,9 @@
 //! `roadworks.hcl` from outside: each mistake with its place, and a site that has nothing but a gateway.
 
 use std::net::TcpListener;
+use std::path::Path;
+
+use roadworks::config::load;
 
 use serde_json::Value;
 
@@ -21,6 +24,18 @@ fn gateway_only(upstream: &str, lines: &str) -> Site {
     folder(&format!(
         "site \"shop\" {{\n  hosts = [\"shop.example.com\"]\n  gateway {{\n    listen = [\"127.0.0.1:0\"]\n    upstreams = [\"{upstream}\"]\n{lines}\n  }}\n}}\n"
     ))
+}
+
+#[test]
+fn the_example_of_the_documents_is_read_as_it_stands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/configuration.md")).unwrap();
+    let example = page.split("```hcl\n").nth(1).unwrap().split("```").next().unwrap();
+    let site = folder(example);
+    site.write("zone.txt", "Z1\n");
+    let env = |name: &str| (name == "BYPASS_KEY").then(|| "0123456789abcdef".to_owned());
+    let config = load(site.folder(), &env).unwrap_or_else(|error| panic!("{error:#?}"));
+    assert_eq!(config.sites.len(), 3);
 }
 
 #[test]

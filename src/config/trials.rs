@@ -145,20 +145,47 @@ fn every_key_of_a_gateway_is_read() {
     );
 }
 
+/// The defaults, as docs/configuration.md has them.
+const DEFAULTS: &str = r#"
+trusted_proxies = []
+health {
+  interval = "1s"
+  timeout  = "5s"
+  passes   = 2
+  failures = 2
+}
+hold {
+  patience = "20s"
+  places   = 10000
+}
+drain {
+  deadline = "10s"
+  upgrades = "leave"
+}
+"#;
+const PROCESS_DEFAULTS: &str = r#"
+serve {
+  access_log = false
+  limits {
+    header_bytes   = "32KiB"
+    header_count   = 100
+    header_timeout = "10s"
+    idle_timeout   = "75s"
+    connections    = 100000
+    streams        = 128
+    body_rate      = 240
+  }
+}
+"#;
+
 #[test]
 fn what_is_left_out_has_the_defaults_of_the_documents() {
     let config = good(&with(""));
+    let written = good(&format!("{PROCESS_DEFAULTS}{}", with(DEFAULTS)));
+    assert_eq!(config.sites, written.sites);
+    assert_eq!((config.serve, ServeConfig::default()), (written.serve, ServeConfig::default()));
     let gateway = config.sites[0].gateway.clone().unwrap();
-    let default = GatewayConfig::default();
-    assert_eq!(
-        gateway,
-        GatewayConfig {
-            listen: gateway.listen.clone(),
-            upstreams: gateway.upstreams.clone(),
-            ..default
-        }
-    );
-    assert_eq!(config.serve, ServeConfig::default());
+    assert_eq!((gateway.drain.then, gateway.refuse_status), (None, None));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::config::{BypassConfig, GatewayConfig, HoldConfig, TlsConfig, Upstream
 use crate::net::tls::Pair;
 
 /// After how long without a byte an AWS load balancer gives a request up, where nobody changed it: ELB,
-/// "Application Load Balancers", idle timeout; nginx's `proxy_read_timeout` and HAProxy's examples are no longer.
+/// "Application Load Balancers", idle timeout. Nginx's `proxy_read_timeout` is no longer.
 const BALANCER_GIVES_UP: Duration = Duration::from_mins(1);
 /// How long an upstream may take to accept.
 const CONNECT: Duration = Duration::from_secs(2);
