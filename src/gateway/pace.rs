@@ -1,7 +1,8 @@
 //! The pace of a release: how many that waited may be at the upstream at once. Pure: time comes in.
 //!
-//! The window opens with as many as ran before, grows by one for each window of good answers that do not come slower,
-//! and halves when answers fail; then nobody goes for a moment. It never lets all go at once.
+//! The window opens with as many as ran before and grows by one for each window of good answers, or for each four where
+//! answers come slower than at first. When too many fail it halves, and nobody goes for a moment. It never lets all go at
+//! once, and it never stops growing: a window that is too small for who comes anew would never let the line end.
 
 use std::time::Duration;
 
@@ -16,9 +17,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// So many answers say how fast the upstream is when it is not crowded.
 const FIRST_ANSWERS: u32 = 8;
-/// Answers that take so much longer than the first ones mean that more at once are not faster.
+/// Answers that take so much longer than the first ones mean that more at once are hardly faster.
 const SLOWER: f64 = 1.5;
 const JITTER: f64 = 0.001;
+/// What the window grows then for each of its answers.
+const SLOWLY: f64 = 0.25;
+/// How much the last answer counts in the share of failures, and the share that is trouble: an app that always answers
+/// one in twenty with 503 is left alone, two failures in a row are not.
+const LAST: f64 = 1.0 / 16.0;
+const TROUBLE: f64 = 0.1;
 
 /// How an upstream took a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +58,8 @@ pub(super) struct Pace {
     gap: Option<Duration>,
     not_before: Option<Instant>,
     pause: Duration,
+    /// The share of failures, lately.
+    failing: f64,
     /// Failures until then belong to the same trouble.
     troubled_until: Option<Instant>,
     first: Mean,
@@ -80,6 +89,7 @@ impl Pace {
             gap: gap(release_rate),
             not_before: None,
             pause: FIRST_PAUSE,
+            failing: 0.0,
             troubled_until: None,
             first: Mean::default(),
             lately: Mean::default(),
@@ -97,6 +107,7 @@ impl Pace {
         self.window = small(ran.clamp(LEAST, MOST));
         self.not_before = None;
         self.pause = FIRST_PAUSE;
+        self.failing = 0.0;
         self.troubled_until = None;
         self.first = Mean::default();
         self.lately = Mean::default();
@@ -151,13 +162,16 @@ impl Pace {
         }
         self.lately.take(seconds, 16);
         self.pause = FIRST_PAUSE;
-        if self.lately.seconds <= self.first.seconds * SLOWER + JITTER {
-            self.window = (self.window + 1.0 / self.window).min(small(MOST));
-        }
+        self.failing -= self.failing * LAST;
+        let slower = self.lately.seconds > self.first.seconds * SLOWER + JITTER;
+        let step = if slower { SLOWLY } else { 1.0 };
+        self.window = (self.window + step / self.window).min(small(MOST));
     }
 
     fn failed(&mut self, now: Instant) {
-        if self.troubled_until.is_some_and(|until| now < until) {
+        self.failing += (1.0 - self.failing) * LAST;
+        let known = self.troubled_until.is_some_and(|until| now < until);
+        if known || self.failing < TROUBLE {
             return;
         }
         self.window = (self.window / 2.0).max(1.0);
@@ -179,6 +193,7 @@ fn small(number: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::collections::{BTreeMap, VecDeque};
 
     use super::*;
@@ -271,20 +286,40 @@ mod tests {
     fn while_answers_fail_few_go_and_then_more_again() {
         let mut app = App::new(Pace::new(None), 64, 10 * MS);
         app.pace.begin(64);
-        let mut failing = 0;
-        let fails = |at: Duration| at < 2_000 * MS;
-        let outcome = |at| if fails(at) { Outcome::Failed } else { Outcome::Answered };
-        let seen = std::cell::Cell::new(0);
+        let failed = Cell::new(0);
         app.release(2_000, |at| {
-            seen.set(seen.get() + usize::from(fails(at)));
-            outcome(at)
+            let fails = at < 2_000 * MS;
+            failed.set(failed.get() + u32::from(fails));
+            if fails { Outcome::Failed } else { Outcome::Answered }
         });
-        failing += seen.get();
-        assert!(
-            (64..160).contains(&failing),
-            "{failing} of 2,000 went into two seconds of trouble"
-        );
+        let failed = failed.get();
+        assert!((64..160).contains(&failed), "{failed} of 2,000 went into two seconds of trouble");
         assert!(app.pace.window > 8.0, "{}", app.pace.window);
+    }
+
+    #[test]
+    fn a_failure_here_and_there_slows_nobody() {
+        let mut app = App::new(Pace::new(None), 16, 10 * MS);
+        app.pace.begin(16);
+        let answers = Cell::new(0_u32);
+        let took = app.release(1_600, |_| {
+            answers.set(answers.get() + 1);
+            if answers.get().is_multiple_of(25) { Outcome::Failed } else { Outcome::Answered }
+        });
+        assert_eq!(took, 1_000 * MS);
+    }
+
+    #[test]
+    fn slow_answers_after_fast_first_ones_do_not_keep_the_line_for_ever() {
+        let mut pace = Pace::new(None);
+        let now = clock::monotonic();
+        for _ in 0..FIRST_ANSWERS {
+            pace.answered(Outcome::Answered, MS, now);
+        }
+        for _ in 0..10_000 {
+            pace.answered(Outcome::Answered, 50 * MS, now);
+        }
+        assert!(pace.window > 64.0, "{}", pace.window);
     }
 
     #[test]
