@@ -10,6 +10,8 @@ mod bad_input;
 #[cfg(test)]
 mod breakage;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod configuration;

@@ -59,7 +59,8 @@ impl Terraform {
     }
 }
 
-fn skipped(test: &str, lacking: &str) {
+/// Writes down that `test` was left out, where script/test reads it.
+pub(crate) fn skipped(test: &str, lacking: &str) {
     let Some(path) = env::var_os("ROADWORKS_TEST_SKIPPED") else { return };
     let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
     writeln!(file, "{test}: needs {lacking}").unwrap();
