@@ -103,6 +103,8 @@ pub(super) enum Verb {
     Log(LogArgs),
     /// Try every precondition now, each with a fix
     Doctor(DoctorArgs),
+    /// See the maintenance page, or build it as files for a CDN
+    Page(PageArgs),
 }
 
 /// `plan`
@@ -205,6 +207,64 @@ pub(super) struct DoctorArgs {
     pub(super) exercise: bool,
 }
 
+/// `page`
+#[derive(Debug, ClapArgs)]
+pub(super) struct PageArgs {
+    #[command(subcommand)]
+    pub(super) verb: PageVerb,
+}
+
+/// What `page` does.
+#[derive(Debug, Subcommand)]
+pub(super) enum PageVerb {
+    /// Print the page as a visitor would get it
+    Preview(PagePreviewArgs),
+    /// Write the page as files, with Brotli and gzip beside, for any server or CDN
+    Build(PageBuildArgs),
+}
+
+/// `page preview`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks page preview --lang ar --out page.html\n  roadworks page preview --for 15m --at +20m     as it reads when the end has passed"
+)]
+pub(super) struct PagePreviewArgs {
+    /// read-only, hold, closed or detour
+    #[arg(long, default_value = "closed")]
+    pub(super) mode: String,
+    /// en, de, fr, es, pt, it, nl, pl, ja, zh, ar or he
+    #[arg(long, value_name = "TAG", default_value = "en")]
+    pub(super) lang: String,
+    /// The end, from the start
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "15m")]
+    pub(super) r#for: Duration,
+    /// How long after the start it is looked at
+    #[arg(long, value_name = "DURATION", value_parser = later, default_value = "0s")]
+    pub(super) at: Duration,
+    /// As it reads for whoever sent something
+    #[arg(long)]
+    pub(super) sent: bool,
+    /// Write it to a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `page build`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks page build public\n  roadworks page build public --until 2026-11-24T03:00:00Z"
+)]
+pub(super) struct PageBuildArgs {
+    /// The folder; files of other names in it stay
+    pub(super) dir: PathBuf,
+    /// read-only, hold, closed or detour
+    #[arg(long, default_value = "detour")]
+    pub(super) mode: String,
+    /// The end, RFC 3339; without it the page says that it is not known
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<Timestamp>,
+}
+
 impl Verb {
     /// The mode that a mode verb asks for.
     pub(super) fn mode(&self) -> Option<Mode> {
@@ -214,9 +274,12 @@ impl Verb {
             Verb::Hold(_) => Some(Mode::Hold),
             Verb::Close(_) => Some(Mode::Closed),
             Verb::Detour(_) => Some(Mode::Detour),
-            Verb::Plan(_) | Verb::Apply(_) | Verb::Status(_) | Verb::Log(_) | Verb::Doctor(_) => {
-                None
-            }
+            Verb::Plan(_)
+            | Verb::Apply(_)
+            | Verb::Status(_)
+            | Verb::Log(_)
+            | Verb::Doctor(_)
+            | Verb::Page(_) => None,
         }
     }
 }
@@ -268,6 +331,11 @@ pub(super) fn variables(words: &[OsString]) -> Vec<VariableInput> {
         }
     }
     found
+}
+
+/// A duration from the start, with or without a plus.
+fn later(text: &str) -> Result<Duration, String> {
+    duration(text.strip_prefix('+').unwrap_or(text))
 }
 
 /// A time such as `2026-11-24T03:00:00Z` or `03:00`.

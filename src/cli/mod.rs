@@ -8,6 +8,7 @@ mod doctor;
 mod error;
 mod flip;
 mod log;
+mod page;
 mod plan;
 mod report;
 mod status;
@@ -82,6 +83,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Status(args) => status::run(context, args).await,
         Verb::Log(args) => log::run(context, args).await,
         Verb::Doctor(args) => doctor::run(context, args).await,
+        Verb::Page(args) => page::run(context, args),
     }
 }
 

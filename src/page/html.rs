@@ -112,7 +112,7 @@ pub(super) fn controls(draft: &Draft<'_>) -> String {
     let sent = draft.to().word();
     let until = draft.end.at().map(|at| at.to_string()).unwrap_or_default();
     format!(
-        "<noscript><p>{}</p></noscript>\n\
+        "<p data-by-hand>{}</p>\n\
          <div hidden data-roadworks data-look=\"{}\" data-until=\"{until}\" data-sent=\"{sent}\" data-checked=\"{}\" \
          data-unreachable=\"{}\" data-stopped=\"{}\" data-reopened=\"{}\">\n\
          <p role=\"status\">{}</p>\n\

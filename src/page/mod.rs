@@ -22,10 +22,10 @@ pub use forms::{Forms, ProblemDetails};
 pub use language::Language;
 pub use publish::StaticFile;
 pub use text::NANO_LIMIT;
-pub use told::Told;
+pub use told::{To, Told};
 
 use template::Template;
-use told::{Draft, End, To};
+use told::{Draft, End};
 
 /// What a site's `page` block makes of every situation.
 #[derive(Debug, Clone, Default)]

@@ -32,6 +32,7 @@
     if (!box) return;
     lang = box.closest("[lang]").lang;
     box.hidden = false;
+    show("by-hand", false);
     part("now").onclick = () => look(true);
     part("stop").onclick = () => {
       off = true;

@@ -54,9 +54,9 @@ impl Page {
         files
     }
 
-    /// The page in one language, as a visitor of a gateway would see it.
-    pub fn preview(&self, told: &Told<'_>, language: Language) -> Result<String, Error> {
-        let draft = Draft { language, ..self.draft(told, Some("0123456789abcdef")) };
+    /// The page in one language, as a visitor of a gateway would see it, with a reference made up.
+    pub fn preview(&self, told: &Told<'_>, language: Language, to: To) -> Result<String, Error> {
+        let draft = Draft { language, to, ..self.draft(told, Some("0123456789abcdef")) };
         match &self.template {
             Some(template) => template.render(&draft),
             None => Ok(html::page(&draft)),

@@ -195,7 +195,7 @@ fn the_nano_form_fits_an_alb_whatever_the_operator_says() {
 #[test]
 fn the_page_is_at_most_four_kib_compressed_in_every_language() {
     let mut largest = 0;
-    for mode in REFUSING {
+    for mode in [Mode::ReadOnly, Mode::Closed] {
         for language in Language::ALL {
             largest =
                 largest.max(brotli(&forms(mode).html_to_sender(language, "0123456789abcdef")));
@@ -311,4 +311,49 @@ fn the_files_are_the_same_each_time_and_say_nothing_of_a_visitor() {
     let mut unpacked = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*gzip), &mut unpacked).unwrap();
     assert_eq!(unpacked, index.content);
+}
+
+/// The page as a whole, so that a change of a word, a rule or the script shows in the same commit. To write it anew:
+/// `ROADWORKS_SNAPSHOT=write cargo nextest run --lib the_whole_page`.
+#[test]
+fn the_whole_page_reads_as_it_was_kept() {
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/closed.ar.html");
+    let forms = forms(Mode::Closed);
+    let page = forms.html(Language::Arabic, "0123456789abcdef");
+    if std::env::var("ROADWORKS_SNAPSHOT").is_ok_and(|mode| mode == "write") {
+        fs::write(kept, &page).unwrap();
+    }
+    assert_eq!(fs::read_to_string(kept).unwrap(), text(&page));
+}
+
+#[test]
+fn the_templates_that_we_ship_compile_and_say_everything() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/page");
+    let mut seen = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let config = PageConfig {
+            message: Some("We are moving.".to_owned()),
+            contact: Some("https://example.com/help".to_owned()),
+            template: Some(entry.unwrap().path()),
+            ..PageConfig::default()
+        };
+        let forms = forms_of(&config, Mode::Closed);
+        assert_eq!(forms.fell_back(), None);
+        let page = forms.html(Language::German, "ref-7");
+        let words = words::of(Language::German);
+        let said = [
+            words.closed.what,
+            words.safe,
+            words.ends,
+            words.check_now,
+            "ref-7",
+            "We are moving.",
+            "data-roadworks",
+        ];
+        for said in said {
+            assert!(text(&page).contains(&*html::escaped(said)), "{said} in {config:?}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
 }

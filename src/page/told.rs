@@ -24,7 +24,7 @@ pub struct Told<'a> {
 
 /// To whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum To {
+pub enum To {
     /// Somebody who wanted to see something.
     Reader,
     /// Somebody who sent something: a browser may not send it again by itself.

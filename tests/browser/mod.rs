@@ -18,19 +18,22 @@ fn tools() -> PathBuf {
     given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/browser"))
 }
 
-/// The browser and Node, or `None` after `test` is reported as skipped.
-fn chromium(test: &str) -> Option<&'static str> {
-    let runs = |program: &str| Command::new(program).arg("--version").output().is_ok();
-    let found =
-        ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| runs(name));
-    let found = found.filter(|_| runs("node") && tools().join("node_modules/axe-core").is_dir());
-    if found.is_none() {
+/// The browser, or `None` after `test` is reported as skipped.
+fn chromium(test: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = |name: &str| {
+        env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    };
+    let node = found("node").filter(|_| tools().join("node_modules/axe-core").is_dir());
+    let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(found);
+    let browser = browser.filter(|_| node.is_some());
+    if browser.is_none() {
         skipped(
             test,
             "node, chromium, and playwright-core and axe-core, which script/test installs",
         );
     }
-    found
+    browser
 }
 
 /// What the pages tell: the site of the docs, in `mode`, until 20 minutes after `now`.
@@ -56,7 +59,7 @@ fn pages(folder: &Path) {
         message: Some("We are moving to a bigger database.\nالصيانة".to_owned()),
         contact: Some("help@example.com".to_owned()),
         status_url: Some("http://status.invalid/status.json".to_owned()),
-        template: None,
+        ..PageConfig::default()
     });
     let page = page.unwrap();
     let write = |name: &str, content: &[u8]| fs::write(folder.join(name), content).unwrap();
