@@ -1,5 +1,6 @@
 //! `roadworks.hcl` from outside: each mistake with its place, and a site that has nothing but a gateway.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 
@@ -117,4 +118,38 @@ fn doctor_looks_at_what_a_gateway_needs_around_it() {
     }
     drop(app);
     assert_eq!(found(1)("upstream"), "fail");
+}
+
+/// Answers one question with `answer`, and gives its first line.
+fn answers(answer: &'static str) -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = std::thread::Builder::new().spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        stream.write_all(answer.as_bytes()).unwrap();
+        line
+    });
+    (address, asked.unwrap())
+}
+
+#[test]
+fn healthcheck_asks_the_admin_listener_or_what_it_is_told_to() {
+    let (admin, asked) = answers("HTTP/1.1 200 OK\r\n\r\n");
+    let gateway = "site \"shop\" {\n  gateway {\n    listen = [\":0\"]\n    upstreams = [\"http://app\"]\n  }\n}\n";
+    let site = folder(&format!("serve {{ admin = \"{admin}\" }}\n{gateway}"));
+    site.run(&["healthcheck"]).exits(0);
+    assert_eq!(asked.join().unwrap(), "GET /livez HTTP/1.1\r\n");
+
+    let (closed, asked) = answers("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+    let url = format!("http://{closed}/healthz?x");
+    let error = site.run(&["healthcheck", &url, "--json"]).exits(1).error();
+    assert!(error["message"].as_str().unwrap().contains("503"), "{error:#}");
+    assert_eq!(asked.join().unwrap(), "GET /healthz?x HTTP/1.1\r\n");
+
+    let error = site.run(&["healthcheck", "--json"]).exits(1).error();
+    assert_eq!(error["code"], "sick", "nobody listens there any more: {error:#}");
+    let off = folder(&format!("serve {{ admin = \"off\" }}\n{gateway}"));
+    assert_eq!(off.run(&["healthcheck", "--json"]).exits(1).error()["code"], "usage");
 }

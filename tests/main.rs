@@ -20,6 +20,8 @@ mod crash;
 #[cfg(test)]
 mod flip;
 #[cfg(test)]
+mod packaging;
+#[cfg(test)]
 mod pins;
 #[cfg(test)]
 mod readme;

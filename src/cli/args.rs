@@ -105,6 +105,8 @@ pub(super) enum Verb {
     Doctor(DoctorArgs),
     /// See the maintenance page, or build it as files for a CDN
     Page(PageArgs),
+    /// Is the process on this machine alive: exit code 0 or 1, for container images
+    Healthcheck(HealthcheckArgs),
 }
 
 /// `plan`
@@ -265,6 +267,16 @@ pub(super) struct PageBuildArgs {
     pub(super) until: Option<Timestamp>,
 }
 
+/// `healthcheck`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  HEALTHCHECK CMD [\"/roadworks\", \"healthcheck\"]\n  roadworks healthcheck http://127.0.0.1:8080/healthz"
+)]
+pub(super) struct HealthcheckArgs {
+    /// What to ask [default: /livez of the admin listener, else the gateway's lb_path]
+    pub(super) url: Option<String>,
+}
+
 impl Verb {
     /// The mode that a mode verb asks for.
     pub(super) fn mode(&self) -> Option<Mode> {
@@ -279,7 +291,8 @@ impl Verb {
             | Verb::Status(_)
             | Verb::Log(_)
             | Verb::Doctor(_)
-            | Verb::Page(_) => None,
+            | Verb::Page(_)
+            | Verb::Healthcheck(_) => None,
         }
     }
 }

@@ -77,6 +77,14 @@ pub(super) enum Error {
         /// Of how many.
         all: usize,
     },
+    /// `healthcheck` says no.
+    #[error("{url}: {why}")]
+    Sick {
+        /// What was asked.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Ctrl-C.
     #[error("interrupted: the switch stays as asked, and may be half way")]
     Interrupted,
@@ -110,6 +118,9 @@ impl Error {
             Error::NotAPlan { .. } => Some("make it anew: roadworks plan .. -out FILE".to_owned()),
             Error::Unwell { .. } => {
                 Some("each failed line above says how to put it right".to_owned())
+            }
+            Error::Sick { .. } => {
+                Some("see what the process here logs; `roadworks serve` starts it".to_owned())
             }
             Error::Interrupted => Some(
                 "run the same command again to finish it, or `roadworks open` to go back"

@@ -7,6 +7,7 @@ mod context;
 mod doctor;
 mod error;
 mod flip;
+mod healthcheck;
 mod log;
 mod page;
 mod plan;
@@ -84,6 +85,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Log(args) => log::run(context, args).await,
         Verb::Doctor(args) => doctor::run(context, args).await,
         Verb::Page(args) => page::run(context, args),
+        Verb::Healthcheck(args) => healthcheck::run(context, args).await,
     }
 }
 

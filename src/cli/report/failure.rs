@@ -57,6 +57,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::File { .. }
         | Error::NotAPlan { .. }
         | Error::Unwell { .. }
+        | Error::Sick { .. }
         | Error::Output(_)
         | Error::Bug { .. } => ERROR,
     }
@@ -104,6 +105,7 @@ fn code(error: &Error) -> &'static str {
         Error::File { .. } => "unreadable",
         Error::NotAPlan { .. } => "not-a-plan",
         Error::Unwell { .. } => "unwell",
+        Error::Sick { .. } => "sick",
         Error::Interrupted => "interrupted",
         Error::Output(_) => "output",
         Error::Bug { .. } => "bug",
