@@ -640,6 +640,22 @@ async fn whoever_keeps_the_time_ends_patience_by_itself() {
 }
 
 #[test]
+fn whoever_keeps_the_time_is_told_when_something_is_due_earlier() {
+    let site = Site::open();
+    let planned = site.door.with(|state, after| state.plan(&site.door.inside, after));
+    assert!(planned > hand());
+    let nudged = || {
+        let mut nudged = pin!(site.door.nudge.notified());
+        nudged.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    };
+    assert!(!nudged());
+    let patience = Some(ms(500));
+    let posture = Posture { patience, ..Site::posture(Mode::Hold, 1) };
+    site.door.set(Some(posture), Arc::clone(&site.forms), wall());
+    assert!(nudged());
+}
+
+#[test]
 fn one_who_waits_costs_little() {
     let each = size_of::<Waiting>() + Room::BYTES_EACH;
     assert!(each <= 100, "{each}");
