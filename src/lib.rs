@@ -9,6 +9,7 @@ pub mod clock;
 pub mod files;
 pub mod hcl;
 pub mod lever;
+pub mod metrics;
 pub mod net;
 pub mod tasks;
 

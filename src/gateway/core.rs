@@ -2,19 +2,24 @@
 //!
 //! What all cores share is read without a lock on the way of a request.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener as Socket;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime;
 use tokio::sync::mpsc;
 
+use super::access_log::AccessLog;
 use super::counters::Counters;
 use super::limits::Conduct;
 use super::listener::{self, Listener};
+use super::site::Site;
 use super::upstream::Pool;
 use crate::clock;
 use crate::net::wire::{LOOK, Lookout, Order};
@@ -28,17 +33,41 @@ const AHEAD: usize = 1024;
 pub(super) struct Shared {
     pub(super) conduct: ArcSwap<Conduct>,
     pub(super) counters: Counters,
+    /// By name.
+    pub(super) sites: ArcSwap<BTreeMap<String, Arc<Site>>>,
+    pub(super) access_log: Option<AccessLog>,
+    /// Whether it is on its way out.
+    pub(super) closing: AtomicBool,
     lookouts: Vec<Arc<Lookout>>,
 }
 
 impl Shared {
     /// For so many cores.
-    pub(super) fn new(conduct: Conduct, cores: usize) -> Shared {
+    pub(super) fn new(conduct: Conduct, cores: usize, access_log: Option<AccessLog>) -> Shared {
         Shared {
             conduct: ArcSwap::from_pointee(conduct),
             counters: Counters::default(),
+            sites: ArcSwap::default(),
+            access_log,
+            closing: AtomicBool::new(false),
             lookouts: (0..cores).map(|_| Arc::default()).collect(),
         }
+    }
+
+    /// The site of this name.
+    pub(super) fn site(&self, name: &str) -> Option<Arc<Site>> {
+        self.sites.load().get(name).cloned()
+    }
+
+    /// How many cores there are.
+    pub(super) fn cores(&self) -> usize {
+        self.lookouts.len()
+    }
+
+    /// Whether it gives every site's visitors what the switch says, whatever that is.
+    pub(super) fn is_ready(&self) -> bool {
+        let knows = |site: &Arc<Site>| site.home.door.snapshot().posture.is_some();
+        !self.closing.load(Relaxed) && self.sites.load().values().all(knows)
     }
 
     /// Open connections.
@@ -55,6 +84,7 @@ impl Shared {
 /// One core, for what runs on it.
 #[derive(Debug)]
 pub(super) struct Core {
+    pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) lookout: Arc<Lookout>,
     /// Connections to upstreams that wait for their next request.
@@ -86,7 +116,7 @@ pub(super) fn begin(shared: &Arc<Shared>, tasks: &Tasks) -> io::Result<Vec<Begun
         tasks.start_thread(&format!("core-{index}"), move || {
             runtime.block_on(async {
                 let pool = Pool::start(&on_core);
-                let core = Arc::new(Core { shared, lookout, pool, tasks: on_core });
+                let core = Arc::new(Core { index, shared, lookout, pool, tasks: on_core });
                 run(&core, begun).await;
             });
         })?;

@@ -45,9 +45,9 @@ pub enum Error {
     /// A core's thread or runtime cannot be started, or has ended.
     #[error("the work of a core cannot be started")]
     Core(#[source] io::Error),
-    /// The number of cores is fixed when the process starts.
-    #[error("the number of cores changes only at a restart")]
-    Cores,
+    /// It is fixed when the process starts.
+    #[error("`{0}` changes only at a restart")]
+    Fixed(&'static str),
 }
 
 impl Error {
@@ -65,7 +65,7 @@ impl Error {
             Error::Page { source, .. } => source.hint(),
             Error::Mixed(_) => "give them different addresses".to_owned(),
             Error::Core(_) => "look at the limits of processes and files".to_owned(),
-            Error::Cores => "restart to change `cores`".to_owned(),
+            Error::Fixed(key) => format!("restart, or leave `{key}` as it was"),
         }
     }
 }

@@ -3,7 +3,9 @@
 //! It receives a [`Posture`](crate::switch::Posture) for each site and never reads the store. What it must never do:
 //! let a request pass that it did not count, open because time passed, or answer with a mode that is neither.
 
+mod access_log;
 pub mod address;
+mod admin;
 mod asked;
 mod body;
 pub mod bypass;
@@ -20,6 +22,7 @@ mod limits;
 mod listener;
 pub mod negotiate;
 mod pace;
+mod record;
 pub mod refusal;
 mod report;
 pub mod robots;
@@ -27,6 +30,7 @@ mod room;
 mod routes;
 pub mod rules;
 mod running;
+mod scrape;
 mod sent;
 mod service;
 mod settings;

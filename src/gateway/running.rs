@@ -2,28 +2,35 @@
 //!
 //! Whatever can fail does so before anything is swapped: a gateway that runs never gets worse by new settings.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::access_log::AccessLog;
+use super::admin::{self, Told};
 use super::core::{self, Begun, Shared};
 use super::error::Error;
 use super::limits::Conduct;
 use super::listener::{Listener, Tls};
 use super::report::Report;
 use super::routes::Routes;
+use super::scrape::Scrape;
 use super::settings::{Settings, SiteSettings};
 use super::site::{Draft, Site};
-use crate::config::TlsConfig;
+use crate::clock;
+use crate::config::{Admin, ServeConfig, TlsConfig};
+use crate::metrics::Metrics;
 use crate::net::bind::{Inherited, bind};
 use crate::net::tls::{self, Certificates, Names, Pair, Refreshed};
 use crate::net::wire::Order;
@@ -42,12 +49,40 @@ pub struct Gateway {
     inherited: Inherited,
     changed: watch::Sender<u64>,
     now: Arc<Mutex<Now>>,
+    metrics: Arc<Metrics>,
+    admin: Option<SocketAddr>,
+    fixed: Fixed,
+    runtime: Handle,
+}
+
+/// What cannot change while it runs.
+#[derive(Debug)]
+struct Fixed {
+    cores: Option<usize>,
+    admin: Admin,
+    access_log: bool,
+}
+
+impl Fixed {
+    fn of(serve: &ServeConfig) -> Fixed {
+        Fixed { cores: serve.cores, admin: serve.admin, access_log: serve.access_log }
+    }
+
+    fn is_same(&self, serve: &ServeConfig) -> Result<(), Error> {
+        let other = Fixed::of(serve);
+        let same = [
+            ("cores", self.cores == other.cores),
+            ("admin", self.admin == other.admin),
+            ("access_log", self.access_log == other.access_log),
+        ];
+        let changed = same.into_iter().find(|(_, same)| !same);
+        changed.map_or(Ok(()), |(key, _)| Err(Error::Fixed(key)))
+    }
 }
 
 /// What is so until the next reload.
 #[derive(Debug, Default)]
 struct Now {
-    sites: HashMap<String, Arc<Site>>,
     listeners: Vec<Arc<Listener>>,
     pairs: Pairs,
 }
@@ -78,51 +113,86 @@ struct Address<'a> {
 }
 
 impl Gateway {
-    /// Listens, and answers 503 until it is told what each site gives. `tasks` are told to stop by whoever started it; look
-    /// at [`Gateway::shut_down`] for how it ends. To be called on the runtime that keeps doors, probes and certificates.
+    /// Listens. From the first request on each site gives its posture of `postures`; one without any knows nothing, and
+    /// answers 503. To be called on the runtime that is to keep doors, probes and certificates.
     pub fn start(
         settings: Settings,
         inherited: Inherited,
+        postures: &BTreeMap<String, Posture>,
         tasks: &Tasks,
     ) -> Result<Gateway, Error> {
-        let cores = match settings.serve.cores {
+        let Settings { serve, .. } = &settings;
+        let cores = match serve.cores {
             Some(cores) => cores.max(1),
             None => thread::available_parallelism().map_or(1, NonZero::get),
         };
         let tasks = tasks.child();
-        let conduct = Conduct::new(settings.serve.limits.clone());
-        let shared = Arc::new(Shared::new(conduct, cores));
-        let changed = watch::Sender::new(0);
-        let gateway =
-            Gateway { shared, cores: Vec::new(), tasks, inherited, changed, now: Arc::default() };
+        let access_log = match serve.access_log {
+            true => Some(AccessLog::start(&tasks).map_err(Error::Core)?),
+            false => None,
+        };
+        let shared = Arc::new(Shared::new(Conduct::new(serve.limits.clone()), cores, access_log));
+        let gateway = Gateway {
+            metrics: Arc::new(Metrics::new()),
+            cores: Vec::new(),
+            changed: watch::Sender::new(0),
+            now: Arc::default(),
+            admin: None,
+            fixed: Fixed::of(serve),
+            runtime: Handle::current(),
+            shared,
+            tasks,
+            inherited,
+        };
         let prepared = gateway.prepare(&settings, cores)?;
+        let admin = admin::listen(serve.admin, &gateway.inherited)?;
         let begun = core::begin(&gateway.shared, &gateway.tasks).map_err(Error::Core)?;
         let gateway = Gateway { cores: begun, ..gateway };
-        gateway.swap(prepared)?;
+        gateway.swap(prepared, postures)?;
         gateway.keep_certificates();
-        Ok(gateway)
+        gateway.metrics.add(Scrape(Arc::clone(&gateway.shared)));
+        gateway.metrics.reloaded(clock::now());
+        let admin = admin.map(|socket| gateway.administrate(socket)).transpose()?;
+        Ok(Gateway { admin, ..gateway })
     }
 
-    /// Takes new settings. All of them are checked before anything is swapped: on an error nothing has changed.
-    pub fn reload(&self, settings: &Settings) -> Result<(), Error> {
-        if settings.serve.cores.is_some_and(|cores| cores.max(1) != self.cores.len()) {
-            return Err(Error::Cores);
+    /// Takes new settings; sites that are new begin with their posture. All is checked before anything is swapped: on an
+    /// error nothing has changed.
+    pub fn reload(
+        &self,
+        settings: &Settings,
+        postures: &BTreeMap<String, Posture>,
+    ) -> Result<(), Error> {
+        let done = self.fixed.is_same(&settings.serve).and_then(|()| {
+            let prepared = self.prepare(settings, self.cores.len())?;
+            self.swap(prepared, postures)
+        });
+        match &done {
+            Ok(()) => self.metrics.reloaded(clock::now()),
+            Err(_) => self.metrics.not_reloaded(),
         }
-        let prepared = self.prepare(settings, self.cores.len())?;
-        self.swap(prepared)
+        done
+    }
+
+    /// What is told to whoever scrapes; others may add to it.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Where metrics and its own health are.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     /// Gives the visitors of a site this from the next request on; `None` is knowing nothing, and answers 503. Says whether
     /// there is such a site.
     pub fn set(&self, site: &str, posture: Option<Posture>) -> bool {
-        let site = self.now().sites.get(site).cloned();
-        site.as_ref().inspect(|site| site.set(posture)).is_some()
+        self.shared.site(site).as_ref().inspect(|site| site.set(posture)).is_some()
     }
 
     /// What is so at a site, `now`.
     pub fn report(&self, site: &str, now: Timestamp) -> Report {
-        let site = self.now().sites.get(site).cloned();
-        site.map(|site| site.report(now)).unwrap_or_default()
+        self.shared.site(site).map(|site| site.report(now)).unwrap_or_default()
     }
 
     /// Where it listens: port 0 has become a port. In the order of the settings.
@@ -137,8 +207,9 @@ impl Gateway {
 
     /// Accepts no more, answers whoever waits, lets running requests end for at most `deadline`, and drops the rest.
     pub async fn shut_down(&self, deadline: Duration) {
+        self.shared.closing.store(true, Relaxed);
         self.now().listeners.iter().for_each(|listener| listener.closing.cancel());
-        self.now().sites.values().for_each(|site| site.home.door.closing());
+        self.shared.sites.load().values().for_each(|site| site.home.door.closing());
         let all_gone = async {
             while self.shared.open() > 0 {
                 // Again and again: what waited in the queues of the system is accepted only now.
@@ -185,14 +256,26 @@ impl Gateway {
         Ok(Prepared { conduct, sites, pairs, addresses })
     }
 
-    fn swap(&self, prepared: Prepared<'_>) -> Result<(), Error> {
+    fn swap(
+        &self,
+        prepared: Prepared<'_>,
+        postures: &BTreeMap<String, Posture>,
+    ) -> Result<(), Error> {
+        let _runtime = self.runtime.enter();
         let mut now = self.now();
         self.shared.conduct.store(Arc::new(prepared.conduct));
-        let begin = |(name, draft): (&str, Draft)| {
-            let before = now.sites.get(name).map(|before| &**before);
-            (name.to_owned(), Arc::new(draft.begin(before, &self.changed, &self.tasks)))
-        };
-        let sites: HashMap<_, _> = prepared.sites.into_iter().map(begin).collect();
+        let (before, cores) = (self.shared.sites.load_full(), self.shared.cores());
+        let mut sites = BTreeMap::new();
+        for (name, draft) in prepared.sites {
+            let before = before.get(name).map(|before| &**before);
+            let site = draft.begin(before, (&self.changed, &self.tasks), cores);
+            let posture = postures.get(name).filter(|_| before.is_none());
+            if let Some(posture) = posture {
+                site.set(Some(posture.clone()));
+            }
+            sites.insert(name.to_owned(), Arc::new(site));
+        }
+        self.shared.sites.store(Arc::new(sites.clone()));
         let mut listeners = Vec::new();
         for Address { wanted, listener, sockets } in prepared.addresses {
             listener.routes.store(Arc::new(wanted.routes(&sites)));
@@ -206,8 +289,13 @@ impl Gateway {
         }
         let kept = |old: &&Arc<Listener>| listeners.iter().any(|new| Arc::ptr_eq(new, old));
         now.listeners.iter().filter(|old| !kept(old)).for_each(|old| old.closing.cancel());
-        *now = Now { sites, listeners, pairs: prepared.pairs };
+        *now = Now { listeners, pairs: prepared.pairs };
         Ok(())
+    }
+
+    fn administrate(&self, socket: std::net::TcpListener) -> Result<SocketAddr, Error> {
+        let told = Told { shared: Arc::clone(&self.shared), metrics: Arc::clone(&self.metrics) };
+        admin::start(socket, told, &self.tasks).map_err(Error::Core)
     }
 
     /// Reads certificates again when their files change.
@@ -240,7 +328,7 @@ impl Wanted<'_> {
         self.sites.iter().any(|(_, tls)| tls.is_some())
     }
 
-    fn routes(&self, sites: &HashMap<String, Arc<Site>>) -> Routes<Site> {
+    fn routes(&self, sites: &BTreeMap<String, Arc<Site>>) -> Routes<Site> {
         let mut routes = Routes::default();
         for (settings, _) in &self.sites {
             if let Some(site) = sites.get(&settings.name) {

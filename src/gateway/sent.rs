@@ -7,19 +7,20 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
 use super::body::{Body, BodyError};
+use super::record::Record;
 use crate::net::wire::Busy;
 
 /// A body, for as long as it is being sent.
-#[derive(Debug)]
 pub(super) struct Sent {
     body: Body,
+    record: Option<Box<Record>>,
     _busy: Busy,
 }
 
 impl Sent {
-    /// Its connection is busy with it.
-    pub(super) fn new(body: Body, busy: Busy) -> Sent {
-        Sent { body, _busy: busy }
+    /// Its connection is busy with it, and somebody may write it down.
+    pub(super) fn new(body: Body, record: Option<Box<Record>>, busy: Busy) -> Sent {
+        Sent { body, record, _busy: busy }
     }
 }
 
@@ -31,7 +32,11 @@ impl hyper::body::Body for Sent {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let (Poll::Ready(Some(Ok(frame))), Some(record)) = (&polled, &mut self.record) {
+            record.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

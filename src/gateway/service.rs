@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use http::request::Parts;
@@ -14,6 +15,7 @@ use super::asked::{self, Host};
 use super::body::{Body, Upload};
 use super::core::Core;
 use super::listener::Listener;
+use super::record::Record;
 use super::routes::Routes;
 use super::sent::Sent;
 use super::site::Site;
@@ -36,17 +38,22 @@ pub(super) enum Answering {
 }
 
 impl Answering {
-    pub(super) fn now(answer: Response<Body>, busy: Busy) -> Answering {
-        Answering::Now(Some(answer.map(|body| Sent::new(body, busy))))
+    pub(super) fn now(
+        answer: Response<Body>,
+        record: Option<Box<Record>>,
+        busy: Busy,
+    ) -> Answering {
+        Answering::Now(Some(answer.map(|body| Sent::new(body, record, busy))))
     }
 
+    /// By a future that gives the record back with the answer: dropped before, it is a client that hung up.
     pub(super) fn later(
-        answer: impl Future<Output = Response<Body>> + Send + 'static,
+        answer: impl Future<Output = (Response<Body>, Box<Record>)> + Send + 'static,
         busy: Busy,
     ) -> Answering {
         Answering::Later(Box::pin(async move {
-            let answer = answer.await;
-            answer.map(|body| Sent::new(body, busy))
+            let (answer, record) = answer.await;
+            answer.map(|body| Sent::new(body, Some(record), busy))
         }))
     }
 }
@@ -74,7 +81,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let (mut parts, incoming) = request.into_parts();
         let site = match self.find(&parts) {
             Ok(site) => site,
-            Err(answer) => return Answering::now(answer, busy),
+            Err(answer) => return Answering::now(answer, None, busy),
         };
         asked::settle_host(&mut parts);
         let upload = Upload::from_client(incoming, &self.wire);
@@ -115,6 +122,7 @@ impl Service {
         }
         let host = host.ok_or_else(|| asked::closing(StatusCode::BAD_REQUEST))?;
         let Some(site) = routes.site(host) else {
+            self.core.shared.counters.misdirected.fetch_add(1, Relaxed);
             return Err(asked::bare(StatusCode::MISDIRECTED_REQUEST));
         };
         if matches!(parts.method, Method::TRACE | Method::CONNECT) {

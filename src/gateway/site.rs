@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::address;
 use super::bypass::Testers;
+use super::counters::Tallies;
 use super::door::Door;
 use super::lane::{Lane, Modes};
 use super::report::Report;
@@ -45,6 +46,7 @@ pub(super) struct Site {
 #[derive(Debug)]
 pub(super) struct Home {
     pub(super) door: Arc<Door>,
+    pub(super) tallies: Tallies,
     robots: Arc<Robots>,
     tasks: Tasks,
 }
@@ -65,8 +67,8 @@ impl Draft {
     pub(super) fn begin(
         self,
         before: Option<&Site>,
-        changed: &watch::Sender<u64>,
-        tasks: &Tasks,
+        (changed, tasks): (&watch::Sender<u64>, &Tasks),
+        cores: usize,
     ) -> Site {
         let Draft { settings, page } = self;
         let config = &settings.gateway;
@@ -76,7 +78,7 @@ impl Draft {
                 home.door.reload(config.hold.clone(), config.drain.clone());
                 home
             }
-            None => Arc::new(Home::begin(&settings, &page, changed, tasks)),
+            None => Arc::new(Home::begin(&settings, &page, (changed, tasks), cores)),
         };
         let rules = Rules::new(config);
         let lanes = rules.kinds().into_iter().map(|kind| lane(&home.door, &rules, kind)).collect();
@@ -108,8 +110,8 @@ impl Home {
     fn begin(
         settings: &SiteSettings,
         page: &Page,
-        changed: &watch::Sender<u64>,
-        tasks: &Tasks,
+        (changed, tasks): (&watch::Sender<u64>, &Tasks),
+        cores: usize,
     ) -> Home {
         let config = &settings.gateway;
         let told = Told { host: None, posture: None, now: clock::now() };
@@ -123,7 +125,7 @@ impl Home {
                 () = stopping => {}
             }
         });
-        Home { door, robots: Arc::default(), tasks }
+        Home { door, tallies: Tallies::new(cores), robots: Arc::default(), tasks }
     }
 }
 
@@ -140,6 +142,11 @@ fn lane(door: &Door, rules: &Rules, kind: Kind) -> Arc<Lane> {
 }
 
 impl Site {
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.settings.name
+    }
+
     /// The lane of this kind of request.
     pub(super) fn lane(&self, kind: Kind) -> &Arc<Lane> {
         let lane = self.lanes.get(self.rules.lane_index(kind));

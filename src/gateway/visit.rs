@@ -16,14 +16,16 @@ use super::asked;
 use super::body::{Body, Upload};
 use super::bypass;
 use super::core::Core;
+use super::counters::Fate;
 use super::door::{Refused, Verdict};
 use super::forward::{Asker, Route, forward};
 use super::inside::{Admitted, Ticket};
+use super::record::{Of, Record};
 use super::refusal::{self, Afterwards, DRAIN_LIMIT, Refusal, Unread};
 use super::rules::{BODY_LIMIT, Kind, Nature};
 use super::service::Answering;
 use super::site::Site;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Why};
 use super::waiting::Waiting;
 use super::wellknown;
 use crate::clock;
@@ -32,6 +34,9 @@ use crate::switch::Mode;
 
 /// A small body that nobody wants has so long to come.
 const DRAIN_FOR: Duration = Duration::from_secs(2);
+
+/// An answer, and what is to be written down of it at its end.
+type Done = (Response<Body>, Box<Record>);
 
 /// One request, with all that is known of it.
 pub(super) struct Visit {
@@ -63,30 +68,57 @@ impl Visit {
     /// The whole of it.
     pub(super) fn enter(self, busy: Busy) -> Answering {
         if let Some(answer) = self.answered_by_us() {
-            return Answering::now(answer, busy);
+            return self.answer_now(answer, Fate::Answered, busy);
         }
         let kind = self.site.rules.kind(&self.parts);
         if self.hides_its_nature(kind) {
             return Answering::later(self.read_first(kind), busy);
         }
         if let Some(answer) = self.stands_in(kind) {
-            return Answering::now(answer, busy);
+            return self.answer_now(answer, Fate::Answered, busy);
         }
         match self.look(kind) {
-            Verdict::Pass(admitted) => Answering::later(self.pass(kind, admitted), busy),
-            Verdict::Wait(waiting) => Answering::later(self.wait(kind, waiting), busy),
+            Verdict::Pass(admitted) => {
+                let record = self.record();
+                Answering::later(self.pass(kind, (admitted, Fate::Passed), record), busy)
+            }
+            Verdict::Wait(waiting) => {
+                let record = self.record();
+                Answering::later(self.wait(kind, waiting, record), busy)
+            }
             Verdict::Refuse(refused) => {
                 let answer = self.refusal(&refused.snapshot);
-                match answer.upload {
-                    Unread::Drain => Answering::later(self.drain(answer.response), busy),
-                    Unread::Nothing => Answering::now(answer.response, busy),
-                    Unread::Leave => {
-                        self.wire.leaves_unread();
-                        Answering::now(answer.response, busy)
-                    }
+                if answer.upload == Unread::Drain {
+                    let record = self.record();
+                    return Answering::later(
+                        self.drain(answer.response, refused.why, record),
+                        busy,
+                    );
                 }
+                if answer.upload == Unread::Leave {
+                    self.wire.leaves_unread();
+                }
+                self.answer_now(answer.response, Fate::Refused(refused.why), busy)
             }
         }
+    }
+
+    /// An answer that is there already. Only the access log wants more of it than a number.
+    fn answer_now(self, answer: Response<Body>, fate: Fate, busy: Busy) -> Answering {
+        if self.core.shared.access_log.is_none() {
+            let tally = self.site.home.tallies.on(self.core.index);
+            tally.count(fate);
+            tally.took(Duration::ZERO);
+            return Answering::now(answer, None, busy);
+        }
+        let mut record = self.record();
+        record.answered(fate, answer.status().as_u16());
+        Answering::now(answer, Some(record), busy)
+    }
+
+    fn record(&self) -> Box<Record> {
+        let of = Of { parts: &self.parts, client: self.client, id: &self.id };
+        Box::new(Record::begin(&self.core, &self.site, &of))
     }
 
     // ## What never reaches the door
@@ -142,7 +174,8 @@ impl Visit {
             && self.snapshot().mode() == Some(Mode::ReadOnly)
     }
 
-    async fn read_first(mut self, kind: Kind) -> Response<Body> {
+    async fn read_first(mut self, kind: Kind) -> Done {
+        let record = self.record();
         let kind = match self.read_body().await {
             Some(()) => match &self.upload {
                 Upload::Whole(body) => self.site.rules.read_body(kind, &self.parts, body),
@@ -153,9 +186,9 @@ impl Visit {
             None => kind,
         };
         match self.look(kind) {
-            Verdict::Pass(admitted) => self.pass(kind, admitted).await,
-            Verdict::Wait(waiting) => self.wait(kind, waiting).await,
-            Verdict::Refuse(refused) => self.refuse(&refused).await,
+            Verdict::Pass(admitted) => self.pass(kind, (admitted, Fate::Passed), record).await,
+            Verdict::Wait(waiting) => self.wait(kind, waiting, record).await,
+            Verdict::Refuse(refused) => self.refuse(&refused, record).await,
         }
     }
 
@@ -180,7 +213,12 @@ impl Visit {
 
     // ## Passed
 
-    async fn pass(self, kind: Kind, admitted: Admitted) -> Response<Body> {
+    async fn pass(
+        self,
+        kind: Kind,
+        (admitted, fate): (Admitted, Fate),
+        mut record: Box<Record>,
+    ) -> Done {
         let Visit { core, wire, site, client, id, mut parts, upload } = self;
         bypass::strip(&mut parts);
         let (peer, method) = (wire.peer().ip(), parts.method.clone());
@@ -192,34 +230,37 @@ impl Visit {
             let (site, upstream) = (site.settings.name.as_str(), forwarded.upstream());
             tracing::debug!(site, ?upstream, %failure, "not forwarded");
         }
-        match kind {
+        record.answered(fate, forwarded.response.status().as_u16());
+        let response = match kind {
             Kind::Robots => site.robots().watch(&method, forwarded.response),
             Kind::Plain(_) | Kind::Acme | Kind::Allow(..) | Kind::Bypass => forwarded.response,
-        }
+        };
+        (response, record)
     }
 
     // ## Kept waiting
 
-    async fn wait(self, kind: Kind, waiting: Waiting) -> Response<Body> {
-        match waiting.await {
+    async fn wait(self, kind: Kind, waiting: Waiting, record: Box<Record>) -> Done {
+        let verdict = waiting.await;
+        record.waited();
+        match verdict {
             // Its own box: whoever waits keeps no room for what comes then.
-            Ok(admitted) => Box::pin(self.pass(kind, admitted)).await,
-            Err(refused) => self.refuse(&refused).await,
+            Ok(admitted) => Box::pin(self.pass(kind, (admitted, Fate::Released), record)).await,
+            Err(refused) => self.refuse(&refused, record).await,
         }
     }
 
     // ## Refused
 
-    async fn refuse(self, refused: &Refused) -> Response<Body> {
+    async fn refuse(self, refused: &Refused, mut record: Box<Record>) -> Done {
         let answer = self.refusal(&refused.snapshot);
         match answer.upload {
-            Unread::Drain => self.drain(answer.response).await,
-            Unread::Nothing => answer.response,
-            Unread::Leave => {
-                self.wire.leaves_unread();
-                answer.response
-            }
+            Unread::Drain => return self.drain(answer.response, refused.why, record).await,
+            Unread::Nothing => {}
+            Unread::Leave => self.wire.leaves_unread(),
         }
+        record.answered(Fate::Refused(refused.why), answer.response.status().as_u16());
+        (answer.response, record)
     }
 
     fn refusal(&self, snapshot: &Snapshot) -> refusal::Answer {
@@ -237,7 +278,7 @@ impl Visit {
     }
 
     /// Reads a small body and throws it away, so that its connection can be used on.
-    async fn drain(self, mut answer: Response<Body>) -> Response<Body> {
+    async fn drain(self, mut answer: Response<Body>, why: Why, mut record: Box<Record>) -> Done {
         let limit = usize::try_from(DRAIN_LIMIT).unwrap_or(usize::MAX);
         let waste = http_body_util::Limited::new(self.upload, limit).collect();
         if !matches!(tokio::time::timeout(DRAIN_FOR, waste).await, Ok(Ok(_))) {
@@ -245,6 +286,7 @@ impl Visit {
             let close = HeaderValue::from_static("close");
             answer.headers_mut().insert(header::CONNECTION, close);
         }
-        answer
+        record.answered(Fate::Refused(why), answer.status().as_u16());
+        (answer, record)
     }
 }

@@ -1,8 +1,10 @@
 //! The gateway on real sockets, inside the tests' process: listeners, limits, routing, hang-ups, its end.
 
+mod admin;
 mod modes;
 mod routing;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Gateway, Settings, SiteSettings};
 use crate::clock;
 use crate::config::{
-    GatewayConfig, HealthConfig, Limits, ServeConfig, UpstreamProtocol, UpstreamUrl,
+    Admin, GatewayConfig, HealthConfig, ServeConfig, UpstreamProtocol, UpstreamUrl,
 };
 use crate::net::bind::Inherited;
 use crate::switch::{Mode, OperationId, Posture};
@@ -82,13 +84,15 @@ pub(super) fn posture(mode: Mode) -> Option<Posture> {
 
 /// These sites on two cores.
 pub(super) fn settings(sites: Vec<SiteSettings>) -> Settings {
-    let serve = ServeConfig { cores: Some(2), limits: Limits::default(), ..ServeConfig::default() };
+    let admin = Admin::At(ANY);
+    let serve = ServeConfig { cores: Some(2), admin, ..ServeConfig::default() };
     Settings { sites, serve }
 }
 
 /// A gateway with these settings.
 pub(super) fn start(settings: Settings) -> Gateway {
-    Gateway::start(settings, Inherited::default(), &Tasks::new()).unwrap()
+    let postures = BTreeMap::new();
+    Gateway::start(settings, Inherited::default(), &postures, &Tasks::new()).unwrap()
 }
 
 /// What comes back for `bytes`, until the gateway closes or says nothing more for a moment.
