@@ -18,17 +18,10 @@ use crate::config::UpstreamProtocol;
 
 use super::super::Cut;
 use super::super::upstream::{
-    self, CONNECT, Endpoint, Flow, InFlight, Link, Pool, Sending, Upstreams, Wish,
+    self, CONNECT, Endpoint, Flow, InFlight, Link, Pool, Sending, Upstreams, Waits, Wish,
 };
 use super::failure::Failure;
 use super::headers;
-
-/// How long the head of an answer may take, from when the upstream has the request.
-pub(super) const HEAD: Duration = Duration::from_secs(60);
-
-/// How long an upstream may be silent about an upload that waits for its consent. Many servers never say a word of it,
-/// so the client is not kept waiting for ever (RFC 9110 §10.1.1).
-const CONSENT: Duration = Duration::from_secs(2);
 
 /// So many addresses are tried for a connection.
 const TRIES: usize = 3;
@@ -164,7 +157,7 @@ impl<'a> Exchange<'a> {
         if link.is_used() {
             self.keep_spare(&request);
         }
-        let sent = self.talk(&mut link, request, now + HEAD).await;
+        let sent = self.talk(&mut link, request, now + self.pool.waits().head).await;
         match sent {
             Sent::Answer(_) => Ok((sent, Some(link))),
             Sent::Untouched(request) if !link.is_used() => Err((hung_up(), request)),
@@ -204,12 +197,19 @@ impl<'a> Exchange<'a> {
         mut deadline: Instant,
     ) -> Sent {
         let mut answer = pin!(link.send(request));
-        let (mut seen, mut consent) = (0, Consent::of(self.flow.as_ref()));
+        let Waits { head, consent } = self.pool.waits();
+        let (mut seen, mut consent) = (0, Consent::of(self.flow.as_ref(), consent));
         poll_fn(|cx| {
             link.drive(cx);
             // Nothing happens to the answer but by driving the link, so that it needs no waker.
             let mut nobody = Context::from_waker(Waker::noop());
-            if let Poll::Ready(answer) = answer.as_mut().poll(&mut nobody) {
+            let mut told = answer.as_mut().poll(&mut nobody);
+            if told.is_pending() && link.is_over() {
+                // A connection that has ended says nothing of a request that it did not take, until it is dropped.
+                link.hang_up();
+                told = answer.as_mut().poll(&mut nobody);
+            }
+            if let Poll::Ready(answer) = told {
                 return Poll::Ready(Sent::of(answer));
             }
             if Pin::new(&mut *self.cut).poll(cx).is_ready() {
@@ -220,7 +220,7 @@ impl<'a> Exchange<'a> {
                 if !self.flow.as_ref().is_some_and(|flow| flow.moves(&mut seen)) {
                     return Poll::Ready(Sent::Failed(Failure::Late));
                 }
-                deadline += HEAD;
+                deadline += head;
             }
             Poll::Pending
         })
@@ -240,10 +240,11 @@ impl<'a> Exchange<'a> {
         };
         let (mut head, body) = request.into_parts();
         headers::for_http2(&mut head);
-        let answer = shared.try_send_request(Request::from_parts(head, body));
-        let mut late = pin!(tokio::time::sleep(HEAD));
+        let (waits, answer) =
+            (self.pool.waits(), shared.try_send_request(Request::from_parts(head, body)));
+        let mut late = pin!(tokio::time::sleep(waits.head));
         let (mut answer, mut seen) = (pin!(answer), 0);
-        let mut consent = Consent::of(self.flow.as_ref());
+        let mut consent = Consent::of(self.flow.as_ref(), waits.consent);
         let sent = poll_fn(|cx| {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(Sent::of(answer));
@@ -256,7 +257,7 @@ impl<'a> Exchange<'a> {
                 if !self.flow.as_ref().is_some_and(|flow| flow.moves(&mut seen)) {
                     return Poll::Ready(Sent::Failed(Failure::Late));
                 }
-                late.as_mut().reset(clock::monotonic() + HEAD);
+                late.as_mut().reset(clock::monotonic() + waits.head);
             }
             Poll::Pending
         });
@@ -291,9 +292,9 @@ impl Sent {
 struct Consent<'a>(Option<(&'a Flow, Pin<Box<Sleep>>)>);
 
 impl<'a> Consent<'a> {
-    fn of(flow: Option<&'a Arc<Flow>>) -> Consent<'a> {
+    fn of(flow: Option<&'a Arc<Flow>>, wait: Duration) -> Consent<'a> {
         let held = flow.filter(|flow| flow.is_held());
-        Consent(held.map(|flow| (&**flow, Box::pin(tokio::time::sleep(CONSENT)))))
+        Consent(held.map(|flow| (&**flow, Box::pin(tokio::time::sleep(wait)))))
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) {

@@ -12,7 +12,7 @@ mod tunnel;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 
 use self::answer::By;
@@ -86,7 +86,8 @@ pub async fn forward(route: Route<'_>, request: Request<Upload>, admitted: Admit
     let (mut head, incoming) = answered.response.into_parts();
     let keep = Keep::as_told(&head.headers);
     headers::towards_client(&mut head.headers);
-    head.extensions.clear();
+    // An app that still speaks 1.0 does not take chunks and kept connections from our clients.
+    head.version = Version::HTTP_11;
     let by = answered.link.map_or(By::Shared, |link| By::Link(link, keep));
     let body = answer::body(incoming, by, route.pool, ((answered.inside, admitted), cut));
     Forwarded { response: Response::from_parts(head, body), failure: None, endpoint }
@@ -140,3 +141,10 @@ async fn switched(
     pool.tasks().start(tunnel.run(switch, tasks));
     Ok(Response::from_parts(head, Body::Empty))
 }
+
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod upgrades;

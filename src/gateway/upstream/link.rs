@@ -28,7 +28,8 @@ pub(in crate::gateway) const CONNECT: Duration = Duration::from_secs(5);
 /// A connection, idle or with one request on it.
 pub(in crate::gateway) struct Link {
     sender: http1::SendRequest<Sending>,
-    connection: http1::Connection<TokioIo<Io>, Sending>,
+    /// `None` after it was hung up.
+    connection: Option<http1::Connection<TokioIo<Io>, Sending>>,
     wire: Arc<Wire>,
     endpoint: Arc<Endpoint>,
     /// It has ended, and must not be driven again.
@@ -85,7 +86,7 @@ impl Link {
         let (sender, connection) = http1::handshake(io).await.map_err(Error::Protocol)?;
         Ok(Box::new(Link {
             sender,
-            connection,
+            connection: Some(connection),
             wire,
             endpoint,
             over: false,
@@ -112,10 +113,16 @@ impl Link {
     /// Reads and writes as far as it goes. Whatever waits for a part of the answer is to be polled afterwards, and needs no
     /// waker of its own: nothing happens to it but here.
     pub(in crate::gateway) fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.over {
+        if let (false, Some(connection)) = (self.over, &mut self.connection) {
             // The answer, or its body, carries the error to whoever waits for it.
-            self.over = self.connection.poll_without_shutdown(cx).is_ready();
+            self.over = connection.poll_without_shutdown(cx).is_ready();
         }
+    }
+
+    /// Closes it, which gives a request back that it did not take.
+    pub(in crate::gateway) fn hang_up(&mut self) {
+        self.over = true;
+        self.connection = None;
     }
 
     /// Whether it has ended.
@@ -160,7 +167,7 @@ impl Link {
             if self.over { Poll::Ready(()) } else { Poll::Pending }
         });
         tokio::time::timeout(CONNECT, switched).await.ok()?;
-        let parts = self.connection.into_parts();
+        let parts = self.connection?.into_parts();
         Some((parts.io.into_inner(), parts.read_buf))
     }
 }

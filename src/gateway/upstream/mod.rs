@@ -30,7 +30,7 @@ pub use self::pool::Pool;
 
 pub(in crate::gateway) use self::endpoint::InFlight;
 pub(in crate::gateway) use self::link::{CONNECT, Io, Link};
-pub(in crate::gateway) use self::pool::Keep;
+pub(in crate::gateway) use self::pool::{Keep, Waits};
 pub(in crate::gateway) use self::sending::{Flow, Sending, Wish};
 
 /// How long until a name that could not be resolved is asked for again.
@@ -287,4 +287,6 @@ impl Drop for Upstream {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::gateway) use self::pool::Executor;
+#[cfg(test)]
+pub(in crate::gateway) mod tests;

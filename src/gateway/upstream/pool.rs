@@ -26,9 +26,22 @@ const PARKED: usize = 256;
 /// How often those that waited too long are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// How long an upstream may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::gateway) struct Waits {
+    /// For the head of an answer, from when it has the request.
+    pub(in crate::gateway) head: Duration,
+    /// For a word about an upload that waits for its consent. Many servers never say one, so the client is not kept waiting
+    /// for ever (RFC 9110 §10.1.1).
+    pub(in crate::gateway) consent: Duration,
+}
+
+const WAITS: Waits = Waits { head: Duration::from_secs(60), consent: Duration::from_secs(2) };
+
 /// The idle connections of one core.
 pub struct Pool {
     tasks: Tasks,
+    waits: Waits,
     shelves: Mutex<Vec<Shelf>>,
 }
 
@@ -50,7 +63,11 @@ impl fmt::Debug for Pool {
 impl Pool {
     /// None yet. Must be called on the core's own runtime, which `tasks` then works on.
     pub fn start(tasks: &Tasks) -> Arc<Pool> {
-        let pool = Arc::new(Pool { tasks: tasks.child(), shelves: Mutex::default() });
+        Pool::with_waits(tasks, WAITS)
+    }
+
+    pub(in crate::gateway) fn with_waits(tasks: &Tasks, waits: Waits) -> Arc<Pool> {
+        let pool = Arc::new(Pool { tasks: tasks.child(), waits, shelves: Mutex::default() });
         let (watched, tasks) = (Arc::downgrade(&pool), pool.tasks.clone());
         pool.tasks.start(async move {
             while tokio::time::timeout(SWEEP, tasks.stopping()).await.is_err() {
@@ -63,6 +80,10 @@ impl Pool {
 
     pub(in crate::gateway) fn tasks(&self) -> &Tasks {
         &self.tasks
+    }
+
+    pub(in crate::gateway) fn waits(&self) -> Waits {
+        self.waits
     }
 
     /// The one used last.
@@ -146,6 +167,14 @@ impl Pool {
         drop(closed);
     }
 
+    /// Those that could carry a request now.
+    #[cfg(test)]
+    pub(in crate::gateway) fn resting(&self) -> usize {
+        let mut shelves = self.shelves.lock().unwrap();
+        let links = shelves.iter_mut().flat_map(|shelf| &mut shelf.parked);
+        links.map(|link| usize::from(link.rests())).sum()
+    }
+
     #[cfg(test)]
     pub(in crate::gateway) fn parked(&self) -> usize {
         self.shelves.lock().unwrap().iter().map(|shelf| shelf.parked.len()).sum()
@@ -191,7 +220,7 @@ impl Keep {
 
 /// HTTP/2's own work, under the core's.
 #[derive(Clone)]
-pub(super) struct Executor(pub(super) Tasks);
+pub(in crate::gateway) struct Executor(pub(in crate::gateway) Tasks);
 
 impl<F> hyper::rt::Executor<F> for Executor
 where

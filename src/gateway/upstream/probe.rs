@@ -84,6 +84,9 @@ async fn by_http1(
     let mut answer = pin!(link.send(question));
     let answered = std::future::poll_fn(|cx| {
         link.drive(cx);
+        if link.is_over() {
+            link.hang_up();
+        }
         match answer.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(answer) => {

@@ -207,3 +207,19 @@ fn of_equals_all_are_chosen_and_the_busiest_of_many_never() {
     assert!(chosen[1..4].iter().all(|times| *times > 100), "{chosen:?}");
     assert_eq!(chosen[4], 0, "{chosen:?}");
 }
+
+impl Upstreams {
+    /// One at `address` whose certificate is to be `host`'s, by these roots and no others.
+    pub(in crate::gateway) fn of_tls(
+        host: &str,
+        address: SocketAddr,
+        roots: rustls::RootCertStore,
+        tasks: &Tasks,
+    ) -> Upstreams {
+        let mut place = Place::sample("http", &address.ip().to_string(), address.port());
+        place.url.protocol = UpstreamProtocol::Https;
+        place.tls = Tls::to(host, tls::trusting(roots));
+        place.health.interval = Duration::from_secs(3600);
+        Upstreams { each: vec![Arc::new(Upstream::start(place, &Names::System, tasks))] }
+    }
+}
