@@ -20,6 +20,10 @@ use crate::clock;
 use crate::config::{
     DrainConfig, DrainThen, GatewayConfig, HealthConfig, Upgrades, UpstreamProtocol, UpstreamUrl,
 };
+use crate::net::{
+    self,
+    wire::{Lookout, Socket},
+};
 use crate::page::{Page, Told};
 use crate::switch::{Mode, OperationId, Posture};
 use crate::tasks::Tasks;
@@ -118,10 +122,12 @@ async fn serve(
     front: Front,
     tasks: Tasks,
 ) {
-    let io = TokioIo::new(stream);
+    let watched = Arc::<Lookout>::default().watch(stream, peer).unwrap();
+    let wire = Arc::clone(watched.wire());
+    let io = TokioIo::new(Socket(Arc::clone(&wire)));
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let inner = Arc::clone(&inner);
-        async move { Ok::<_, Infallible>(inner.answer(request, peer).await) }
+        let (inner, wire) = (Arc::clone(&inner), Arc::clone(&wire));
+        async move { Ok::<_, Infallible>(inner.answer(request, &wire).await) }
     });
     if front == Front::Http2 {
         let served = http2::Builder::new(Executor(tasks)).serve_connection(io, service);
@@ -137,16 +143,21 @@ impl Inner {
     async fn answer(
         &self,
         request: Request<hyper::body::Incoming>,
-        peer: SocketAddr,
+        wire: &Arc<net::wire::Wire>,
     ) -> Response<Body> {
         let Verdict::Pass(admitted) = Ticket::take(&self.lane).look(&self.door) else {
             return Response::builder().status(503).body(Body::Empty).unwrap();
         };
         let request_id = HeaderValue::from_static("id-1");
-        let asker =
-            Asker { peer: peer.ip(), trusted: self.trusted, https: false, request_id: &request_id };
+        let asker = Asker {
+            peer: wire.peer().ip(),
+            trusted: self.trusted,
+            https: false,
+            request_id: &request_id,
+        };
+        let request = request.map(|incoming| Upload::from_client(incoming, wire));
         let route = Route { pool: &self.pool, upstreams: &self.upstreams, asker };
-        let forwarded = forward(route, request.map(Upload::from), admitted).await;
+        let forwarded = forward(route, request, admitted).await;
         self.failures.lock().unwrap().extend(forwarded.failure.as_ref().map(Failure::word));
         forwarded.response
     }
