@@ -113,6 +113,8 @@ impl<'a> Exchange<'a> {
         why: upstream::Error,
         request: Request<Sending>,
     ) -> Result<Request<Sending>, Failure> {
+        let (upstream, hint) = (inside.endpoint().place.name(), why.hint());
+        tracing::debug!(%upstream, %why, hint, "no connection to an upstream");
         inside.endpoint().struck(&why);
         self.tried.push(Arc::clone(inside.endpoint()));
         let more = self.tried.len() < TRIES && self.upstreams.choose(&self.tried).is_some();
@@ -140,18 +142,17 @@ impl<'a> Exchange<'a> {
     async fn by_link(&mut self, inside: &InFlight, request: Request<Sending>) -> Tried {
         let now = clock::monotonic();
         let kept = if self.lost { None } else { self.pool.take(inside.endpoint(), now) };
-        let mut link = match kept {
-            Some(link) => link,
-            None => {
-                let opening = Link::open(Arc::clone(inside.endpoint()), CONNECT);
-                tokio::select! {
-                    biased;
-                    link = opening => match link {
-                        Ok(link) => link,
-                        Err(why) => return Err((why, request)),
-                    },
-                    () = &mut *self.cut => return Ok((Sent::Failed(Failure::Cut), None)),
-                }
+        let mut link = if let Some(link) = kept {
+            link
+        } else {
+            let opening = Link::open(Arc::clone(inside.endpoint()), CONNECT);
+            tokio::select! {
+                biased;
+                link = opening => match link {
+                    Ok(link) => link,
+                    Err(why) => return Err((why, request)),
+                },
+                () = &mut *self.cut => return Ok((Sent::Failed(Failure::Cut), None)),
             }
         };
         if link.is_used() {

@@ -137,13 +137,13 @@ fn seen(headers: &HeaderMap) -> Seen {
 fn drop_hop_by_hop(headers: &mut HeaderMap) {
     let mut named = Vec::new();
     for value in headers.get_all(CONNECTION) {
-        let names = value.as_bytes().split(|byte| *byte == b',');
-        let names = names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+        let listed = value.as_bytes().split(|byte| *byte == b',');
+        let listed = listed.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
         // Nobody takes away by it what makes the request what it is.
         let honest = |name: &HeaderName| {
             ![HOST, CONTENT_LENGTH, TRANSFER_ENCODING, COOKIE, EXPECT].contains(name)
         };
-        named.extend(names.filter(honest).take(NAMED.saturating_sub(named.len())));
+        named.extend(listed.filter(honest).take(NAMED.saturating_sub(named.len())));
     }
     for name in named {
         headers.remove(name);

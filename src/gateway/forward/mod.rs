@@ -54,7 +54,7 @@ impl Forwarded {
     }
 }
 
-/// Forwards `request`, which is counted by `admitted` until its answer has ended. For WebSockets and other upgrades the
+/// Forwards `request`, which is counted by `admitted` until its answer has ended. For `WebSocket`s and other upgrades the
 /// client's connection has to be served with upgrades.
 ///
 /// Cancel safe: dropping the future, or the body that it gives, means that the client is gone; the request is ended at the

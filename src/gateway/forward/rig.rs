@@ -70,7 +70,7 @@ pub(super) async fn rig_of(
         let host = at.ip().to_string();
         UpstreamUrl { protocol, host, port: at.port() }
     });
-    let health = HealthConfig { interval: Duration::from_secs(3600), ..HealthConfig::default() };
+    let health = HealthConfig { interval: Duration::from_hours(1), ..HealthConfig::default() };
     let config = GatewayConfig { upstreams: urls.collect(), health, ..GatewayConfig::default() };
     let tasks = Tasks::new();
     rig_with(Upstreams::start(&config, None, &tasks, None), tasks, front).await

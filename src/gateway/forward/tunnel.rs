@@ -28,7 +28,7 @@ const SWITCH: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long the other direction may go on when one has ended.
-const HALF: Duration = Duration::from_secs(60);
+const HALF: Duration = Duration::from_mins(1);
 
 /// What is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +71,8 @@ impl Tunnel {
         let mut ends = Ends {
             client: TokioIo::new(client),
             upstream,
-            down: Pipe::new(spoken, early),
-            up: Pipe::new(spoken, Bytes::new()),
+            down: Pipe::new(spoken, &early),
+            up: Pipe::new(spoken, &[]),
         };
         let told = async {
             let wait = counted.1.farewell().await;
@@ -196,10 +196,10 @@ enum State {
 }
 
 impl Pipe {
-    fn new(spoken: Spoken, early: Bytes) -> Pipe {
+    fn new(spoken: Spoken, early: &[u8]) -> Pipe {
         let mut buffer = vec![0; BUFFER.max(early.len())].into_boxed_slice();
         if let Some(start) = buffer.get_mut(..early.len()) {
-            start.copy_from_slice(&early);
+            start.copy_from_slice(early);
         }
         let frames = (spoken == Spoken::WebSocket).then(Frames::default);
         let held = 0..early.len();

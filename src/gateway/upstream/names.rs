@@ -12,7 +12,7 @@ use crate::clock;
 use super::error::Error;
 
 /// A name is asked for again no sooner and no later than this, whatever its TTL says.
-const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 
 /// How long one question may take, and how often it is put.
 const PATIENCE: (Duration, usize) = (Duration::from_secs(2), 2);

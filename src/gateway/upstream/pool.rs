@@ -18,7 +18,7 @@ use super::link::{CONNECT, Io, Link, connect};
 use super::sending::Sending;
 
 /// How long a connection may wait for its next request; shorter where the upstream says so.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// How many of them wait, for each address. Beyond that they are closed.
 const PARKED: usize = 256;
@@ -36,7 +36,7 @@ pub(in crate::gateway) struct Waits {
     pub(in crate::gateway) consent: Duration,
 }
 
-const WAITS: Waits = Waits { head: Duration::from_secs(60), consent: Duration::from_secs(2) };
+const WAITS: Waits = Waits { head: Duration::from_mins(1), consent: Duration::from_secs(2) };
 
 /// The idle connections of one core.
 pub struct Pool {
@@ -93,8 +93,8 @@ impl Pool {
         now: Instant,
     ) -> Option<Box<Link>> {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelves.iter_mut().find(|shelf| Arc::ptr_eq(&shelf.endpoint, endpoint))?;
-        let link = shelf.parked.pop()?;
+        let place = shelves.iter_mut().find(|shelf| Arc::ptr_eq(&shelf.endpoint, endpoint))?;
+        let link = place.parked.pop()?;
         drop(shelves);
         link.fresh_until.is_none_or(|until| until > now).then_some(link)
     }
@@ -109,9 +109,9 @@ impl Pool {
         link.fresh_until = Some(clock::monotonic() + limit);
         let endpoint = Arc::clone(link.endpoint());
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelf(&mut shelves, &endpoint);
-        let surplus = if shelf.parked.len() < PARKED {
-            shelf.parked.push(link);
+        let place = shelf(&mut shelves, &endpoint);
+        let surplus = if place.parked.len() < PARKED {
+            place.parked.push(link);
             None
         } else {
             Some(link)
@@ -146,8 +146,8 @@ impl Pool {
 
     fn living(&self, endpoint: &Arc<Endpoint>) -> Option<http2::SendRequest<Sending>> {
         let shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelves.iter().find(|shelf| Arc::ptr_eq(&shelf.endpoint, endpoint))?;
-        shelf.shared.as_ref().filter(|shared| !shared.is_closed()).cloned()
+        let place = shelves.iter().find(|shelf| Arc::ptr_eq(&shelf.endpoint, endpoint))?;
+        place.shared.as_ref().filter(|shared| !shared.is_closed()).cloned()
     }
 
     /// Closes what has waited for too long, and what leads to an address that is gone.

@@ -47,9 +47,9 @@ async fn app(tasks: &Tasks, address: &str) -> App {
     let (now, heard) = (Arc::clone(&status), Arc::clone(&read));
     tasks.start(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = vec![0; 4096];
-            let length = stream.read(&mut head).await.unwrap_or(0);
-            *heard.lock().unwrap() = String::from_utf8_lossy(&head[..length]).into_owned();
+            let mut question = vec![0; 4096];
+            let length = stream.read(&mut question).await.unwrap_or(0);
+            *heard.lock().unwrap() = String::from_utf8_lossy(&question[..length]).into_owned();
             let answer = format!("HTTP/1.1 {}\r\ncontent-length: 0\r\n\r\n", now.lock().unwrap());
             drop(stream.write_all(answer.as_bytes()).await);
         }
@@ -219,7 +219,7 @@ impl Upstreams {
         let mut place = Place::sample("http", &address.ip().to_string(), address.port());
         place.url.protocol = UpstreamProtocol::Https;
         place.tls = Tls::to(host, tls::trusting(roots));
-        place.health.interval = Duration::from_secs(3600);
+        place.health.interval = Duration::from_hours(1);
         Upstreams { each: vec![Arc::new(Upstream::start(place, &Names::System, tasks))] }
     }
 }
