@@ -21,6 +21,9 @@ mod crash;
 mod flip;
 #[cfg(test)]
 mod packaging;
+mod fuzzed;
+#[cfg(test)]
+mod gateway_corpus;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]

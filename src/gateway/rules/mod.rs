@@ -5,13 +5,10 @@
 mod graphql;
 mod path;
 
-use std::sync::Arc;
-
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
-use super::{Inside, Lane, Modes};
 use crate::config::{GatewayConfig, PathPattern};
 use crate::switch::Mode;
 
@@ -211,30 +208,6 @@ impl Rules {
     }
 }
 
-/// The lanes of a site's [`Kind`]s.
-#[derive(Debug)]
-pub struct Lanes {
-    lanes: Vec<Arc<Lane>>,
-    strictest: Arc<Lane>,
-}
-
-impl Lanes {
-    /// Made, or found again after a reload, where the site's requests are counted.
-    pub fn new(rules: &Rules, inside: &Inside) -> Lanes {
-        let lane = |kind| {
-            let modes = Mode::LADDER.into_iter().filter(|mode| rules.passes(kind, *mode));
-            inside.lane(rules.lane_name(kind), Modes::of(&modes.collect::<Vec<_>>()))
-        };
-        let strictest = lane(Kind::Plain(Nature::Write));
-        Lanes { lanes: rules.kinds().into_iter().map(lane).collect(), strictest }
-    }
-
-    /// The lane of a kind that these rules gave; of one that they did not, the strictest.
-    pub fn of(&self, rules: &Rules, kind: Kind) -> &Arc<Lane> {
-        self.lanes.get(rules.lane_index(kind)).unwrap_or(&self.strictest)
-    }
-}
-
 /// The method that a CORS preflight announces, if this is one.
 pub fn announced(parts: &Parts) -> Option<&[u8]> {
     if parts.method != Method::OPTIONS || !parts.headers.contains_key(ORIGIN) {
@@ -243,14 +216,15 @@ pub fn announced(parts: &Parts) -> Option<&[u8]> {
     parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD).map(http::HeaderValue::as_bytes)
 }
 
-/// Whether the client wants to speak another protocol from now on: a `WebSocket`, mostly. `h2c` and TLS are not meant:
-/// they are offers to this hop, never forwarded, and may be ignored (RFC 9110 §7.8).
+/// Whether the client wants to speak another protocol from now on: a `WebSocket`, mostly. `h2c` is not meant: some clients
+/// offer it with every request, it is never forwarded, and may be ignored (RFC 9110 §7.8).
 pub fn upgrades(headers: &HeaderMap) -> bool {
     headers.get_all(UPGRADE).iter().any(|value| {
-        value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|token| {
-            let hop = [&b"h2c"[..], b"h2", b"tls/1.0", b"tls/1.2", b"tls/1.3"];
-            !token.is_empty() && !hop.iter().any(|name| token.eq_ignore_ascii_case(name))
-        })
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .any(|token| !token.is_empty() && !token.eq_ignore_ascii_case(b"h2c"))
     })
 }
 
