@@ -20,10 +20,11 @@ mod crash;
 #[cfg(test)]
 mod flip;
 #[cfg(test)]
-mod packaging;
 mod fuzzed;
 #[cfg(test)]
 mod gateway_corpus;
+#[cfg(test)]
+mod packaging;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
