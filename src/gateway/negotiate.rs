@@ -326,6 +326,7 @@ mod tests {
             ("de", Language::German),
             ("de-AT,en;q=0.5", Language::German),
             ("en;q=0.5, fr;q=0.9", Language::French),
+            ("fr, de", Language::French),
             ("zh-CN", Language::Chinese),
             ("pt-BR,pt;q=0.9", Language::Portuguese),
             ("iw-IL", Language::Hebrew),
