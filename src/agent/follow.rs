@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use super::heartbeat::{self, EVERY, Heartbeat, Teller};
 use super::kept::{Kept, Local};
 use crate::clock;
-use crate::gateway::Report;
+use crate::gateway::{Gateway, Report};
 use crate::store::{self, Notice, SiteStore, Store};
 use crate::switch::{Mode, Posture, Switch};
 use crate::tasks::Tasks;
@@ -27,6 +27,22 @@ pub trait Front: Send + Sync {
 
     /// Tells that some site's drain or hold changed.
     fn changed(&self) -> watch::Receiver<u64>;
+}
+
+impl Front for Gateway {
+    fn set(&self, site: &str, posture: Option<Posture>) {
+        if !Gateway::set(self, site, posture) {
+            tracing::warn!(site, "the gateway has no such site");
+        }
+    }
+
+    fn report(&self, site: &str, now: Timestamp) -> Report {
+        Gateway::report(self, site, now)
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        Gateway::changed(self)
+    }
 }
 
 /// What is known of the switch.
@@ -132,6 +148,11 @@ impl<S: Store> Follow<S> {
                 self.of_store = Some(format!("{}: the mode stays as it is", in_words(&error)));
             }
         }
+    }
+
+    /// The site's name.
+    pub fn site(&self) -> &str {
+        &self.site
     }
 
     /// What the gateway is to give; `None` where nothing is known.

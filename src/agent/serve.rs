@@ -45,10 +45,9 @@ impl Crew {
         self.own.keys().cloned().collect()
     }
 
-    /// Follows `site`, from what is known of it already.
+    /// Follows a site, from what is known of it already.
     pub fn follow<S>(
         &mut self,
-        site: &str,
         follow: Follow<S>,
         (front, teller): (Arc<dyn Front>, Teller),
     ) -> io::Result<()>
@@ -56,9 +55,10 @@ impl Crew {
         S: Store + Send + Sync + 'static,
         S::Lease: Send,
     {
-        let tasks = self.tasks_of(site);
+        let site = follow.site().to_owned();
+        let tasks = self.tasks_of(&site);
         let (sender, receiver) = mpsc::channel::<Request>(REQUESTS);
-        self.sites.add(site, sender);
+        self.sites.add(&site, sender);
         let own = tasks.clone();
         let work = move |runtime: &tokio::runtime::Runtime| {
             runtime.block_on(follow.run(front.as_ref(), &teller, receiver, &own));

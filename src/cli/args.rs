@@ -107,6 +107,16 @@ pub(super) enum Verb {
     Page(PageArgs),
     /// Is the process on this machine alive: exit code 0 or 1, for container images
     Healthcheck(HealthcheckArgs),
+    /// Give the running operation more time, or waiting requests more patience
+    Extend(ExtendArgs),
+    /// Wait until what was asked for is settled
+    Wait(WaitArgs),
+    /// A link, a header and a command by which a tester passes
+    Bypass(BypassArgs),
+    /// Run the gateways and the agent that the configuration has, until told to stop
+    Serve(ServeArgs),
+    /// Have the running `serve` of this machine read its configuration again
+    Reload,
 }
 
 /// `plan`
@@ -146,7 +156,7 @@ pub(super) struct ApplyArgs {
 /// Every verb that moves the switch.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  roadworks detour --reason 'new database' --yes\n  roadworks open --wait settled"
+    after_help = "Examples:\n  roadworks hold --for 5m --yes\n  roadworks close --until 03:00 --on-end stay --yes\n  roadworks detour --reason 'new database' --yes\n  roadworks open --wait settled\n  roadworks close --local --yes"
 )]
 pub(super) struct FlipArgs {
     /// Do not ask
@@ -155,21 +165,39 @@ pub(super) struct FlipArgs {
     /// Why, for the log
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
-    /// How far to wait [default: moved]
+    /// How far to wait [default: gateways until they have drained, names until their system confirms]
     #[arg(long, value_name = "FOR")]
     pub(super) wait: Option<Wait>,
     /// How long to wait, e.g. 90s or 15m
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
     pub(super) timeout: Duration,
-    /// End by itself after so long (needs an agent)
+    /// End by itself after so long (needs an agent, or --stay)
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
     pub(super) r#for: Option<Duration>,
-    /// End by itself at that time, RFC 3339 or the next local HH:MM (needs an agent)
+    /// End by itself at that time, RFC 3339 or the next local HH:MM (needs an agent, or --stay)
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) until: Option<String>,
+    /// At that end: reopen where every check passes, or stay and tell
+    #[arg(long, value_name = "WHAT", default_value = "reopen")]
+    pub(super) on_end: AtEnd,
+    /// Keep that end here, in the foreground, instead of an agent
+    #[arg(long)]
+    pub(super) stay: bool,
+    /// Only the gateway of this machine, whatever became of the store; `open --local` clears it
+    #[arg(long, conflicts_with_all = ["for", "until", "wait", "stay"])]
+    pub(super) local: bool,
     /// Set a rule aside, by the name that the refusal gave; needs --reason
     #[arg(long = "override", value_name = "RULE", requires = "reason")]
     pub(super) overrides: Vec<String>,
+}
+
+/// What happens when an operation's time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AtEnd {
+    /// Open, if there is at least one check and all pass; else stay
+    Reopen,
+    /// Stay as it is, overdue, and tell
+    Stay,
 }
 
 /// How far a verb waits.
@@ -191,6 +219,81 @@ pub(super) struct StatusArgs {
     /// Exit with 2 where the site is not open
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+    /// Again on each change, until interrupted; with --json a line each
+    #[arg(long)]
+    pub(super) watch: bool,
+}
+
+/// `extend`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks extend 15m\n  roadworks extend --until 04:30\n  roadworks extend --patience 60s"
+)]
+pub(super) struct ExtendArgs {
+    /// So much later than its end
+    #[arg(value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
+    pub(super) by: Option<Duration>,
+    /// End at that time, RFC 3339 or the next local HH:MM
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) until: Option<String>,
+    /// Requests may wait for so long in hold, counted from its start
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["by", "until"])]
+    pub(super) patience: Option<Duration>,
+}
+
+/// `wait`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks wait\n  roadworks wait --for-mode hold --timeout 30s && ./migrate"
+)]
+pub(super) struct WaitArgs {
+    /// Until the site is in this mode, whoever asks for it
+    #[arg(long, value_name = "MODE")]
+    pub(super) for_mode: Option<String>,
+    /// How long to wait, e.g. 90s or 15m
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
+    pub(super) timeout: Duration,
+}
+
+/// `bypass`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  roadworks bypass --for 2h")]
+pub(super) struct BypassArgs {
+    /// For how long, at most 12h
+    #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    pub(super) r#for: Duration,
+}
+
+/// `serve`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks serve\n  roadworks serve --role gateway --log json\n\nSignals: TERM and INT end it gracefully, the second at once; HUP has it read its configuration again."
+)]
+pub(super) struct ServeArgs {
+    /// Only a part of it [default: both]
+    #[arg(long, value_name = "ROLE")]
+    pub(super) role: Option<Role>,
+    /// How its log is written to standard error
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(super) log: LogForm,
+}
+
+/// A part of `serve`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Role {
+    /// Stand in front of the app; needs no right on anything else
+    Gateway,
+    /// Keep ends, and finish what was cut short
+    Agent,
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogForm {
+    /// Lines for people
+    Text,
+    /// An object a line
+    Json,
 }
 
 /// `log`
@@ -292,7 +395,12 @@ impl Verb {
             | Verb::Log(_)
             | Verb::Doctor(_)
             | Verb::Page(_)
-            | Verb::Healthcheck(_) => None,
+            | Verb::Healthcheck(_)
+            | Verb::Extend(_)
+            | Verb::Wait(_)
+            | Verb::Bypass(_)
+            | Verb::Serve(_)
+            | Verb::Reload => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::{self, Common};
 use super::error::Error;
 use super::report::Report;
-use crate::agent::Site;
+use crate::agent::{Fleet, Site};
 use crate::aws::{AssumeRole, Session, Settings};
 use crate::clock;
 use crate::config::{
@@ -28,7 +28,7 @@ const PINNED: &str = "pinned.json";
 const USUAL: &str = "maintenance_mode";
 
 /// The command line's common part, and how to speak.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Context {
     pub(super) common: Common,
     pub(super) report: Report,
@@ -119,6 +119,17 @@ impl Context {
         Ok(SiteStore::new(FileStore::at(folder)))
     }
 
+    /// The state folder of whatever serves this configuration on this machine.
+    pub(super) fn state(config: &Config) -> PathBuf {
+        let given = || {
+            // systemd names several, if the unit does: the first is ours.
+            let folders = std::env::var_os("STATE_DIRECTORY")?;
+            std::env::split_paths(&folders).next().filter(|path| !path.as_os_str().is_empty())
+        };
+        let state = config.serve.state.clone().or_else(given);
+        state.unwrap_or_else(|| config.folder.join(".roadworks").join("local"))
+    }
+
     /// The one site that the command line means, with its levers.
     pub(super) async fn open(&self) -> Result<Opened, Error> {
         let config = self.config()?;
@@ -148,6 +159,10 @@ impl Context {
             let own = Session::load(&settings(&known.resolved.account)).await;
             levers.push(Box::new(Route53::new(own.clone(), records)));
             session = Some(own);
+        }
+        if site.gateway.is_some() {
+            let name = &known.resolved.name;
+            levers.push(Box::new(Fleet::new(store.clone(), name, &site.hosts)));
         }
         let switch = store.switch().await?.map(|(switch, _)| switch);
         levers.extend(variable_lever(&site.variable, &known.resolved, switch.as_ref()));

@@ -85,6 +85,32 @@ pub(super) enum Error {
         /// What is wrong.
         why: String,
     },
+    /// A running `serve` said no.
+    #[error("{message}")]
+    Answered {
+        /// A kebab-case word.
+        code: &'static str,
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A mode for one machine is looser than the store's.
+    #[error("{message}")]
+    Looser {
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// What the configuration has is nothing that could be served.
+    #[error("{message}")]
+    Unserved {
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// Ctrl-C.
     #[error("interrupted: the switch stays as asked, and may be half way")]
     Interrupted,
@@ -103,7 +129,11 @@ impl Error {
     /// The next step for a person.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
-            Error::Usage { hint, .. } | Error::NotConfirmed { hint, .. } => Some(hint.clone()),
+            Error::Usage { hint, .. }
+            | Error::NotConfirmed { hint, .. }
+            | Error::Answered { hint, .. }
+            | Error::Looser { hint, .. }
+            | Error::Unserved { hint, .. } => Some(hint.clone()),
             Error::Config(error) => Some(error.hint()),
             Error::Unresolved(error) => error.hint(),
             Error::Backend(error) => Some(error.hint()),
@@ -111,7 +141,10 @@ impl Error {
             Error::Agent(error) => Some(error.hint()),
             Error::StateLocked { holder } => Some(holder.hint()),
             Error::NobodyKeepsTheEnd => {
-                Some("leave out --for and --until, and open with `roadworks open`".to_owned())
+                Some(
+                    "start one with `roadworks serve`, keep the end here with --stay, or leave it out and open with `roadworks open`"
+                        .to_owned(),
+                )
             }
             Error::CannotWait(_) => Some("wait for moved or settled".to_owned()),
             Error::File { .. } => Some("check the path and your rights on it".to_owned()),

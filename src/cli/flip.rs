@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::args::{FlipArgs, Wait};
 use super::confirm::confirm;
 use super::context::{Context, Opened};
+use super::end;
 use super::error::Error;
+use super::local;
 use super::plan::{asked_twice, plan_of};
 use super::report::{Form, Waiting, plan_words, status_object, status_words};
 use crate::agent::{self, Depth, Done, Order, Sight, carry_out, look};
@@ -14,6 +18,9 @@ use crate::lever::Progress;
 use crate::switch::{LeverName, Mode, Seen, Switch};
 
 pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<u8, Error> {
+    if args.local {
+        return local::run(context, to, args).await;
+    }
     possible(args)?;
     let mut opened = context.open().await?;
     if opened.asked.is_some() {
@@ -30,11 +37,15 @@ pub(super) async fn move_to(
     args: &FlipArgs,
 ) -> Result<u8, Error> {
     opened.site.offers(to)?;
+    let end = end::wanted(args, to, clock::now())?;
     let sight = look(&opened.site).await?;
-    sight.refusal(&opened.site, to, &args.overrides)?;
+    sight.refusal(&opened.site, to, &overrides(args))?;
+    if (end.is_some() && !args.stay) || args.wait == Some(Wait::None) {
+        end::kept(&opened.site.store, clock::now()).await?;
+    }
     context.pin(opened).await;
     let by = who(opened).await;
-    if sight.is_at(&opened.site, to) {
+    if sight.is_at(&opened.site, to) && end.is_none() {
         let took = Duration::ZERO;
         return say(context, opened, &Done { changed: false, sight, warnings: Vec::new(), took });
     }
@@ -75,10 +86,10 @@ pub(super) async fn carry_out_agreed(
         to: agreed.to,
         by: agreed.by,
         reason: args.reason.clone(),
-        overrides: args.overrides.clone(),
+        overrides: overrides(args),
         timeout: args.timeout,
-        end: None,
-        depth: Depth::Moved,
+        end: end::wanted(args, agreed.to, clock::now())?,
+        depth: if args.wait == Some(Wait::None) { Depth::Asked } else { Depth::Moved },
     };
     let waiting = Waiting::new(context.report);
     let done = tokio::select! {
@@ -92,13 +103,30 @@ pub(super) async fn carry_out_agreed(
     {
         settled(context, switch, args.timeout).await?;
     }
-    say(context, opened, &done)
+    let told = say(context, opened, &done)?;
+    if args.stay {
+        tokio::select! {
+            kept = end::keep(context.report, opened) => kept?,
+            () = interrupted() => return Err(Error::Interrupted),
+        }
+    }
+    Ok(told)
+}
+
+/// The rules set aside. Whoever waits for nothing wants the switch written, gateways or none.
+fn overrides(args: &FlipArgs) -> Vec<String> {
+    let none = (args.wait == Some(Wait::None)).then(|| "no-gateway".to_owned());
+    args.overrides.iter().cloned().chain(none).collect()
 }
 
 fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Error> {
     let now = clock::now();
     if context.report.form() == Form::Json {
-        context.report.object(&status_object(&opened.site, &done.sight, now))?;
+        let mut object = status_object(&opened.site, &done.sight, now);
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("took".to_owned(), json!(done.took.as_secs_f64()));
+        }
+        context.report.object(&object)?;
         return Ok(0);
     }
     for warning in &done.warnings {
@@ -106,6 +134,9 @@ fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Error> {
     }
     let what = match (done.changed, done.took) {
         (false, _) => "No changes.".to_owned(),
+        (true, took) if took < Duration::from_secs(1) => {
+            format!("Moved in {:.3} s.", took.as_secs_f64())
+        }
         (true, took) => format!("Moved in {:.1} s.", took.as_secs_f64()),
     };
     context.report.words(&what);
@@ -115,17 +146,11 @@ fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Error> {
 
 /// Refuses what this verb could not keep, before anything is read.
 pub(super) fn possible(args: &FlipArgs) -> Result<(), Error> {
-    if args.r#for.is_some() || args.until.is_some() {
-        return Err(Error::NobodyKeepsTheEnd);
-    }
     match args.wait {
-        Some(Wait::None) => Err(Error::CannotWait(
-            "--wait none leaves the move to an agent, and no agent lives on this store",
-        )),
         Some(Wait::Quiet) => Err(Error::CannotWait(
             "nothing here counts the requests at the old target, so quiet cannot be seen",
         )),
-        Some(Wait::Moved | Wait::Settled) | None => Ok(()),
+        Some(Wait::None | Wait::Moved | Wait::Settled) | None => Ok(()),
     }
 }
 
@@ -152,7 +177,7 @@ async fn settled(context: &Context, switch: &Switch, timeout: Duration) -> Resul
     ended
 }
 
-async fn interrupted() {
+pub(super) async fn interrupted() {
     // Without a handler Ctrl-C still ends the process, which a later run mends like any crash.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
@@ -169,7 +194,7 @@ pub(super) async fn who(opened: &Opened) -> String {
 }
 
 /// `user@host`
-fn user() -> String {
+pub(super) fn user() -> String {
     let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = of("USER").or_else(|| of("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

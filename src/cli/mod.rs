@@ -2,17 +2,24 @@
 
 mod apply;
 mod args;
+mod bypass;
 mod confirm;
 mod context;
 mod doctor;
+mod end;
 mod error;
+mod extend;
 mod flip;
 mod healthcheck;
+mod local;
 mod log;
 mod page;
 mod plan;
+mod reload;
 mod report;
+mod serve;
 mod status;
+mod wait;
 
 use std::ffi::OsString;
 use std::panic;
@@ -86,6 +93,11 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Doctor(args) => doctor::run(context, args).await,
         Verb::Page(args) => page::run(context, args),
         Verb::Healthcheck(args) => healthcheck::run(context, args).await,
+        Verb::Extend(args) => extend::run(context, args).await,
+        Verb::Wait(args) => wait::run(context, args).await,
+        Verb::Bypass(args) => bypass::run(context, args).await,
+        Verb::Serve(args) => Box::pin(serve::run(context, args)).await,
+        Verb::Reload => reload::run(context).await,
     }
 }
 

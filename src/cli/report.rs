@@ -7,14 +7,15 @@ mod objects;
 mod waiting;
 mod words;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde_json::Value;
 
 use super::error::Error;
 
+pub(super) use failure::error_object;
 pub(super) use failure::message;
-use failure::{error_object, error_words, exit_code};
+use failure::{error_words, exit_code};
 pub(super) use objects::{commands_object, doctor_object, log_object, plan_object, status_object};
 pub(super) use waiting::Waiting;
 pub(super) use words::{
@@ -52,6 +53,18 @@ impl Report {
         let mut out = anstream::stdout().lock();
         writeln!(out, "{}", plain(text.trim_end()))?;
         Ok(out.flush()?)
+    }
+
+    /// Data that takes the place of what was there before: on a terminal the screen begins anew, elsewhere a line
+    /// stands between.
+    pub(super) fn screen(self, text: &str) -> Result<(), Error> {
+        let mut out = anstream::stdout().lock();
+        if io::stdout().is_terminal() {
+            write!(out, "\u{1b}[2J\u{1b}[H")?;
+        }
+        drop(out);
+        self.data(text)?;
+        if io::stdout().is_terminal() { Ok(()) } else { self.data("") }
     }
 
     /// One object of data.

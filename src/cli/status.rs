@@ -1,14 +1,16 @@
-//! `status`: what visitors get, what was asked for, and how far it is.
+//! `status`: what visitors get, what was asked for, and how far it is; once, or again on each change.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::StatusArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
+use super::flip::interrupted;
 use super::report::{Form, asked_words, status_object, status_words, warnings_words};
 use crate::agent::look;
 use crate::clock;
 use crate::lever::Position;
+use crate::store::{FileNotice, Notice};
 use crate::switch::Mode;
 
 /// The exit code of `-detailed-exitcode` where a site is not open.
@@ -17,30 +19,55 @@ const NOT_OPEN: u8 = 2;
 pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Error> {
     let config = context.config()?;
     let several = context.common.site.is_none() && config.sites.len() > 1;
-    let mut objects = Vec::new();
-    let mut open = true;
+    let mut opened = Vec::new();
     if several {
         for site in &config.sites {
-            let opened = Box::pin(context.open_site(&config, site)).await?;
-            open &= one(context, &opened, &mut objects).await?;
+            opened.push(Box::pin(context.open_site(&config, site)).await?);
         }
     } else {
-        let opened = context.open().await?;
-        open = one(context, &opened, &mut objects).await?;
+        opened.push(context.open().await?);
+    }
+    if args.watch {
+        return watch(context, &opened).await;
+    }
+    let mut told = Vec::new();
+    for opened in &opened {
+        told.push(one(context, opened).await?);
     }
     if context.report.form() == Form::Json {
-        let only = if several { None } else { objects.pop() };
-        context.report.object(&only.unwrap_or_else(|| json!({ "format": 1, "sites": objects })))?;
+        context.report.object(&objects(&told, opened.len()))?;
+    } else {
+        for Told { words, warnings, .. } in &told {
+            context.report.words(warnings);
+            context.report.data(words)?;
+        }
     }
+    let open = told.iter().all(|told| told.open);
     Ok(if args.detailed_exitcode && !open { NOT_OPEN } else { 0 })
 }
 
-/// Tells of one site, and whether it is open.
-async fn one(
-    context: &Context,
-    opened: &Opened,
-    objects: &mut Vec<serde_json::Value>,
-) -> Result<bool, Error> {
+/// What is told of one site.
+#[derive(Debug, Clone, PartialEq)]
+struct Told {
+    object: Value,
+    words: String,
+    warnings: String,
+    open: bool,
+}
+
+/// One site's object, or all of them.
+fn objects(told: &[Told], sites: usize) -> Value {
+    match told {
+        [only] if sites == 1 => only.object.clone(),
+        all => {
+            let sites: Vec<_> = all.iter().map(|told| &told.object).collect();
+            json!({ "format": 1, "sites": sites })
+        }
+    }
+}
+
+/// Looks at one site.
+async fn one(context: &Context, opened: &Opened) -> Result<Told, Error> {
     let now = clock::now();
     let sight = match look(&opened.site).await {
         Ok(sight) => sight,
@@ -52,16 +79,82 @@ async fn one(
             return Err(error.into());
         }
     };
-    if context.report.form() == Form::Json {
-        objects.push(status_object(&opened.site, &sight, now));
-    } else {
-        context.report.words(&warnings_words(&opened.site.warnings));
-        context.report.data(&status_words(&opened.site, &sight, now))?;
-    }
     // A name that leads elsewhere, or nowhere, is not open.
     let known = sight
         .levers
         .iter()
         .all(|seen| !matches!(seen.position, Position::Foreign | Position::Absent));
-    Ok(known && sight.mode(&opened.site) == Mode::Open)
+    Ok(Told {
+        object: status_object(&opened.site, &sight, now),
+        words: status_words(&opened.site, &sight, now),
+        warnings: warnings_words(&opened.site.warnings),
+        open: known && sight.mode(&opened.site) == Mode::Open,
+    })
+}
+
+/// Tells again whenever something of it is different, until interrupted.
+async fn watch(context: &Context, opened: &[Opened]) -> Result<u8, Error> {
+    let mut notices = Vec::new();
+    for opened in opened {
+        notices
+            .push((opened.site.store.watch("").await, opened.site.store.watch("gateways/").await));
+    }
+    let mut before: Option<Vec<Told>> = None;
+    loop {
+        let mut told = Vec::new();
+        for opened in opened {
+            told.push(one(context, opened).await?);
+        }
+        if before.as_ref().is_none_or(|before| differs(before, &told)) {
+            if context.report.form() == Form::Json {
+                context.report.data(&objects(&told, opened.len()).to_string())?;
+            } else {
+                let words: Vec<_> = told.iter().map(|told| told.words.as_str()).collect();
+                context.report.screen(&words.join("\n\n"))?;
+            }
+            before = Some(told);
+        }
+        tokio::select! {
+            () = any(&mut notices) => {}
+            () = interrupted() => return Ok(0),
+        }
+    }
+}
+
+/// Comes back when the documents of any site change.
+async fn any(notices: &mut [(FileNotice, FileNotice)]) {
+    let mut changes: Vec<_> = notices
+        .iter_mut()
+        .map(|(switch, gateways)| {
+            Box::pin(async {
+                tokio::select! {
+                    () = switch.changed() => {}
+                    () = gateways.changed() => {}
+                }
+            })
+        })
+        .collect();
+    std::future::poll_fn(|context| {
+        use std::future::Future as _;
+        use std::task::Poll;
+        let ready = changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready());
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Whether anything but the time of a heartbeat is different.
+fn differs(before: &[Told], now: &[Told]) -> bool {
+    let lasting = |told: &[Told]| -> Vec<_> {
+        let objects = told.iter().map(|told| {
+            let mut object = told.object.clone();
+            let gateways = object.get_mut("gateways").and_then(Value::as_array_mut);
+            for gateway in gateways.into_iter().flatten() {
+                gateway.as_object_mut().map(|fields| fields.remove("seen"));
+            }
+            object
+        });
+        objects.collect()
+    };
+    lasting(before) != lasting(now)
 }

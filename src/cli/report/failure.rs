@@ -40,6 +40,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::NotConfirmed { .. }
         | Error::NobodyKeepsTheEnd
         | Error::CannotWait(_)
+        | Error::Looser { .. }
         | Error::Agent(
             agent::Error::NotOffered { .. }
             | agent::Error::Rule { .. }
@@ -50,6 +51,8 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         Error::Unresolved(error) if error.is_about_credentials() => CREDENTIALS,
         Error::Interrupted => INTERRUPTED,
         Error::Usage { .. }
+        | Error::Answered { .. }
+        | Error::Unserved { .. }
         | Error::Agent(agent::Error::Unopened { .. })
         | Error::Config(_)
         | Error::Unresolved(_)
@@ -101,6 +104,9 @@ fn code(error: &Error) -> &'static str {
         Error::StateLocked { .. } => "state-locked",
         Error::NotConfirmed { .. } => "not-confirmed",
         Error::NobodyKeepsTheEnd => "no-agent",
+        Error::Answered { code, .. } => code,
+        Error::Looser { .. } => "looser",
+        Error::Unserved { .. } => "cannot-serve",
         Error::CannotWait(_) => "cannot-wait",
         Error::File { .. } => "unreadable",
         Error::NotAPlan { .. } => "not-a-plan",
@@ -141,7 +147,7 @@ pub(in crate::cli) fn message(error: &Error) -> String {
     message
 }
 
-pub(super) fn error_object(error: &Error) -> Value {
+pub(in crate::cli) fn error_object(error: &Error) -> Value {
     let place = place(error);
     json!({ "error": {
         "code": code(error),

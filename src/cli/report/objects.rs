@@ -1,13 +1,15 @@
 //! The JSON objects of DESIGN §4. Fields are only ever added.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::doctor::Finding;
-use crate::agent::{Sight, Site};
+use crate::agent::{self, Heartbeat, Sight, Site};
 use crate::audit::Entry;
 use crate::store::Store;
-use crate::switch::{Plan, Seen};
+use crate::switch::{LeverName, Plan, Seen};
 
 /// The object of `plan --json`.
 pub(in crate::cli) fn plan_object(plan: &Plan) -> Value {
@@ -50,17 +52,47 @@ pub(in crate::cli) fn status_object<S: Store>(
         "mode": sight.mode(site),
         "desired": sight.desired(),
         "phase": phase,
-        "hold_spent": false,
+        "hold_spent": gateways(site, sight).any(|(beat, alive)| alive && beat.hold_spent),
         "operation": switch.map(|switch| &switch.operation),
         "since": switch.map(|switch| switch.since),
         "until": switch.and_then(|switch| switch.until),
-        "overdue": false,
+        "overdue": switch.is_some_and(|switch| switch.is_overdue(now)),
+        "on_end": switch.and_then(|switch| switch.on_end),
         "by": switch.map(|switch| &switch.by),
         "reason": switch.and_then(|switch| switch.reason.as_ref()),
         "levers": levers,
-        "gateways": [],
+        "gateways": gateways(site, sight).map(gateway_object).collect::<Vec<_>>(),
         "checks": [],
         "warnings": site.warnings,
+    })
+}
+
+fn gateways<S: Store>(site: &Site<S>, sight: &Sight) -> impl Iterator<Item = (Heartbeat, bool)> {
+    let levers = site.levers.iter().zip(&sight.levers);
+    let of_gateways = levers.filter(|(lever, _)| lever.name() == LeverName::Gateway);
+    of_gateways.flat_map(|(_, seen)| agent::gateways(seen)).collect::<Vec<_>>().into_iter()
+}
+
+fn gateway_object((beat, alive): (Heartbeat, bool)) -> Value {
+    let phase = if alive { json!(beat.phase) } else { json!("silent") };
+    json!({
+        "id": beat.id,
+        "mode": beat.mode,
+        "phase": phase,
+        "operation": beat.operation,
+        "drain": beat.drain,
+        "hold_spent": beat.hold_spent,
+        "local": beat.local,
+        "waiting": beat.waiting,
+        "in_flight": beat.in_flight,
+        "exempt": beat.exempt.into_iter().collect::<BTreeMap<_, _>>(),
+        "upgraded": beat.upgraded,
+        "cut": beat.cut,
+        "upstreams": beat.upstreams,
+        "last_refused": beat.last_refused,
+        "seen": beat.at,
+        "started": beat.started,
+        "trouble": beat.trouble,
     })
 }
 

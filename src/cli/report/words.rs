@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::super::doctor::{Finding, Outcome};
 use super::one_line;
-use crate::agent::{Sight, Site};
+use crate::agent::{self, Heartbeat, Sight, Site};
 use crate::audit::Entry;
 use crate::store::Store;
-use crate::switch::{LeverName, Mode, Plan, Seen, Step, Switch};
+use crate::switch::{LeverName, Mode, OnEnd, Plan, Seen, Step, Switch};
 
 /// A plan.
 pub(in crate::cli) fn plan_words(plan: &Plan) -> String {
@@ -110,6 +110,7 @@ pub(in crate::cli) fn status_words<S: Store>(
         let (name, kind, position) = (lever.name(), lever.kind(), seen.position.to_string());
         lines.push(format!("  {name:<9}{kind:<9} {position:<12} {}", one_line(&seen.detail)));
     }
+    lines.extend(gateway_lines(site, sight));
     if mode != desired {
         lines.push(format!(
             "Visitors get {mode}, the switch asks for {desired}: somebody else moved a lever, or an operation was cut short."
@@ -117,11 +118,46 @@ pub(in crate::cli) fn status_words<S: Store>(
     }
     let next = match (sight.moving(), mode) {
         (true, _) => format!("roadworks {}, to finish what was cut short", verb(desired)),
-        (false, Mode::Open) => "roadworks plan detour".to_owned(),
+        (false, Mode::Open) if site.offers(Mode::Detour).is_ok() => {
+            "roadworks plan detour".to_owned()
+        }
+        (false, Mode::Open) => "roadworks hold".to_owned(),
         (false, _) => "roadworks open".to_owned(),
     };
     lines.push(format!("Next: {next}"));
     lines.join("\n")
+}
+
+/// A line for each gateway, and what is the matter with it.
+fn gateway_lines<S: Store>(site: &Site<S>, sight: &Sight) -> Vec<String> {
+    let levers = site.levers.iter().zip(&sight.levers);
+    let of_gateways = levers.filter(|(lever, _)| lever.name() == LeverName::Gateway);
+    let mut lines = Vec::new();
+    for (_, seen) in of_gateways {
+        lines.extend(agent::gateways(seen).map(|(beat, alive)| gateway_line(&beat, alive)));
+        lines.extend(warning_lines(&seen.warnings));
+    }
+    lines
+}
+
+fn gateway_line(beat: &Heartbeat, alive: bool) -> String {
+    let mode = beat.mode.map_or("knows no mode", Mode::word);
+    let healthy = beat.upstreams.iter().filter(|upstream| upstream.healthy).count();
+    let all = beat.upstreams.len();
+    let mut words = vec![format!("{healthy} of {all} upstreams healthy")];
+    let exempt = beat.exempt.iter().filter(|(_, number)| *number > 0);
+    let exempt: Vec<_> = exempt.map(|(by, number)| format!("{number} by {by}")).collect();
+    for (number, what) in
+        [(beat.waiting, "waiting"), (beat.in_flight, "in flight"), (beat.upgraded, "upgraded")]
+    {
+        if number > 0 {
+            words.push(format!("{number} {what}"));
+        }
+    }
+    words.extend((!exempt.is_empty()).then(|| exempt.join(", ")));
+    words.extend(beat.hold_spent.then(|| "patience is over: 503".to_owned()));
+    let mode = if alive { mode } else { "silent" };
+    format!("    {:<24} {mode:<10} {}", one_line(&beat.id), one_line(&words.join(", ")))
 }
 
 /// What is asked for, where nothing else can be seen.
@@ -139,10 +175,23 @@ fn switch_words(switch: &Switch, now: Timestamp) -> String {
     let asked =
         format!("asked for {} at {} by {}", switch.mode, switch.since, one_line(&switch.by));
     let reason = switch.reason.as_ref().map(|reason| format!("  \"{}\"", one_line(reason)));
+    let end = switch.until.filter(|_| switch.mode != Mode::Open).map(|until| {
+        let stays = switch.on_end == Some(OnEnd::Stay);
+        match (switch.is_overdue(now), stays) {
+            (true, _) => format!("\n  overdue since {until}: it stays until somebody opens it"),
+            (false, true) => format!("\n  until {until}, then it stays and tells"),
+            (false, false) => format!("\n  until {until}, then it opens if every check passes"),
+        }
+    });
     let settles = switch.settles_at().filter(|_| switch.seen(now) == Seen::Moved);
     let settles = settles
         .map(|at| format!("\n  settled at {at}, when every correct client has the new answer"));
-    format!(" ({phase})  {asked}{}{}", reason.unwrap_or_default(), settles.unwrap_or_default())
+    format!(
+        " ({phase})  {asked}{}{}{}",
+        reason.unwrap_or_default(),
+        end.unwrap_or_default(),
+        settles.unwrap_or_default()
+    )
 }
 
 /// The findings, each with its fix.

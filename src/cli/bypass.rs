@@ -1,0 +1,106 @@
+//! `bypass`: a link for people, a header for machines, and in detour a command that reaches the gateway by its own name.
+//! The token is good for the running operation only.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::args::BypassArgs;
+use super::context::Context;
+use super::end::later;
+use super::error::Error;
+use super::report::Form;
+use crate::clock;
+use crate::config::{GatewayConfig, SiteConfig};
+use crate::gateway::bypass::{HEADER, Key, LONGEST, PARAMETER};
+use crate::switch::Mode;
+
+pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Error> {
+    let config = context.config()?;
+    let site = config.site(context.common.site.as_deref())?;
+    let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
+    let (gateway, secret) = keyed(site)?;
+    let switch = Context::store(&config, site)?.switch().await?.map(|(switch, _)| switch);
+    let Some(switch) = switch.filter(|switch| switch.mode != Mode::Open) else {
+        return Err(Error::Usage {
+            message: "the site is asked to be open: there is nothing to pass by".to_owned(),
+            hint: "ask again once it is closed: a token is good for one operation".to_owned(),
+        });
+    };
+    if args.r#for > LONGEST {
+        return Err(Error::Usage {
+            message: "a bypass is good for 12h at most".to_owned(),
+            hint: "roadworks bypass --for 12h".to_owned(),
+        });
+    }
+    let now = clock::now();
+    let expiry = later(now, args.r#for)?;
+    let token = Key::new(secret, &name).token(&switch.operation, expiry, now);
+    let host = site.hosts.iter().find(|host| !host.starts_with("*."));
+    let host = host.cloned().unwrap_or_else(|| name.clone());
+    let token = String::from_utf8_lossy(token.bytes()).into_owned();
+    let passes = Passes {
+        link: format!("https://{host}/?{PARAMETER}={token}"),
+        header: format!("{HEADER}: {token}"),
+        curl: (switch.mode == Mode::Detour).then(|| around(&host, &token, gateway)),
+        expiry,
+    };
+    say(context, &name, &passes)
+}
+
+struct Passes {
+    link: String,
+    header: String,
+    curl: Option<String>,
+    expiry: Timestamp,
+}
+
+fn keyed(site: &SiteConfig) -> Result<(&GatewayConfig, crate::config::Secret), Error> {
+    let Some(gateway) = &site.gateway else {
+        return Err(Error::Usage {
+            message: "this site has no gateway that anybody could pass".to_owned(),
+            hint: "a `gateway` block stands in front of the site's app".to_owned(),
+        });
+    };
+    match &gateway.bypass.key {
+        Some(key) => Ok((gateway, key.clone())),
+        None => Err(Error::Usage {
+            message: "this site's gateway has no key for testers".to_owned(),
+            hint: "bypass { key = env(\"BYPASS_KEY\") }".to_owned(),
+        }),
+    }
+}
+
+/// The name leads elsewhere now, and a CDN knows no bypass: straight to the gateway instead.
+fn around(host: &str, token: &str, gateway: &GatewayConfig) -> String {
+    let secure = gateway.tls.as_ref().and_then(|tls| tls.listen.first());
+    let (scheme, port, own) = match (secure, gateway.listen.first()) {
+        (Some(own), _) => ("https", 443, own.port()),
+        (None, Some(own)) => ("http", 80, own.port()),
+        (None, None) => ("https", 443, 443),
+    };
+    format!(
+        "curl --connect-to {host}:{port}:GATEWAY:{own} -H '{HEADER}: {token}' {scheme}://{host}/"
+    )
+}
+
+fn say(context: &Context, site: &str, passes: &Passes) -> Result<u8, Error> {
+    let Passes { link, header, curl, expiry } = passes;
+    if context.report.form() == Form::Json {
+        context.report.object(&json!({
+            "format": 1,
+            "site": site,
+            "link": link,
+            "header": header,
+            "curl": curl,
+            "until": expiry,
+        }))?;
+        return Ok(0);
+    }
+    let mut lines = vec![format!("link    {link}"), format!("header  {header}")];
+    lines.extend(curl.iter().map(|curl| format!("detour  {curl}")));
+    context.report.data(&lines.join("\n"))?;
+    context.report.words(&format!(
+        "Good until {expiry}, or until the operation ends. Whoever has it passes: send it to testers only."
+    ));
+    Ok(0)
+}

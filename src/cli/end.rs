@@ -1,0 +1,148 @@
+//! When an operation ends: `--for`, `--until`, and whoever keeps it.
+
+use std::time::Duration;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use super::args::{AtEnd, FlipArgs};
+use super::context::Opened;
+use super::error::Error;
+use super::report::{Report, Waiting};
+use crate::agent::{self, Site, alive, at_end, overdue};
+use crate::clock;
+use crate::lever::Progress;
+use crate::store::{FileStore, SiteStore};
+use crate::switch::{End, LeverName, Mode, OnEnd, Switch};
+
+/// The end that `args` ask for, seen at `now`.
+pub(super) fn wanted(args: &FlipArgs, to: Mode, now: Timestamp) -> Result<Option<End>, Error> {
+    let until = match (args.r#for, &args.until) {
+        (Some(after), _) => Some(later(now, after)?),
+        (None, Some(text)) => Some(time(text, now)?),
+        (None, None) => None,
+    };
+    let then = match args.on_end {
+        AtEnd::Reopen => None,
+        AtEnd::Stay => Some(OnEnd::Stay),
+    };
+    match until {
+        Some(_) if to == Mode::Open => Err(Error::Usage {
+            message: "open has no end".to_owned(),
+            hint: "leave out --for and --until".to_owned(),
+        }),
+        None if args.stay => Err(Error::Usage {
+            message: "--stay keeps an end, and none is given".to_owned(),
+            hint: "say --for or --until too".to_owned(),
+        }),
+        until => Ok(until.map(|until| End { until, then })),
+    }
+}
+
+/// `after` later than `from`.
+pub(super) fn later(from: Timestamp, after: Duration) -> Result<Timestamp, Error> {
+    let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
+    from.checked_add(after).map_err(|_| Error::Usage {
+        message: "that is later than any calendar goes".to_owned(),
+        hint: "give a shorter time".to_owned(),
+    })
+}
+
+/// What somebody wrote: RFC 3339, or the next local HH:MM.
+pub(super) fn time(text: &str, now: Timestamp) -> Result<Timestamp, Error> {
+    let until = match text.parse::<Timestamp>() {
+        Ok(at) => Some(at),
+        Err(_) => text.parse::<Time>().ok().and_then(|time| next(time, now, &TimeZone::system())),
+    };
+    match until {
+        Some(until) if until > now => Ok(until),
+        Some(until) => Err(Error::Usage {
+            message: format!("{until} is over"),
+            hint: "give a time to come".to_owned(),
+        }),
+        None => Err(Error::Usage {
+            message: format!("`{text}` is not a time"),
+            hint: "2026-11-24T03:00:00Z, or 03:00".to_owned(),
+        }),
+    }
+}
+
+/// The next time that clocks in `zone` show `time`.
+fn next(time: Time, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let today = zone.to_datetime(now).date();
+    let on = |day: Date| zone.to_timestamp(day.to_datetime(time)).ok();
+    on(today).filter(|at| *at > now).or_else(|| on(today.checked_add(1.day()).ok()?))
+}
+
+/// Refuses an end that nobody could keep.
+pub(super) async fn kept(store: &SiteStore<FileStore>, now: Timestamp) -> Result<(), Error> {
+    match alive(store, now).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::NobodyKeepsTheEnd),
+    }
+}
+
+/// Counts down in the foreground, then does what an agent would.
+pub(super) async fn keep(report: Report, opened: &Opened) -> Result<(), Error> {
+    let site = &opened.site;
+    let waiting = Waiting::new(report);
+    let began = clock::monotonic();
+    loop {
+        let Some((switch, version)) = site.store.switch().await? else { return Ok(()) };
+        let Some(until) = switch.until.filter(|_| switch.mode != Mode::Open) else {
+            report.words("Somebody ended it meanwhile.");
+            return Ok(());
+        };
+        let now = clock::now();
+        if now >= until {
+            waiting.ended();
+            return ended(report, site, &switch, &version).await;
+        }
+        let left = now.duration_until(until);
+        let what = format!("its end at {until}, in {} s", left.as_secs());
+        waiting.waiting(LeverName::Gateway, &what, clock::monotonic().duration_since(began));
+        let left = Duration::try_from(left).unwrap_or_default();
+        tokio::time::sleep(left.min(Duration::from_secs(1))).await;
+    }
+}
+
+async fn ended(
+    report: Report,
+    site: &Site<FileStore>,
+    switch: &Switch,
+    version: &crate::store::Version,
+) -> Result<(), Error> {
+    if switch.on_end == Some(OnEnd::Stay) {
+        overdue(&site.store, &site.name, switch, "it was to stay").await?;
+        report.words(&format!("Its time is over, and it stays {}.", switch.mode));
+        return Ok(());
+    }
+    match at_end(site, switch, version).await {
+        Ok(()) => {
+            report.words("Its time is over: open again.");
+            Ok(())
+        }
+        Err(error @ (agent::Error::Rule { .. } | agent::Error::Unchecked { .. })) => {
+            overdue(&site.store, &site.name, switch, &error.to_string()).await?;
+            Err(error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_the_clock_is_the_next_one_in_local_time() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        let now: Timestamp = "2026-11-23T22:30:00Z".parse().unwrap();
+        let next = |text: &str| super::next(text.parse().unwrap(), now, &zone).unwrap().to_string();
+        assert_eq!(next("00:45"), "2026-11-23T22:45:00Z");
+        assert_eq!(next("00:15"), "2026-11-24T22:15:00Z");
+        assert_eq!(next("03:00"), "2026-11-24T01:00:00Z");
+        assert!(time("2020-01-01T00:00:00Z", now).is_err());
+    }
+}

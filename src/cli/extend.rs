@@ -1,0 +1,103 @@
+//! `extend`: the running operation gets more time, or waiting requests more patience. The operation stays the same.
+
+use super::args::ExtendArgs;
+use super::context::Context;
+use super::end::{kept, later, time};
+use super::error::Error;
+use super::flip::user;
+use super::report::Form;
+use crate::agent::{Extension, extend};
+use crate::audit::{self, Entry, Event};
+use crate::clock;
+use crate::store::{FileStore, SiteStore};
+use crate::switch::{End, Mode, Switch};
+
+/// A gateway keeps nobody waiting for longer.
+const LONGEST_PATIENCE: u64 = 300;
+
+pub(super) async fn run(context: &Context, args: &ExtendArgs) -> Result<u8, Error> {
+    let config = context.config()?;
+    let site = config.site(context.common.site.as_deref())?;
+    let store = Context::store(&config, site)?;
+    let found = store.switch().await?.filter(|(switch, _)| switch.mode != Mode::Open);
+    let Some((switch, version)) = found else {
+        return Err(Error::Usage {
+            message: "there is no operation to extend: the site is asked to be open".to_owned(),
+            hint: "see roadworks status".to_owned(),
+        });
+    };
+    let change = change(&store, &switch, args).await?;
+    let extended = extend(&store, (&switch, &version), change).await?;
+    let words = match change {
+        Extension::End(end) => format!("it ends at {}", end.until),
+        Extension::Patience(seconds) => {
+            format!("requests may wait for {seconds} s from {}", extended.since)
+        }
+    };
+    let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
+    log(&store, &name, &extended, &words).await?;
+    if context.report.form() == Form::Json {
+        context.report.object(&serde_json::json!({
+            "format": 1,
+            "site": name,
+            "operation": extended.operation,
+            "until": extended.until,
+            "patience": extended.patience,
+        }))?;
+    } else {
+        context.report.data(&format!("{name}  {}: {words}", extended.mode))?;
+    }
+    Ok(0)
+}
+
+async fn change(
+    store: &SiteStore<FileStore>,
+    switch: &Switch,
+    args: &ExtendArgs,
+) -> Result<Extension, Error> {
+    let now = clock::now();
+    if let Some(patience) = args.patience {
+        return match u32::try_from(patience.as_secs()) {
+            Ok(seconds @ 1..) if u64::from(seconds) <= LONGEST_PATIENCE => {
+                Ok(Extension::Patience(seconds))
+            }
+            _ => Err(Error::Usage {
+                message: format!("patience is 1 s to {LONGEST_PATIENCE} s"),
+                hint: "clients and balancers wait no longer: close the site instead".to_owned(),
+            }),
+        };
+    }
+    let until = match (args.by, &args.until) {
+        // An end that is over is counted from now: what is wanted is time to come.
+        (Some(by), _) => later(switch.until.unwrap_or(now).max(now), by)?,
+        (None, Some(text)) => time(text, now)?,
+        (None, None) => {
+            return Err(Error::Usage {
+                message: "extend by how much?".to_owned(),
+                hint: "roadworks extend 15m, --until TIME or --patience 60s".to_owned(),
+            });
+        }
+    };
+    kept(store, now).await?;
+    Ok(Extension::End(End { until, then: switch.on_end }))
+}
+
+async fn log(
+    store: &SiteStore<FileStore>,
+    site: &str,
+    switch: &Switch,
+    words: &str,
+) -> Result<(), Error> {
+    let entry = Entry {
+        at: clock::now(),
+        operation: switch.operation.clone(),
+        site: site.to_owned(),
+        event: Event::Extended,
+        from: switch.mode,
+        to: switch.mode,
+        by: user(),
+        reason: None,
+        detail: Some(words.to_owned()),
+    };
+    Ok(audit::append(store, &entry, (switch.version, 0)).await?)
+}

@@ -1,0 +1,381 @@
+//! `serve`: gateways and agent in one process, from roadworks.hcl, until it is told to stop.
+//!
+//! What is wrong with the configuration is said before anything is listened on; at a reload, the old one stays.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::args::{LogForm, Role, ServeArgs};
+use super::context::Context;
+use super::error::Error;
+use super::flip::user;
+use super::report::{error_object, message};
+use crate::agent::{
+    Control, Crew, Follow, Front, Keeper, Kept, Opener, Site, Sites, Socket, Teller, id,
+};
+use crate::clock;
+use crate::config::{Config, SiteConfig};
+use crate::gateway::{Gateway, Settings};
+use crate::net::bind::Inherited;
+use crate::store::FileStore;
+use crate::switch::Posture;
+use crate::tasks::Tasks;
+
+/// How long requests have to end after a signal, beyond the longest drain.
+const BEYOND_DRAIN: Duration = Duration::from_secs(2);
+/// How long a socket or a log may take to end.
+const ENDS: Duration = Duration::from_secs(1);
+/// So many reloads may wait for one another.
+const RELOADS: usize = 4;
+
+pub(super) async fn run(context: &Context, args: &ServeArgs) -> Result<u8, Error> {
+    log_to_stderr(args.log);
+    let config = Arc::new(context.config()?);
+    let tasks = Tasks::new();
+    let signals = Signals::new()?;
+    let (reloads, asked) = mpsc::channel(RELOADS);
+    let served = Served::start(context, args, config, &tasks).await?;
+    let socket = Socket::bind(&served.state).map_err(|source| Error::File {
+        path: served.state.clone(),
+        doing: "written",
+        source,
+    })?;
+    let control = Control { sites: served.sites.clone(), reloads, process: served.process() };
+    let sockets = tasks.child();
+    sockets.start(socket.serve(control, sockets.clone()));
+    served.ready();
+    let code = served.until_stopped(signals, asked).await;
+    sockets.stop();
+    sockets.ended(ENDS).await;
+    Ok(code)
+}
+
+fn log_to_stderr(form: LogForm) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ROADWORKS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let begun = match form {
+        LogForm::Text => log.with_ansi(false).with_target(false).try_init(),
+        LogForm::Json => log.json().flatten_event(true).try_init(),
+    };
+    drop(begun);
+}
+
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Signals, Error> {
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one. Cancel safe.
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.term.recv() => Asked::End,
+            _ = self.int.recv() => Asked::End,
+            _ = self.hup.recv() => Asked::Reload,
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    End,
+    Reload,
+}
+
+/// Everything that runs.
+struct Served {
+    context: Context,
+    role: Option<Role>,
+    config: Current,
+    state: PathBuf,
+    teller: Teller,
+    gateway: Option<Arc<Gateway>>,
+    crew: Crew,
+    sites: Sites,
+}
+
+/// The configuration that counts, whatever the file says now.
+#[derive(Clone)]
+struct Current(Arc<Mutex<Arc<Config>>>);
+
+impl Current {
+    fn get(&self) -> Arc<Config> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, config: Arc<Config>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+}
+
+impl Served {
+    /// Learns each site's mode, then listens, then follows.
+    async fn start(
+        context: &Context,
+        args: &ServeArgs,
+        config: Arc<Config>,
+        tasks: &Tasks,
+    ) -> Result<Served, Error> {
+        let state = Context::state(&config);
+        let host = hostname();
+        let id = id(&state, &host).map_err(|source| Error::File {
+            path: state.clone(),
+            doing: "written",
+            source,
+        })?;
+        let sites = Sites::default();
+        let mut served = Served {
+            context: context.clone(),
+            role: args.role,
+            config: Current(Arc::new(Mutex::new(Arc::clone(&config)))),
+            state,
+            teller: Teller { id, started: clock::now() },
+            gateway: None,
+            crew: Crew::new(tasks, sites.clone()),
+            sites,
+        };
+        let follows = served.begin(&config).await?;
+        if follows.is_empty() && args.role == Some(Role::Gateway) {
+            return Err(Error::Unserved {
+                message: "no site of this configuration has a gateway".to_owned(),
+                hint: "add a `gateway` block, or leave out --role".to_owned(),
+            });
+        }
+        if !follows.is_empty() {
+            let inherited = Inherited::from_environment()?;
+            let postures = postures(&follows);
+            let gateway = Gateway::start(Settings::of(&config), inherited, &postures, tasks);
+            served.gateway = Some(Arc::new(gateway.map_err(|error| unserved(&error))?));
+        }
+        served.see_to(&config, follows)?;
+        Ok(served)
+    }
+
+    /// What each site's gateway is to give: known before anybody is answered.
+    async fn begin(&self, config: &Config) -> Result<Vec<Follow<FileStore>>, Error> {
+        let mut follows = Vec::new();
+        for site in config.sites.iter().filter(|site| site.gateway.is_some()) {
+            let name = name(site);
+            if self.role != Some(Role::Agent) && !self.crew.has(&name) {
+                let store = Context::store(config, site)?;
+                follows.push(Follow::begin(&name, store, Kept::of(&self.state, &name)).await);
+            }
+        }
+        Ok(follows)
+    }
+
+    /// Starts what is not running yet.
+    fn see_to(&mut self, config: &Config, follows: Vec<Follow<FileStore>>) -> Result<(), Error> {
+        let running = self.crew.names();
+        if let Some(gateway) = &self.gateway {
+            for follow in follows {
+                let front: Arc<dyn Front> = Arc::clone(gateway) as Arc<dyn Front>;
+                self.crew.follow(follow, (front, self.teller.clone()))?;
+            }
+        }
+        let led =
+            |site: &&SiteConfig| self.role != Some(Role::Gateway) && !running.contains(&name(site));
+        for site in config.sites.iter().filter(led) {
+            let name = name(site);
+            let opener = Opened {
+                context: self.context.clone(),
+                config: self.config.clone(),
+                name: name.clone(),
+            };
+            let keeper = Keeper {
+                store: Context::store(config, site)?,
+                opener,
+                id: self.teller.id.clone(),
+                holder: user(),
+                site: name.clone(),
+            };
+            self.crew.keep(&name, keeper)?;
+        }
+        Ok(())
+    }
+
+    fn process(&self) -> Value {
+        let Teller { id, started } = &self.teller;
+        let addresses = self.gateway.as_ref().map(|gateway| gateway.addresses());
+        json!({
+            "id": id,
+            "started": started,
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "listens": addresses.unwrap_or_default(),
+        })
+    }
+
+    fn ready(&self) {
+        let listens = self.gateway.as_ref().map(|gateway| gateway.addresses()).unwrap_or_default();
+        let listens: Vec<_> = listens.iter().map(ToString::to_string).collect();
+        tracing::info!(id = self.teller.id, listens = listens.join(" "), "ready");
+        tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
+    }
+
+    fn status(&self) -> String {
+        format!("serving {}", self.crew.names().join(", "))
+    }
+
+    /// Reloads as often as it is told to, until it is told to stop.
+    async fn until_stopped(
+        mut self,
+        mut signals: Signals,
+        mut asked: mpsc::Receiver<oneshot::Sender<Result<(), Value>>>,
+    ) -> u8 {
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Asked::End => break,
+                    Asked::Reload => drop(self.reloaded().await),
+                },
+                Some(reply) = asked.recv() => {
+                    let done = self.reloaded().await;
+                    drop(reply.send(done));
+                }
+            }
+        }
+        tracing::info!("stopping");
+        tell(&[NotifyState::Stopping]);
+        let twice = async { while signals.next().await != Asked::End {} };
+        tokio::select! {
+            () = self.stop() => 0,
+            // Whoever waits is let down.
+            () = twice => 1,
+        }
+    }
+
+    async fn stop(self) {
+        let config = self.config.get();
+        let drains = config.sites.iter().filter_map(|site| site.gateway.as_ref());
+        let longest = drains.map(|gateway| gateway.drain.deadline).max().unwrap_or_default();
+        if let Some(gateway) = &self.gateway {
+            gateway.shut_down(longest + BEYOND_DRAIN).await;
+        }
+        if !self.crew.end().await {
+            tracing::warn!("a thread did not end in time");
+        }
+    }
+
+    /// Reads the configuration again, and says what is wrong with it in log, status and answer.
+    async fn reloaded(&mut self) -> Result<(), Value> {
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            tell(&[NotifyState::Reloading, now]);
+        }
+        let done = self.reload().await;
+        match &done {
+            Ok(()) => {
+                tracing::info!("reloaded");
+                tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
+            }
+            Err(error) => {
+                let told = message(error);
+                tracing::error!(hint = error.hint(), "not reloaded: {told}");
+                let status = format!("{}; the last reload was refused: {told}", self.status());
+                tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
+            }
+        }
+        done.map_err(|error| error_object(&error))
+    }
+
+    async fn reload(&mut self) -> Result<(), Error> {
+        let config = Arc::new(self.context.config()?);
+        if Context::state(&config) != self.state {
+            return Err(Error::Unserved {
+                message: "the state folder changes only at a restart".to_owned(),
+                hint: "restart, or leave `state` as it is".to_owned(),
+            });
+        }
+        let follows = self.begin(&config).await?;
+        if let Some(gateway) = &self.gateway {
+            let settings = Settings::of(&config);
+            gateway.reload(&settings, &postures(&follows)).map_err(|error| unserved(&error))?;
+        } else if !follows.is_empty() {
+            return Err(Error::Unserved {
+                message: "the first gateway of a process comes only at a restart".to_owned(),
+                hint: "restart `roadworks serve`".to_owned(),
+            });
+        }
+        self.leave(&config).await;
+        self.config.set(Arc::clone(&config));
+        self.see_to(&config, follows)
+    }
+
+    /// Lets go of sites that are no longer in the configuration.
+    async fn leave(&mut self, config: &Config) {
+        for running in self.crew.names() {
+            if !config.sites.iter().any(|site| name(site) == running) {
+                self.crew.leave(&running).await;
+            }
+        }
+    }
+}
+
+/// A site with its levers, for its agent.
+struct Opened {
+    context: Context,
+    config: Current,
+    name: String,
+}
+
+impl Opener<FileStore> for Opened {
+    async fn open(&self) -> Result<Site<FileStore>, String> {
+        let config = self.config.get();
+        let Some(site) = config.sites.iter().find(|site| name(site) == self.name) else {
+            return Err(format!("there is no site \"{}\" any more", self.name));
+        };
+        match Box::pin(self.context.open_site(&config, site)).await {
+            Ok(opened) => Ok(opened.site),
+            Err(error) => Err(message(&error)),
+        }
+    }
+}
+
+/// A bare folder's site has no name before its records are known.
+fn name(site: &SiteConfig) -> String {
+    site.name.clone().unwrap_or_else(|| "site".to_owned())
+}
+
+fn postures(follows: &[Follow<FileStore>]) -> BTreeMap<String, Posture> {
+    let known = |follow: &Follow<FileStore>| Some((follow.site().to_owned(), follow.posture()?));
+    follows.iter().filter_map(known).collect()
+}
+
+fn unserved(error: &crate::gateway::Error) -> Error {
+    let message = match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    };
+    Error::Unserved { message, hint: error.hint() }
+}
+
+/// Tells the service manager, where there is one.
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "the service manager could not be told");
+    }
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "gateway".to_owned() } else { name.to_owned() }
+}
