@@ -26,6 +26,8 @@ mod gateway_corpus;
 #[cfg(test)]
 mod packaging;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod pins;
 #[cfg(test)]
 mod readme;

@@ -64,9 +64,9 @@ fn build(context: &Context, site: &SiteConfig, args: &PageBuildArgs) -> Result<u
     let mut built = Vec::new();
     // What visitors come to first is written last: it never leads to what is not there yet.
     for file in files.iter().rev() {
-        built.extend(write_packed(&args.dir, file)?);
+        built.push(write_packed(&args.dir, file)?);
     }
-    built.reverse();
+    let built: Vec<_> = built.into_iter().rev().flatten().collect();
     if context.report.form() == Form::Json {
         let folder = args.dir.display().to_string();
         context.report.object(&json!({ "format": 1, "folder": folder, "files": built }))?;

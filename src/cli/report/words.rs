@@ -32,7 +32,7 @@ pub(in crate::cli) fn built_words(folder: &Path, status_url: Option<&str>) -> St
         Some(url) => format!(
             "  and put status.json at {url}, with access-control-allow-origin: *, changed when the mode changes"
         ),
-        None => "  without `status_url` in the page block, a visitor's page cannot see that the name leads back; docs/page.md"
+        None => "  without `status_url` in the page block, a visitor's page sees that the name leads back only on a new connection; docs/page.md"
             .to_owned(),
     };
     format!(
