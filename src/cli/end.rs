@@ -139,7 +139,7 @@ mod tests {
     fn a_time_of_the_clock_is_the_next_one_in_local_time() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         let now: Timestamp = "2026-11-23T22:30:00Z".parse().unwrap();
-        let next = |text: &str| super::next(text.parse().unwrap(), now, &zone).unwrap().to_string();
+        let next = |text: &str| next(text.parse().unwrap(), now, &zone).unwrap().to_string();
         assert_eq!(next("00:45"), "2026-11-23T22:45:00Z");
         assert_eq!(next("00:15"), "2026-11-24T22:15:00Z");
         assert_eq!(next("03:00"), "2026-11-24T01:00:00Z");

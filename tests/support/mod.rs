@@ -1,8 +1,11 @@
-//! What the tests stand on: a strict Route 53, the emulators, real Terraform, the built binary, the seed's folder.
+//! What the tests stand on: a strict Route 53, the emulators, real Terraform, the built binary, the seed's
+//! folder, an app and a gateway in front of it.
 
+pub(crate) mod app;
 pub(crate) mod command;
 pub(crate) mod emulator;
 pub(crate) mod http;
 pub(crate) mod route53;
+pub(crate) mod serving;
 pub(crate) mod site;
 pub(crate) mod terraform;

@@ -1,0 +1,222 @@
+//! `roadworks serve` as a process, in a folder with a roadworks.hcl, in front of an app; and the verbs that speak to it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use roadworks::clock;
+use roadworks::tasks::Tasks;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::command::{Ran, roadworks, run};
+
+/// Longer than anything takes that goes well.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(5);
+/// The host of the site that [`config`] describes.
+pub(crate) const HOST: &str = "shop.example.com";
+const NOBODY: &str = "http://127.0.0.1:1";
+
+/// A site `shop` in front of the app at this URL; `more` goes into its gateway's block.
+pub(crate) fn config(upstream: &str, more: &str) -> String {
+    format!(
+        r#"
+serve {{
+  admin = "127.0.0.1:0"
+}}
+site "shop" {{
+  hosts = ["{HOST}"]
+  gateway {{
+    listen    = ["127.0.0.1:0"]
+    upstreams = ["{upstream}"]
+    health {{
+      lb_path       = "/healthz"
+      upstream_path = "/up"
+      interval      = "50ms"
+    }}
+    {more}
+  }}
+}}
+"#
+    )
+}
+
+/// A folder with a roadworks.hcl, in which verbs are run.
+pub(crate) struct Stand {
+    folder: TempDir,
+}
+
+impl Stand {
+    pub(crate) fn new(config: &str) -> Stand {
+        let stand = Stand { folder: tempfile::tempdir().unwrap() };
+        stand.write("roadworks.hcl", config);
+        stand
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &str) {
+        fs::write(self.folder().join(name), content).unwrap();
+    }
+
+    /// `roadworks` in this folder, not yet run.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = roadworks(self.folder(), NOBODY, &[]);
+        command.args(words);
+        command
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
+        run(&mut self.command(words))
+    }
+
+    /// The object of `status --json`.
+    pub(crate) fn status(&self) -> Value {
+        self.run(&["--json", "status"]).exits(0).json()
+    }
+
+    /// Looks at `status --json` until it is as wanted; fails the test when that takes too long.
+    #[track_caller]
+    pub(crate) fn until(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        until(|| Some(self.status()).filter(&wanted))
+    }
+
+    /// Starts `roadworks serve` and waits until it is ready.
+    pub(crate) fn serve(&self) -> Serving {
+        self.serve_by(&mut self.command(&["serve"]))
+    }
+
+    /// Starts it by this command.
+    pub(crate) fn serve_by(&self, command: &mut Command) -> Serving {
+        let serving = Serving::start(command);
+        until(|| {
+            assert!(serving.is_running(), "it ended:\n{}", serving.log());
+            serving.log().contains(" ready ").then_some(())
+        });
+        serving
+    }
+}
+
+/// Looks again and again, until there is something; fails the test when that takes too long.
+#[track_caller]
+pub(crate) fn until<T>(look: impl Fn() -> Option<T>) -> T {
+    let began = clock::monotonic();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(clock::monotonic().duration_since(began) < LONG, "it takes too long");
+        thread::sleep(POLL);
+    }
+}
+
+/// A running `roadworks serve`. It is killed with the test's handle of it.
+pub(crate) struct Serving {
+    child: Mutex<Child>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Serving {
+    fn start(command: &mut Command) -> Serving {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let (lines, log) = (child.stderr.take().unwrap(), Arc::<Mutex<String>>::default());
+        let writing = Arc::clone(&log);
+        let work = move || {
+            for line in BufReader::new(lines).lines().map_while(Result::ok) {
+                *writing.lock().unwrap() += &format!("{line}\n");
+            }
+        };
+        Tasks::new().start_thread("log", work).unwrap();
+        Serving { child: Mutex::new(child), log }
+    }
+
+    /// What it has written to standard error.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.child.lock().unwrap().try_wait().unwrap().is_none()
+    }
+
+    /// The process of `roadworks` itself, which `timeout` runs.
+    pub(crate) fn pid(&self) -> String {
+        let parent = self.child.lock().unwrap().id();
+        let children = format!("/proc/{parent}/task/{parent}/children");
+        until(|| {
+            Some(fs::read_to_string(&children).ok()?.trim().to_owned())
+                .filter(|pid| !pid.is_empty())
+        })
+    }
+
+    /// Sends it a signal by name: `TERM`, `KILL`, `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = Command::new("kill").args([&format!("-{name}"), &self.pid()]).status().unwrap();
+        assert!(kill.success(), "kill -{name}");
+    }
+
+    /// Its exit code, once it has ended; `None` where a signal ended it.
+    #[track_caller]
+    pub(crate) fn ended(&self) -> Option<i32> {
+        until(|| self.child.lock().unwrap().try_wait().unwrap()).code()
+    }
+
+    /// Where its first listener is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let log = self.log();
+        let listens = log.split("listens=\"").nth(1).expect("it says where it listens");
+        listens.split(['"', ' ']).next().unwrap().parse().unwrap()
+    }
+
+    /// The status and the whole answer of one request on a connection of its own.
+    pub(crate) fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        ask(self.address(), method, path)
+    }
+
+    /// A request that is sent, and not answered yet.
+    pub(crate) fn sends(&self, method: &str, path: &str) -> TcpStream {
+        send(self.address(), method, path)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if self.is_running() {
+            // `timeout` hands it on: a process of the test's may not outlive it.
+            self.signal("KILL");
+            self.ended();
+        }
+    }
+}
+
+/// Sends one request on a connection of its own.
+pub(crate) fn send(address: SocketAddr, method: &str, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n");
+    let body = if method == "POST" { "Content-Length: 2\r\n\r\nhi" } else { "\r\n" };
+    stream.write_all((head + body).as_bytes()).unwrap();
+    stream
+}
+
+/// The status and the whole answer on a connection that ends with it.
+pub(crate) fn answer(mut stream: TcpStream) -> (u16, String) {
+    let mut whole = Vec::new();
+    stream.read_to_end(&mut whole).unwrap();
+    let whole = String::from_utf8_lossy(&whole).into_owned();
+    let status = whole.get(9..12).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no answer: {whole:?}")), whole)
+}
+
+/// Both.
+pub(crate) fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    answer(send(address, method, path))
+}
