@@ -1,17 +1,27 @@
-//! The console blocks of README.md, in order, in one folder, against a strict Route 53: what it shows is what happens.
+//! The console blocks of README.md, in order, in one folder, against a strict Route 53 and a gateway that runs: what it
+//! shows is what happens.
 
 use std::fs;
 use std::path::Path;
 
+use crate::support::app::App;
 use crate::support::route53::Route53;
-use crate::support::site::{MAIN_TF, Site};
+use crate::support::serving::Stand;
+use crate::support::site::{LIVE, MAIN_TF, Site};
 
-/// The README shows the seed's file; this is where.
 const FENCE: &str = "```hcl\n";
 
 fn readme() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     fs::read_to_string(path).unwrap()
+}
+
+/// The files that it shows: the seed's, and the configuration of a gateway.
+fn shown() -> (String, String) {
+    let text = readme();
+    let mut blocks = text.split(FENCE).skip(1).filter_map(|rest| rest.split("```").next());
+    let mut next = || blocks.next().expect("the README shows two files").to_owned();
+    (next(), next())
 }
 
 #[test]
@@ -26,6 +36,20 @@ fn the_readme_happens_as_it_is_written() {
     for file in ["main.tf", "terraform.tfvars", "terraform.tfstate"] {
         fs::copy(site.folder().join(file), folder.join(file)).unwrap();
     }
+    let app = App::start();
+    let free = |config: &str, fixed: &str, other: &str| {
+        assert!(config.contains(fixed), "{fixed} is in {config}");
+        config.replace(fixed, other)
+    };
+    // The same, but for ports that somebody else may have.
+    let config = free(&shown().1, "127.0.0.1:8080", "127.0.0.1:0");
+    let config = free(&config, "127.0.0.1:3000", &app.address.to_string());
+    let stand = Stand::at(
+        &folder.join("shop"),
+        &format!("{config}\nserve {{\n  admin = \"127.0.0.1:0\"\n}}\n"),
+    );
+    let serving = stand.serve();
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
     let copy = place.path().join("README.md");
     fs::write(&copy, readme()).unwrap();
     trycmd::TestCases::new()
@@ -35,18 +59,17 @@ fn the_readme_happens_as_it_is_written() {
         .env("AWS_REGION", "us-east-1")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("HOME", place.path().display().to_string())
+        .env("USER", "ana")
         .env("NO_COLOR", "1")
         .case(&copy)
         .run();
-    assert_eq!(site.leads_to(), crate::support::site::LIVE, "the README ends with an open site");
+    assert_eq!(site.leads_to(), LIVE, "the README ends with an open site");
+    assert_eq!(serving.ask("GET", "/").0, 200, "and so does its shop");
 }
 
 #[test]
 fn the_readme_shows_the_seeds_file_as_it_is() {
-    let text = readme();
-    let (_, shown) = text.split_once(FENCE).expect("the README has the seed's file");
-    let (shown, _) = shown.split_once("```").expect("the fence is closed");
-    assert_eq!(shown, MAIN_TF);
+    assert_eq!(shown().0, MAIN_TF);
 }
 
 /// The documents that a page leads to are there.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -49,18 +49,27 @@ site "shop" {{
 
 /// A folder with a roadworks.hcl, in which verbs are run.
 pub(crate) struct Stand {
-    folder: TempDir,
+    folder: PathBuf,
+    _temporary: Option<TempDir>,
 }
 
 impl Stand {
     pub(crate) fn new(config: &str) -> Stand {
-        let stand = Stand { folder: tempfile::tempdir().unwrap() };
+        let temporary = tempfile::tempdir().unwrap();
+        let stand = Stand::at(temporary.path(), config);
+        Stand { _temporary: Some(temporary), ..stand }
+    }
+
+    /// In this folder, which is made where it is not there.
+    pub(crate) fn at(folder: &Path, config: &str) -> Stand {
+        fs::create_dir_all(folder).unwrap();
+        let stand = Stand { folder: folder.to_owned(), _temporary: None };
         stand.write("roadworks.hcl", config);
         stand
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) {
