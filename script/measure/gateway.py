@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TICKS = os.sysconf("SC_CLK_TCK")
 PROXY_CORE, CLIENT_CORE = {0}, {min(1, os.cpu_count() - 1)}
 PAGE = "<!doctype html><html lang=en><title>Maintenance</title><p>" + "We are moving to a bigger database. " * 54
-PAGE = PAGE[:2042] + "</p>\n"
+PAGE = PAGE[:2042] + "</p>"
 HOST = "shop.example.com"
 # The folder is of whoever runs this, and so are those who read it.
 AS = "user root; " if os.geteuid() == 0 else ""
@@ -301,6 +301,8 @@ def wrk(port, path, connections, seconds, script=None, folder=None):
         command += ["-s", f"{folder}/wrk.lua"]
     done = spawn([*command, f"http://127.0.0.1:{port}{path}"], CLIENT_CORE, stdout=subprocess.PIPE, text=True)
     text = done.communicate()[0]
+    if not re.search(r"99%\s+[\d.]", text):
+        sys.exit(f"wrk measured nothing at port {port}{path}:\n{text}")
     milliseconds = lambda word: float(re.match(r"[\d.]+", word)[0]) * {"us": 0.001, "ms": 1, "s": 1000}[re.sub(r"[\d.]+", "", word)]
     latency = {share: milliseconds(re.search(rf"{share}%\s+(\S+)", text)[1]) for share in (50, 99)}
     requests = int(re.search(r"(\d+) requests in", text)[1])
