@@ -1,0 +1,231 @@
+//! Ends: a promise that an agent keeps, or the command itself, and never a site that opens because time passed.
+
+use serde_json::Value;
+
+use crate::support::app::App;
+use crate::support::serving::{Serving, Stand, config, until};
+
+/// A site that is served, with its app.
+fn served() -> (App, Stand, Serving) {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    let serving = stand.serve();
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    (app, stand, serving)
+}
+
+fn events(stand: &Stand) -> Vec<String> {
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    let entries = log["entries"].as_array().unwrap().iter();
+    entries.map(|entry| entry["event"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_end_that_nobody_could_keep_is_refused() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    let mut gateway = stand.command(&["serve", "--role", "gateway"]);
+    let serving = stand.serve_by(&mut gateway);
+    for words in [
+        ["hold", "--for", "8s"],
+        ["close", "--until", "2099-01-01T00:00:00Z"],
+        ["close", "--wait", "none"],
+    ] {
+        let refused = stand.run(&[&["--json"], &words[..], &["--yes"]].concat()).exits(3);
+        let error = refused.error();
+        assert_eq!(error["code"], "no-agent", "{words:?}: {error:#}");
+        assert!(error["hint"].as_str().unwrap().contains("roadworks serve"), "{error:#}");
+    }
+    assert_eq!(
+        (serving.ask("GET", "/").0, stand.status()["desired"].clone()),
+        (200, "open".into())
+    );
+    // The command itself may keep it.
+    stand.run(&["hold", "--for", "1s", "--stay", "--yes"]).exits(0);
+    assert_eq!(stand.status()["mode"], "open");
+}
+
+#[test]
+fn an_end_that_is_over_is_no_end() {
+    let (_app, stand, _serving) = served();
+    let over = stand.run(&["--json", "close", "--until", "2020-01-01T00:00:00Z", "--yes"]).exits(1);
+    assert!(over.error()["message"].as_str().unwrap().contains("is over"), "{over:#?}");
+    let open = stand.run(&["--json", "open", "--for", "5m", "--yes"]).exits(1);
+    assert_eq!(open.error()["message"], "open has no end");
+    assert_eq!(stand.status()["desired"], "open");
+}
+
+#[test]
+fn at_its_end_a_healthy_site_opens() {
+    let (_app, stand, serving) = served();
+    let closed = stand.run(&["--json", "close", "--for", "1s", "--yes"]).exits(0).json();
+    assert_eq!(
+        (&closed["mode"], &closed["overdue"]),
+        (&"closed".into(), &false.into()),
+        "{closed:#}"
+    );
+    assert!(closed["until"].is_string(), "{closed:#}");
+    let open = stand.until(|status| status["desired"] == "open");
+    assert_eq!(open["until"], Value::Null);
+    assert_eq!(until(|| Some(serving.ask("GET", "/").0).filter(|status| *status == 200)), 200);
+    let entries = stand.run(&["--json", "log"]).exits(0).json();
+    let opened = entries["entries"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&opened["event"], &opened["to"]), (&"moved".into(), &"open".into()), "{opened:#}");
+    assert!(opened["by"].as_str().unwrap().ends_with("(end)"), "{opened:#}");
+}
+
+#[test]
+fn at_its_end_a_site_whose_app_is_not_well_stays_and_says_so() {
+    let (app, stand, serving) = served();
+    app.is_well(false);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == false);
+    stand.run(&["close", "--for", "1s", "--yes"]).exits(0);
+    until(|| events(&stand).contains(&"overdue".to_owned()).then_some(()));
+    let status = stand.status();
+    assert_eq!(
+        (&status["desired"], &status["overdue"]),
+        (&"closed".into(), &true.into()),
+        "{status:#}"
+    );
+    let (code, page) = serving.ask("GET", "/");
+    assert_eq!(code, 503);
+    let retry =
+        page.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap().to_owned();
+    assert!((30..=37).contains(&retry.trim().parse::<u32>().unwrap()), "{retry}");
+    let words = stand.run(&["status"]).exits(0).stdout;
+    assert!(words.contains("overdue"), "{words}");
+    // It was told once, and one that is well again is opened by somebody, not by itself.
+    assert_eq!(events(&stand).iter().filter(|event| *event == "overdue").count(), 1);
+    app.is_well(true);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    assert_eq!(stand.status()["desired"], "closed");
+    stand.run(&["open", "--yes"]).exits(0);
+}
+
+#[test]
+fn at_its_end_a_site_that_is_to_stay_stays() {
+    let (_app, stand, serving) = served();
+    let closed =
+        stand.run(&["--json", "close", "--for", "1s", "--on-end", "stay", "--yes"]).exits(0);
+    assert_eq!(closed.json()["on_end"], "stay");
+    until(|| events(&stand).contains(&"overdue".to_owned()).then_some(()));
+    assert_eq!((stand.status()["overdue"].clone(), serving.ask("GET", "/").0), (true.into(), 503));
+}
+
+#[test]
+fn an_operation_is_given_more_time() {
+    let (_app, stand, _serving) = served();
+    let none = stand.run(&["--json", "extend", "5m"]).exits(1);
+    assert!(none.error()["message"].as_str().unwrap().contains("no operation"), "{none:#?}");
+    let closed = stand.run(&["--json", "close", "--for", "30m", "--yes"]).exits(0).json();
+    let at = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let extended = stand.run(&["--json", "extend", "15m"]).exits(0).json();
+    let more = at(&closed["until"]).duration_until(at(&extended["until"]));
+    assert_eq!(more.as_secs(), 15 * 60, "{extended:#}");
+    assert_eq!(extended["operation"], closed["operation"], "it is the same one");
+    stand.run(&["extend", "--until", "2099-01-01T03:00:00Z"]).exits(0);
+    let status = stand.status();
+    assert_eq!(status["until"], "2099-01-01T03:00:00Z", "{status:#}");
+    assert_eq!(status["phase"], "settled", "nobody has to drain again");
+    assert_eq!(events(&stand).iter().filter(|event| *event == "extended").count(), 2);
+}
+
+#[test]
+fn a_longer_patience_helps_those_who_wait_already() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), "hold {\n patience = \"2s\"\n}"));
+    let serving = stand.serve();
+    stand.run(&["hold", "--yes"]).exits(0);
+    let held = serving.sends("GET", "/held");
+    stand.until(|status| status["gateways"][0]["waiting"] == 1);
+    stand.run(&["extend", "--patience", "60s"]).exits(0);
+    // Past the first patience it still waits; with it alone it would have been refused.
+    let since = roadworks::clock::monotonic();
+    until(|| {
+        (roadworks::clock::monotonic().duration_since(since).as_millis() > 2_500).then_some(())
+    });
+    let status = stand.status();
+    assert_eq!(
+        (&status["hold_spent"], &status["gateways"][0]["waiting"]),
+        (&false.into(), &1.into())
+    );
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(crate::support::serving::answer(held).0, 200);
+    let long = stand.run(&["--json", "extend", "--patience", "10m"]).exits(1);
+    assert!(long.error()["message"].as_str().is_some(), "{long:#?}");
+}
+
+#[test]
+fn patience_that_is_spent_is_a_503_while_the_switch_stays_in_hold() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), "hold {\n patience = \"1s\"\n}"));
+    let serving = stand.serve();
+    stand.run(&["hold", "--yes"]).exits(0);
+    let held = serving.sends("POST", "/held");
+    assert_eq!(crate::support::serving::answer(held).0, 503);
+    let status = stand.until(|status| status["hold_spent"] == true);
+    assert_eq!(
+        (&status["mode"], &status["desired"]),
+        (&"hold".into(), &"hold".into()),
+        "{status:#}"
+    );
+    assert_eq!((app.asked("POST /held"), serving.ask("GET", "/").0), (0, 503));
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(serving.ask("GET", "/").0, 200);
+}
+
+#[test]
+fn an_agent_that_was_killed_keeps_its_ends_when_it_comes_back() {
+    let (_app, stand, serving) = served();
+    stand.run(&["close", "--for", "1s", "--yes"]).exits(0);
+    serving.signal("KILL");
+    serving.ended();
+    let since = roadworks::clock::monotonic();
+    until(|| {
+        (roadworks::clock::monotonic().duration_since(since).as_millis() > 1_200).then_some(())
+    });
+    let status = stand.status();
+    assert_eq!(
+        (&status["desired"], &status["overdue"]),
+        (&"closed".into(), &true.into()),
+        "nobody opened it"
+    );
+    let again = stand.serve();
+    stand.until(|status| status["desired"] == "open" && status["phase"] == "settled");
+    assert_eq!(again.ask("GET", "/").0, 200);
+}
+
+#[test]
+fn a_wait_for_what_does_not_come_ends_with_5_and_the_switch_stays_as_asked() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), "drain {\n deadline = \"60s\"\n}"));
+    let serving = stand.serve();
+    let running = serving.sends("GET", "/gate");
+    until(|| (app.asked("GET /gate") == 1).then_some(()));
+    let gave_up = stand.run(&["--json", "close", "--timeout", "1s", "--yes"]).exits(5);
+    assert!(gave_up.error()["hint"].is_string(), "{gave_up:#?}");
+    let status = stand.status();
+    assert_eq!(
+        (&status["desired"], &status["phase"]),
+        (&"closed".into(), &"moving".into()),
+        "{status:#}"
+    );
+    assert_eq!(stand.run(&["wait", "--timeout", "1s"]).code, Some(5));
+    app.opens_the_gate(true);
+    assert_eq!(crate::support::serving::answer(running).0, 200);
+    // The agent finishes what the command left behind.
+    stand.run(&["wait", "--timeout", "15s"]).exits(0);
+    assert_eq!(stand.status()["phase"], "settled");
+}
+
+#[test]
+fn who_waits_for_nothing_is_answered_when_the_switch_is_written() {
+    let (app, stand, serving) = served();
+    let running = serving.sends("GET", "/gate");
+    until(|| (app.asked("GET /gate") == 1).then_some(()));
+    let asked = stand.run(&["--json", "read-only", "--wait", "none", "--yes"]).exits(0).json();
+    assert_eq!(asked["desired"], "read-only", "{asked:#}");
+    app.opens_the_gate(true);
+    assert_eq!(crate::support::serving::answer(running).0, 200);
+    stand.until(|status| status["phase"] == "settled" && status["mode"] == "read-only");
+}
