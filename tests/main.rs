@@ -42,6 +42,8 @@ mod route53_conforms;
 #[cfg(test)]
 mod route53_faults;
 #[cfg(test)]
+mod shutdown;
+#[cfg(test)]
 #[cfg(feature = "aws")]
 mod state_in_s3;
 #[cfg(test)]

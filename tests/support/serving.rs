@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -83,6 +84,19 @@ impl Stand {
         command
     }
 
+    /// The same, with a listening socket as systemd passes one (sd_listen_fds(3)).
+    pub(crate) fn command_with(&self, words: &[&str], socket: TcpListener) -> Command {
+        let plain = self.command(&[]);
+        // The process that it is passed to is named by its number, so that nothing may stand between.
+        let pass = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", pass, "sh", env!("CARGO_BIN_EXE_roadworks")]).args(words);
+        shell.current_dir(self.folder()).env_clear();
+        shell.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.stdin(OwnedFd::from(socket));
+        shell
+    }
+
     pub(crate) fn run(&self, words: &[&str]) -> Ran {
         run(&mut self.command(words))
     }
@@ -156,9 +170,13 @@ impl Serving {
         self.child.lock().unwrap().try_wait().unwrap().is_none()
     }
 
-    /// The process of `roadworks` itself, which `timeout` runs.
+    /// The process of `roadworks` itself, which `timeout` runs, if it does.
     pub(crate) fn pid(&self) -> String {
         let parent = self.child.lock().unwrap().id();
+        let name = fs::read_to_string(format!("/proc/{parent}/comm")).unwrap_or_default();
+        if name.trim() != "timeout" {
+            return parent.to_string();
+        }
         let children = format!("/proc/{parent}/task/{parent}/children");
         until(|| {
             Some(fs::read_to_string(&children).ok()?.trim().to_owned())
