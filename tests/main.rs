@@ -20,6 +20,8 @@ mod crash;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod flip;
 #[cfg(test)]
 mod fuzzed;

@@ -198,14 +198,29 @@ impl Serving {
 
     /// Where its first listener is.
     pub(crate) fn address(&self) -> SocketAddr {
+        self.addresses()[0]
+    }
+
+    /// Where it listens, in the order of the configuration.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         let log = self.log();
         let listens = log.split("listens=\"").nth(1).expect("it says where it listens");
-        listens.split(['"', ' ']).next().unwrap().parse().unwrap()
+        let listens = listens.split('"').next().unwrap().split(' ');
+        listens.map(|address| address.parse().unwrap()).collect()
     }
 
     /// The status and the whole answer of one request on a connection of its own.
     pub(crate) fn ask(&self, method: &str, path: &str) -> (u16, String) {
         ask(self.address(), method, path)
+    }
+
+    /// The same, for another Host.
+    pub(crate) fn ask_host(&self, host: &str, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        answer(stream)
     }
 
     /// A request that is sent, and not answered yet.
