@@ -161,7 +161,8 @@ where
     };
     let malformed = ended.is_err_and(|error| told_broken(&core, &error));
     if malformed || wire.left_unread() {
-        linger(wire).await;
+        // Its buffer is no part of connections that do not linger.
+        Box::pin(linger(wire)).await;
     }
 }
 

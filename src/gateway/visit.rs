@@ -244,9 +244,9 @@ impl Visit {
         let verdict = waiting.await;
         record.waited();
         match verdict {
-            // Its own box: whoever waits keeps no room for what comes then.
+            // Their own boxes: whoever waits keeps no room for what comes then.
             Ok(admitted) => Box::pin(self.pass(kind, (admitted, Fate::Released), record)).await,
-            Err(refused) => self.refuse(&refused, record).await,
+            Err(refused) => Box::pin(self.refuse(&refused, record)).await,
         }
     }
 
