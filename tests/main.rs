@@ -24,6 +24,8 @@ mod fuzzed;
 #[cfg(test)]
 mod gateway_corpus;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod ladder;
 #[cfg(test)]
 mod packaging;

@@ -5,6 +5,8 @@ pub(crate) mod app;
 pub(crate) mod command;
 pub(crate) mod emulator;
 pub(crate) mod http;
+pub(crate) mod metrics;
+pub(crate) mod recorder;
 pub(crate) mod route53;
 pub(crate) mod serving;
 pub(crate) mod site;
