@@ -29,7 +29,7 @@ use super::snapshot::{Snapshot, Why};
 use super::waiting::Waiting;
 use super::wellknown;
 use crate::clock;
-use crate::net::wire::{Busy, Order, Wire};
+use crate::net::wire::{Busy, Wire};
 use crate::switch::Mode;
 
 /// A small body that nobody wants has so long to come.
@@ -272,7 +272,7 @@ impl Visit {
         };
         let answer = refusal::answer(&refusal, &self.parts, clock::now());
         if answer.connection == Afterwards::Close && self.parts.version == Version::HTTP_2 {
-            self.wire.tell(Order::Quit);
+            self.wire.parts_soon();
         }
         answer
     }

@@ -1,17 +1,17 @@
 //! HTTP/2 in the raw: frames as somebody writes them who means harm (RFC 9113), headers without compression (RFC 7541 §6.2.2).
 
-use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::support::serving::LONG;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const DATA: u8 = 0;
+pub(super) const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
+const PING: u8 = 6;
+pub(super) const GOAWAY: u8 = 7;
 pub(super) const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
@@ -63,58 +63,61 @@ fn length(block: &mut Vec<u8>, length: usize) {
     block.push(u8::try_from(rest).unwrap());
 }
 
-/// Sends these frames on a connection of their own, and tells what became of `streams` of it.
-pub(super) fn exchange(
-    at: SocketAddr,
-    frames: &[u8],
-    streams: &[u32],
-) -> Result<BTreeMap<u32, Became>, String> {
+/// Sends these frames on a connection of their own, and tells what became of stream `wanted`.
+pub(super) fn exchange(at: SocketAddr, frames: &[u8], wanted: u32) -> Result<Became, String> {
+    let mut stream = begin(at, frames);
+    let (mut became, mut head) = (None, [0; 9]);
+    while stream.read_exact(&mut head).is_ok() {
+        let (kind, flags) = (head[3], head[4]);
+        let id = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
+        let payload = payload(&mut stream, head).map_err(|error| error.to_string())?;
+        if kind == RESET && id == wanted {
+            return Ok(became.unwrap_or(Became::Reset));
+        }
+        if kind == HEADERS && id == wanted {
+            became = became.or(Some(Became::Status(status(&payload))));
+        }
+        if [HEADERS, DATA].contains(&kind) && id == wanted && flags & END_STREAM > 0 {
+            break;
+        }
+    }
+    Ok(became.unwrap_or(Became::Reset))
+}
+
+/// Sends them, and acknowledges what is asked.
+fn begin(at: SocketAddr, frames: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), frames].concat()).unwrap();
-    let mut became = BTreeMap::new();
-    let mut ended = BTreeMap::new();
-    while !streams.iter().all(|id| ended.contains_key(id)) {
-        let mut head = [0; 9];
-        if stream.read_exact(&mut head).is_err() {
-            break;
-        }
-        let size = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        let (kind, flags) = (head[3], head[4]);
-        let id = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
-        let mut payload = vec![0; size];
-        stream.read_exact(&mut payload).map_err(|error| error.to_string())?;
-        match kind {
-            SETTINGS if flags & ACK == 0 => {
-                // A connection that is gone says so at the next read.
-                drop(stream.write_all(&frame(SETTINGS, ACK, 0, &[])));
-            }
-            HEADERS => {
-                became.entry(id).or_insert(Became::Status(status(&payload, id)));
-                if flags & END_STREAM > 0 {
-                    ended.insert(id, ());
-                }
-            }
-            DATA if flags & END_STREAM > 0 => {
-                ended.insert(id, ());
-            }
-            RESET => {
-                became.entry(id).or_insert(Became::Reset);
-                ended.insert(id, ());
-            }
-            GOAWAY if payload.get(4..8) != Some(&[0; 4]) => break,
-            _ => {}
-        }
-    }
-    for id in streams {
-        became.entry(*id).or_insert(Became::Reset);
-    }
-    Ok(became)
+    stream
 }
 
-/// The status that a block of headers begins with. Of a second answer on a connection it may be an index into what the
-/// first one taught: then it is said to be the same.
-fn status(block: &[u8], stream: u32) -> u16 {
+/// The rest of the frame that begins with `head`. What wants an acknowledgement gets it; a connection that is gone says so
+/// at the next read.
+fn payload(stream: &mut TcpStream, head: [u8; 9]) -> io::Result<Vec<u8>> {
+    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+    stream.read_exact(&mut payload)?;
+    let (kind, flags) = (head[3], head[4]);
+    if [SETTINGS, PING].contains(&kind) && flags & ACK == 0 {
+        let echoed = if kind == PING { &payload[..] } else { &[] };
+        drop(stream.write_all(&frame(kind, ACK, 0, echoed)));
+    }
+    Ok(payload)
+}
+
+/// The kinds of the frames that come for these, until the gateway closes.
+pub(super) fn kinds(at: SocketAddr, frames: &[u8]) -> Vec<u8> {
+    let mut stream = begin(at, frames);
+    let (mut kinds, mut head) = (Vec::new(), [0; 9]);
+    while stream.read_exact(&mut head).is_ok() {
+        payload(&mut stream, head).unwrap();
+        kinds.push(head[3]);
+    }
+    kinds
+}
+
+/// The status that the first block of headers of a connection begins with.
+fn status(block: &[u8]) -> u16 {
     const KNOWN: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
     match block {
         [index @ 0x88..=0x8e, ..] => KNOWN[usize::from(index - 0x88)],
@@ -124,7 +127,7 @@ fn status(block: &[u8], stream: u32) -> u16 {
         [0x48 | 0x08 | 0x18, length, rest @ ..] => {
             std::str::from_utf8(&rest[..usize::from(*length)]).unwrap().parse().unwrap()
         }
-        _ => panic!("stream {stream}: no status in {block:?}"),
+        _ => panic!("no status in {block:?}"),
     }
 }
 
@@ -147,10 +150,10 @@ fn digits(bytes: &[u8]) -> u16 {
 
 #[test]
 fn a_status_is_read_in_all_the_ways_it_is_written() {
-    assert_eq!(status(&[0x88], 1), 200);
-    assert_eq!(status(&[0x48, 3, b'4', b'2', b'1'], 1), 421);
+    assert_eq!(status(&[0x88]), 200);
+    assert_eq!(status(&[0x48, 3, b'4', b'2', b'1']), 421);
     // 503 is 011011 00000 011001.
-    assert_eq!(status(&[0x48, 0x83, 0b0110_1100, 0b0000_1100, 0b1111_1111], 1), 503);
+    assert_eq!(status(&[0x48, 0x83, 0b0110_1100, 0b0000_1100, 0b1111_1111]), 503);
     // 431 is 011010 011001 00001.
-    assert_eq!(status(&[0x48, 0x83, 0b0110_1001, 0b1001_0000, 0b1111_1111], 1), 431);
+    assert_eq!(status(&[0x48, 0x83, 0b0110_1001, 0b1001_0000, 0b1111_1111]), 431);
 }

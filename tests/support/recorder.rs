@@ -67,11 +67,6 @@ impl Recorder {
     pub(crate) fn take(&self) -> Vec<Recorded> {
         std::mem::take(&mut self.records.lock().unwrap())
     }
-
-    /// How many came since then.
-    pub(crate) fn count(&self) -> usize {
-        self.records.lock().unwrap().len()
-    }
 }
 
 async fn accept(listener: TcpListener, records: Arc<Mutex<Vec<Recorded>>>) {
