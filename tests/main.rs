@@ -8,6 +8,8 @@ mod architecture;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod breakage;
 #[cfg(test)]
 mod browser;
