@@ -257,6 +257,8 @@ fn a_client_that_leaves_in_the_middle_of_an_answer_ends_it_at_the_app() {
     let mut asked = upstream.asked();
     asked.says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
     read_until(&mut client, "hello");
+    // Unread bytes hide a hang-up from whoever only reads.
+    client.write_all(b"GET /next HTTP/1.1\r\n").unwrap();
     drop(client);
     assert_eq!(asked.stream.read(&mut [0]).unwrap_or(0), 0, "the gateway has closed");
     until(|| (stand.status()["gateways"][0]["in_flight"] == 0).then_some(()));

@@ -18,6 +18,8 @@ mod cli;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod closed;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod crash;
