@@ -64,7 +64,9 @@ fn read_rest(client: &mut TcpStream) -> String {
 
 /// Bytes in which none is where another was.
 fn sample(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    (0..length)
+        .map(|at| ((at.wrapping_mul(2_654_435_761) >> 13) & 0xff).try_into().unwrap())
+        .collect()
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn an_early_answer_reaches_a_client_that_is_still_sending_and_ends_both_connecti
     let mut sending = client.try_clone().unwrap();
     sending.set_write_timeout(Some(LONG)).unwrap();
     // It sends until nobody takes it any more.
-    let sends = move || while sending.write_all(&[b'x'; 65536]).is_ok() {};
+    let sends = move || while sending.write_all(&[b'x'; 8192]).is_ok() {};
     let sender = Tasks::new().start_thread("sender", sends).unwrap();
     let mut asked = upstream.asked();
     asked.says(
@@ -165,7 +167,7 @@ fn memory(serving: &Serving) -> usize {
 /// Writes until nobody takes more, and says how much that was: at most `most`.
 fn writes_until_held_back(stream: &mut TcpStream, most: usize) -> usize {
     stream.set_write_timeout(Some(HELD_BACK)).unwrap();
-    let (piece, mut written) = (vec![b'x'; 65536], 0);
+    let (piece, mut written) = (vec![b'x'; 8192], 0);
     while written < most {
         match stream.write(&piece[..piece.len().min(most - written)]) {
             Ok(some) => written += some,
@@ -260,6 +262,8 @@ fn a_client_that_leaves_in_the_middle_of_an_answer_ends_it_at_the_app() {
     // Unread bytes hide a hang-up from whoever only reads.
     client.write_all(b"GET /next HTTP/1.1\r\n").unwrap();
     drop(client);
-    assert_eq!(asked.stream.read(&mut [0]).unwrap_or(0), 0, "the gateway has closed");
+    let ended = asked.stream.read(&mut [0]);
+    let reset = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionReset;
+    assert!(matches!(&ended, Ok(0)) || ended.as_ref().is_err_and(reset), "still there: {ended:?}");
     until(|| (stand.status()["gateways"][0]["in_flight"] == 0).then_some(()));
 }

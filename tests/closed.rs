@@ -33,7 +33,7 @@ const TESTERS: &str = r#"
 fn asks(serving: &Serving, method: &str, path: &str, lines: &[&str]) -> (u16, String) {
     let mut stream = std::net::TcpStream::connect(serving.address()).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
-    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    let lines: String = lines.iter().flat_map(|line| [*line, "\r\n"]).collect();
     let head =
         format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n{lines}\r\n");
     stream.write_all(head.as_bytes()).unwrap();
@@ -125,8 +125,8 @@ fn l2_t1_another_status_is_warned_of_and_used() {
     let app = App::start();
     let stand = Stand::new(&config(&app.url(), "refuse_status = 429"));
     let serving = stand.serve();
-    assert!(serving.log().contains("refuse_status = 429: only 503"), "{}", serving.log());
-    stand.run(&["close", "--for", "1m", "--yes"]).exits(0);
+    let words = stand.run(&["close", "--for", "1m", "--yes"]).exits(0);
+    assert!(words.stderr.contains("refuse_status = 429: only 503"), "{words:#?}");
     let (status, whole) = asks(&serving, "GET", "/", &[]);
     assert_eq!(status, 429);
     assert!(header(&whole, "retry-after").is_some(), "{whole}");

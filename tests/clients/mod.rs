@@ -61,10 +61,10 @@ fn in_each_mode(asks: impl Fn(&str, &str) -> Command) {
     is_refusal(&post("/read"));
 
     stand.run(&["hold", "--yes"]).exits(0);
-    let held = waiting(&stand, asks(&url("/held"), "POST"));
+    let kept = waiting(&stand, asks(&url("/held"), "POST"));
     assert_eq!(app.asked("POST /held"), 0);
     stand.run(&["open", "--yes"]).exits(0);
-    let released = told(&held.wait_with_output().unwrap());
+    let released = told(&kept.wait_with_output().unwrap());
     assert_eq!((released.status, &*released.body), (200, "POST /held 2"));
     assert_eq!(app.asked("POST /held"), 1, "once");
 

@@ -1,4 +1,4 @@
-//! What stays open: WebSockets, event streams, gRPC.
+//! What stays open: `WebSocket`s, event streams, gRPC.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -26,9 +26,7 @@ impl Beside {
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.out.read_line(&mut line).unwrap();
-        if line.is_empty() {
-            panic!("it ended: {}", self.wrong());
-        }
+        assert!(!line.is_empty(), "it ended: {}", self.wrong());
         line.trim().to_owned()
     }
 
@@ -71,13 +69,13 @@ impl Visits {
         let python = python(test)?;
         let mut app = Beside::start(script(&python, "app.py").arg(kind));
         let port = app.line();
-        let text = if kind == "grpc" {
+        let site = if kind == "grpc" {
             // It answers nothing but gRPC: that it listens is enough.
             hcl(&format!("h2c://127.0.0.1:{port}"), more).replace("upstream_path = \"/up\"", "")
         } else {
             hcl(&format!("http://127.0.0.1:{port}"), more)
         };
-        let stand = Stand::new(&text);
+        let stand = Stand::new(&site);
         let serving = stand.serve();
         Some(Visits { python, stand, serving, _app: app })
     }

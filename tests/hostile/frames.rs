@@ -133,7 +133,7 @@ fn status(block: &[u8]) -> u16 {
 
 /// Digits in Huffman's code: 0 to 2 have five bits, 3 to 9 six (RFC 7541, appendix B).
 fn digits(bytes: &[u8]) -> u16 {
-    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+    let bits = bytes.iter().fold(String::new(), |bits, byte| bits + &format!("{byte:08b}"));
     let (mut rest, mut number) = (bits.as_str(), 0);
     for _ in 0..3 {
         let five = u16::from_str_radix(&rest[..5], 2).unwrap();

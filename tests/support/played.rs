@@ -85,7 +85,7 @@ impl Asked {
             if let Some(found) = found {
                 return Some(found + last.len());
             }
-            let mut piece = [0; 65536];
+            let mut piece = [0; 8192];
             match self.stream.read(&mut piece) {
                 Ok(read @ 1..) => self.rest.extend_from_slice(&piece[..read]),
                 Ok(0) | Err(_) => return None,
@@ -93,7 +93,7 @@ impl Asked {
         }
     }
 
-    /// What comes until these bytes have, or, with none, until the gateway closes.
+    /// What comes until these bytes have.
     #[track_caller]
     pub(crate) fn until(&mut self, last: &str) -> String {
         let end = self.more_until(last.as_bytes()).expect("it comes");

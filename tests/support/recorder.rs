@@ -185,14 +185,10 @@ impl Reading {
     }
 
     async fn more(&mut self) -> Result<(), String> {
-        let mut piece = [0; 16384];
-        match self.stream.read(&mut piece).await {
+        match self.stream.read_buf(&mut self.bytes).await {
             Ok(0) => Err("it broke off".to_owned()),
             Err(error) => Err(format!("it broke off: {error}")),
-            Ok(read) => {
-                self.bytes.extend_from_slice(&piece[..read]);
-                Ok(())
-            }
+            Ok(_) => Ok(()),
         }
     }
 }
