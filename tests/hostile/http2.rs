@@ -168,7 +168,7 @@ fn bodies() -> Vec<(&'static str, Wanted, Vec<u8>)> {
 fn plays(rig: &Rig, wanted: &Wanted, frames: &[u8], mode: Mode) -> Result<(), String> {
     let closed = mode == Mode::Closed;
     let became = exchange(rig.serving.address(), frames, 1)?;
-    let records = rig.settled()?;
+    let records = rig.settled();
     let (status, reaches) = match wanted {
         Reaches(line) if !closed => (Became::Status(200), vec![*line]),
         Reaches(_) => (Became::Status(503), Vec::new()),

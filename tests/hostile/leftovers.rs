@@ -8,7 +8,7 @@ const INNER: &str = "GET /smuggled HTTP/1.1\r\nHost: shop.example.com\r\n\r\n";
 #[track_caller]
 fn after(rig: &Rig, refused: &str) -> (Vec<u16>, Vec<String>) {
     let answers = rig.says(&[refused.as_bytes(), AFTER].concat()).unwrap();
-    let records = rig.settled().unwrap();
+    let records = rig.settled();
     assert!(rig.broken.borrow().is_empty(), "{:?}", rig.broken);
     (statuses(&answers).unwrap(), records.into_iter().map(|record| record.line).collect())
 }
