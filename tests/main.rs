@@ -8,11 +8,17 @@ mod architecture;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod breakage;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod closed;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
@@ -27,6 +33,8 @@ mod flip;
 mod fuzzed;
 #[cfg(test)]
 mod gateway_corpus;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, HOST};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::body::Body;
 use super::refusal::REQUEST_ID;
@@ -39,6 +39,32 @@ pub(super) fn host(parts: &Parts) -> Host<'_> {
         }
         _ => Host::Wrong,
     }
+}
+
+/// What is wrong with a request that the parser lets through, and that somebody behind us could read in another way: a
+/// target of a form that its method cannot have (RFC 9112 §3.2), or a body that is encoded in a way that we take off and
+/// cannot read (§6.1).
+pub(super) fn wrong(parts: &Parts) -> Option<StatusCode> {
+    let uri = &parts.uri;
+    let only_host = uri.scheme().is_none() && uri.authority().is_some();
+    if (only_host && parts.method != Method::CONNECT)
+        || (uri.path() == "*" && parts.method != Method::OPTIONS)
+    {
+        return Some(StatusCode::BAD_REQUEST);
+    }
+    if !parts.headers.contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
+    let lines = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let mut chunked = 0;
+    for coding in codings {
+        if !coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            return Some(StatusCode::NOT_IMPLEMENTED);
+        }
+        chunked += 1;
+    }
+    (chunked > 1).then_some(StatusCode::BAD_REQUEST)
 }
 
 /// Leaves one Host, in the header: where the target names one, that one counts (RFC 9112 §3.2.2).
@@ -114,6 +140,29 @@ mod tests {
         settle_host(&mut absolute);
         assert_eq!(absolute.headers[HOST], "b.example");
         assert_eq!(host(&parts("http://u@b.example/x", &["a.example"])), Host::Wrong);
+    }
+
+    #[test]
+    fn a_target_has_the_form_of_its_method_and_a_body_is_chunked_once_or_not_at_all() {
+        let said = |method: &str, target: &str, codings: &[&str]| {
+            let mut parts = parts(target, &[]);
+            parts.method = method.parse().unwrap();
+            for coding in codings {
+                parts.headers.append(TRANSFER_ENCODING, HeaderValue::from_str(coding).unwrap());
+            }
+            wrong(&parts).map(|status| status.as_u16())
+        };
+        assert_eq!(said("GET", "/a", &[]), None);
+        assert_eq!(said("GET", "http://a.example", &[]), None);
+        assert_eq!(said("CONNECT", "a.example:443", &[]), None, "refused by its method");
+        assert_eq!(said("OPTIONS", "*", &[]), None);
+        assert_eq!(said("GET", "a.example:80", &[]), Some(400));
+        assert_eq!(said("GET", "*", &[]), Some(400));
+        assert_eq!(said("POST", "/", &[" Chunked "]), None);
+        assert_eq!(said("POST", "/", &["chunked, chunked"]), Some(400));
+        assert_eq!(said("POST", "/", &["chunked", "chunked"]), Some(400));
+        assert_eq!(said("POST", "/", &["gzip, chunked"]), Some(501));
+        assert_eq!(said("POST", "/", &["gzip", "chunked"]), Some(501));
     }
 
     #[test]

@@ -264,13 +264,16 @@ fn seconds_text(seconds: u32) -> HeaderValue {
 }
 
 fn unread(parts: &Parts) -> Unread {
-    if parts.version >= Version::HTTP_2 {
-        return Unread::Nothing;
-    }
     let chunked = parts.headers.contains_key(TRANSFER_ENCODING);
     let length = parts.headers.get(CONTENT_LENGTH).map(|value| {
         value.to_str().ok().and_then(|value| value.trim().parse().ok()).unwrap_or(u64::MAX)
     });
+    if parts.version >= Version::HTTP_2 {
+        // A stream that is reset before its body is there costs some clients the answer, curl's among them.
+        let small = length.is_none_or(|length| length <= DRAIN_LIMIT);
+        let sent = small && !parts.headers.contains_key(EXPECT);
+        return if sent { Unread::Drain } else { Unread::Nothing };
+    }
     match length {
         _ if !chunked && length.is_none_or(|length| length == 0) => Unread::Nothing,
         // Whoever waits for a 100 sends nothing after this answer, or all of it: nobody can tell which.

@@ -110,6 +110,9 @@ impl Service {
         if parts.headers.len() > self.core.shared.conduct.load().limits.header_count {
             return Err(asked::closing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
         }
+        if let Some(status) = asked::wrong(parts) {
+            return Err(asked::closing(status));
+        }
         let host = match asked::host(parts) {
             Host::Named(host) => Some(host),
             Host::Missing => None,

@@ -29,7 +29,7 @@ use super::snapshot::{Snapshot, Why};
 use super::waiting::Waiting;
 use super::wellknown;
 use crate::clock;
-use crate::net::wire::{Busy, Order, Wire};
+use crate::net::wire::{Busy, Wire};
 use crate::switch::Mode;
 
 /// A small body that nobody wants has so long to come.
@@ -270,9 +270,12 @@ impl Visit {
             status: self.site.refuse_status,
             request_id: &self.id,
         };
-        let answer = refusal::answer(&refusal, &self.parts, clock::now());
+        let mut answer = refusal::answer(&refusal, &self.parts, clock::now());
+        if self.parts.version == Version::HTTP_2 && matches!(self.upload, Upload::Empty) {
+            answer.upload = Unread::Nothing;
+        }
         if answer.connection == Afterwards::Close && self.parts.version == Version::HTTP_2 {
-            self.wire.tell(Order::Quit);
+            self.wire.parts_soon();
         }
         answer
     }
@@ -282,9 +285,11 @@ impl Visit {
         let limit = usize::try_from(DRAIN_LIMIT).unwrap_or(usize::MAX);
         let waste = http_body_util::Limited::new(self.upload, limit).collect();
         if !matches!(tokio::time::timeout(DRAIN_FOR, waste).await, Ok(Ok(_))) {
-            self.wire.leaves_unread();
-            let close = HeaderValue::from_static("close");
-            answer.headers_mut().insert(header::CONNECTION, close);
+            if self.parts.version < Version::HTTP_2 {
+                self.wire.leaves_unread();
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
         }
         record.answered(Fate::Refused(why), answer.status().as_u16());
         (answer, record)

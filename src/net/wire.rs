@@ -24,6 +24,8 @@ use tokio::sync::Notify;
 pub const LOOK: Duration = Duration::from_millis(250);
 /// For so long anybody may be slower than the rate.
 const GRACE: Duration = Duration::from_secs(10);
+/// Whoever is to be parted with, and always has something that is being answered, is told after this all the same.
+const PARTING: Duration = Duration::from_secs(1);
 /// Nobody saves up more than this by having been fast.
 const SAVED: Duration = Duration::from_secs(30);
 
@@ -91,6 +93,8 @@ pub struct Wire {
     frames: AtomicBool,
     /// Whether the last answer was given before all of its request was read.
     unread: AtomicBool,
+    /// The look at which it was decided to part, plus one; 0 for not.
+    parting: AtomicU32,
     /// The look at which the first byte after the last answer came, plus one; 0 for none.
     head_since: AtomicU32,
     /// The look at which it last became idle.
@@ -120,6 +124,7 @@ impl Lookout {
             busy: AtomicU32::new(0),
             frames: AtomicBool::new(false),
             unread: AtomicBool::new(false),
+            parting: AtomicU32::new(0),
             head_since: AtomicU32::new(0),
             idle_since: AtomicU32::new(self.looks.load(Relaxed)),
             wanted: AtomicU32::new(0),
@@ -255,6 +260,14 @@ impl Wire {
         self.unread.load(Relaxed)
     }
 
+    /// From the next look on at which nothing is being answered it takes no more requests. Not at once: there are libraries
+    /// that drop an answer that they have read when they are told so in the same breath.
+    pub fn parts_soon(&self) {
+        if self.parting.load(Relaxed) == 0 {
+            self.parting.store(self.lookout.looks.load(Relaxed).wrapping_add(1).max(1), Relaxed);
+        }
+    }
+
     /// Whether the client has closed its side. Bytes of it may still be unread.
     pub fn hung_up(&self) -> bool {
         let ready = pin!(self.tcp.ready(Interest::READABLE));
@@ -289,6 +302,17 @@ impl Wire {
 
     /// What should be done about it at the look `now`.
     fn due(&self, now: u32, patience: &Patience) -> Option<Order> {
+        let parts = || {
+            let since_when = self.parting.load(Relaxed);
+            let soon =
+                self.busy.load(Relaxed) == 0 || since(now, since_when.wrapping_sub(1)) > PARTING;
+            (since_when > 0 && soon).then_some(Order::Quit)
+        };
+        self.broken(now, patience).or_else(parts)
+    }
+
+    /// Who is late, slow, or gone.
+    fn broken(&self, now: u32, patience: &Patience) -> Option<Order> {
         let (reading, writing) = (&self.credit.0, &self.credit.1);
         let taken = self.taken.swap(0, Relaxed);
         let given = self.given.swap(0, Relaxed);

@@ -1,5 +1,7 @@
 //! The page in a real browser: what run.mjs looks at is made here, by the library, as a gateway would serve it.
 
+mod live;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};

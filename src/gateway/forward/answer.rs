@@ -28,6 +28,8 @@ struct Answer {
     first: Option<Frame<Bytes>>,
     incoming: Incoming,
     rest: Option<Rest>,
+    /// It broke off, and that is not told yet.
+    broken: Option<Broken>,
 }
 
 /// What is given back at the end.
@@ -59,7 +61,7 @@ pub(super) fn body(
     (counted, cut): ((InFlight, Admitted), Cut),
 ) -> Body {
     let rest = Rest { by, pool: Arc::clone(pool), cut, counted };
-    let mut answer = Answer { first: None, incoming, rest: Some(rest) };
+    let mut answer = Answer { first: None, incoming, rest: Some(rest), broken: None };
     if answer.incoming.is_end_stream() {
         answer.finish();
         return Body::Empty;
@@ -133,6 +135,9 @@ impl hyper::body::Body for Answer {
         if let Some(first) = answer.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
+        if let Some(broken) = answer.broken.take() {
+            return Poll::Ready(Some(Err(broken.into())));
+        }
         if answer.rest.is_none() {
             return Poll::Ready(None);
         }
@@ -146,14 +151,19 @@ impl hyper::body::Body for Answer {
         match piece {
             Poll::Ready(Some(Ok(_))) if !answer.incoming.is_end_stream() => {}
             Poll::Ready(Some(Ok(_)) | None) => answer.finish(),
-            Poll::Ready(Some(Err(_))) => answer.rest = None,
+            Poll::Ready(Some(Err(broken))) => {
+                // What came before goes out first: a client that gets no byte of an answer may send its request again.
+                (answer.rest, answer.broken) = (None, Some(broken));
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Poll::Pending => {}
         }
         piece.map_err(Into::into)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.rest.is_none()
+        self.first.is_none() && self.rest.is_none() && self.broken.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

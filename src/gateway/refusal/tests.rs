@@ -211,6 +211,16 @@ fn a_small_body_is_drained_and_for_any_other_the_connection_is_closed() {
     assert_eq!(upload(&[("transfer-encoding", "chunked")]), (Unread::Drain, false));
     let expects = ("expect", "100-continue");
     assert_eq!(upload(&[("content-length", "9"), expects]), (Unread::Leave, true));
+    // Of HTTP/2 only the stream is reset.
+    let stream = |headers: &[(&str, &str)]| {
+        let mut parts = parts("POST", "/", headers);
+        parts.version = Version::HTTP_2;
+        refused(Some(&posture(Mode::ReadOnly, None)), &parts).upload
+    };
+    assert_eq!(stream(&[("content-length", "65536")]), Unread::Drain);
+    assert_eq!(stream(&[]), Unread::Drain, "nobody knows how long it is");
+    assert_eq!(stream(&[("content-length", "65537")]), Unread::Nothing);
+    assert_eq!(stream(&[("content-length", "9"), expects]), Unread::Nothing);
 }
 
 #[test]

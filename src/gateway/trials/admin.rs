@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{ANY, app, posture, said, settings, site_of, start, status};
+use super::{ANY, LONG, POLL, app, posture, said, settings, site_of, start, status};
 use crate::config::Admin;
 use crate::gateway::{Error, Gateway};
 use crate::net::bind::Inherited;
@@ -44,6 +44,13 @@ async fn metrics_tell_what_became_of_requests_and_never_a_path() {
     said(at, &get("/secret")).await;
     said(at, "GET / HTTP/1.1\r\nHost: other.example\r\n\r\n").await;
     said(at, "nonsense\r\n\r\n").await;
+    // A connection that is broken is counted when it has ended, and answered before.
+    let counted = async {
+        while !gateway.metrics().text().contains("limits_total{limit=\"malformed\"} 1") {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(LONG, counted).await.expect("it is counted");
     let metrics = gateway.metrics().text();
     for line in [
         "roadworks_mode{site=\"shop\",mode=\"closed\"} 1",
