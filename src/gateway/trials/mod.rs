@@ -1,9 +1,16 @@
 //! The gateway on real sockets, inside the tests' process: listeners, limits, routing, hang-ups, its end.
 
 mod admin;
+mod drain;
 mod ending;
+mod frames;
+mod hold;
+mod ledger;
+mod limits;
 mod modes;
 mod routing;
+mod tls;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
