@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::ledger::{Ledger, until};
+use super::ledger::{Ledger, metric, until};
 use super::{LONG, posture, settings, site, site_of, start};
 use crate::clock;
 use crate::config::Limits;
@@ -149,6 +149,25 @@ async fn no_more_streams_than_allowed_run_at_once_and_all_are_answered() {
         assert_eq!(stream.await.unwrap().unwrap().status(), StatusCode::OK);
     }
     assert_eq!(ledger.asked().len(), 10);
+}
+
+#[tokio::test]
+async fn a_stream_with_too_many_headers_gets_431_and_is_counted_and_the_others_go_on() {
+    let ledger = Ledger::open(Duration::ZERO).await;
+    let gateway = start(settings(vec![site_of(ledger.address)]));
+    gateway.set("shop", posture(Mode::Open));
+    let mut client = Client::to(gateway.addresses()[0]).await;
+    for (headers, status) in [(99, 200), (101, 431)] {
+        let mut request = Request::get(URL);
+        for number in 0..headers {
+            request = request.header(format!("a-{number}"), "x");
+        }
+        let asked = client.sender.send_request(request.body(Empty::new()).unwrap());
+        assert_eq!(asked.await.unwrap().status().as_u16(), status, "{headers}");
+    }
+    assert_eq!(metric(&gateway, "roadworks_limits_total{limit=\"header_size\"}"), 1);
+    assert_eq!(client.hears(URL).await.0, StatusCode::OK);
+    assert_eq!(ledger.asked().len(), 2);
 }
 
 #[tokio::test]
