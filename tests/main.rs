@@ -18,6 +18,8 @@ mod configuration;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod flip;
 #[cfg(test)]
 mod fuzzed;
