@@ -47,10 +47,10 @@ async fn n1_of_a_resume_and_a_pause_at_once_nobody_slips_through_once_it_is_drai
         until(&gateway, |report| report.waiting == 60).await;
         gateway.set("shop", posture(Mode::Open));
         gateway.set("shop", posture(Mode::Hold));
+        let waiting = gateway.report("shop", clock::now()).waiting;
         until(&gateway, |report| report.drain == Drain::Drained).await;
         let went = ledger.asked().len() as u64;
-        let waiting = gateway.report("shop", clock::now()).waiting;
-        assert_eq!(went + waiting, round * 60, "who did not go waits");
+        assert_eq!(went + waiting, round * 60, "who waited when it was held again waits on");
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert_eq!(ledger.asked().len() as u64, went, "somebody slipped through");
         gateway.set("shop", posture(Mode::Open));

@@ -58,7 +58,9 @@ async fn each_site_shows_its_own_certificate_to_whoever_names_it() {
     let (mut shop, of_shop) = secure(&folder, "shop", "shop.example");
     shop.gateway.upstreams = site_of(ledger.address).gateway.upstreams;
     let (blog, of_blog) = secure(&folder, "blog", "*.blog.example");
-    let gateway = start(settings(vec![shop, blog]));
+    // The first is for whoever names none of them.
+    let (other, _) = secure(&folder, "other", "other.example");
+    let gateway = start(settings(vec![other, shop, blog]));
     gateway.set("shop", posture(Mode::Open));
     for (host, certificate, wrong) in
         [("shop.example", &of_shop, &of_blog), ("a.blog.example", &of_blog, &of_shop)]
