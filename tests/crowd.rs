@@ -1,13 +1,11 @@
 //! Ten thousand wait at once in front of the built program: each has a place, nobody else has, and nine of ten leave.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use roadworks::clock;
-use serde_json::Value;
 
 use crate::support::app::App;
 use crate::support::serving::{HOST, LONG, Stand, answer, config, until};
@@ -18,22 +16,8 @@ const ONE_OF: usize = 10;
 /// Besides the visitors' sockets.
 const FILES: usize = 100;
 
-/// What the running gateway says of itself now, without the store between.
-fn told(stand: &Stand) -> Value {
-    let mut stream =
-        UnixStream::connect(stand.folder().join(".roadworks/local/control.sock")).unwrap();
-    stream.set_read_timeout(Some(LONG)).unwrap();
-    stream.write_all(b"GET /status HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-    let mut whole = String::new();
-    stream.read_to_string(&mut whole).unwrap();
-    let (_, body) = whole.split_once("\r\n\r\n").expect("an answer");
-    let status: Value =
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {whole}"));
-    status["sites"][0].clone()
-}
-
 fn waiting(stand: &Stand) -> u64 {
-    told(stand)["waiting"].as_u64().expect("a number of those who wait")
+    stand.told()["waiting"].as_u64().expect("a number of those who wait")
 }
 
 /// How many files this process may open.

@@ -36,6 +36,8 @@ mod pins;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod route53_breaks;
 #[cfg(test)]
 mod route53_conforms;

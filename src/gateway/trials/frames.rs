@@ -181,6 +181,7 @@ async fn sites_of_one_address_are_told_apart_by_exact_name_then_wildcard_and_hea
     assert_eq!(gateway.addresses().len(), 1, "one address");
     gateway.set("shop", posture(Mode::Open));
     gateway.set("any", posture(Mode::ReadOnly));
+    until(&gateway, |report| report.upstreams[0].healthy).await;
     let mut client = Client::to(gateway.addresses()[0]).await;
     for (host, status) in [
         ("shop.example", 200),
