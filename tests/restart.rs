@@ -59,7 +59,10 @@ fn n4_where_the_switch_is_corrupt_or_gone_visitors_get_what_they_got_after_a_res
     serving.signal("KILL");
     serving.ended();
     let serving = stand.serve();
-    assert_eq!(serving.ask("GET", "/").0, 503, "as it was kept on disk");
+    let (status, answer) = serving.ask("GET", "/");
+    let closed = answer.to_lowercase().contains("roadworks-mode: closed");
+    assert!(status == 503 && closed, "as it was kept on disk: {answer}");
+    assert_eq!(serving.ask("GET", "/healthz").0, 200, "it knows its mode");
     assert_eq!(app.asked("GET"), 0);
     fs::write(&switch, whole).unwrap();
     stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
