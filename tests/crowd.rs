@@ -36,8 +36,8 @@ fn request(number: usize) -> String {
     };
     let get = format!("GET /gone HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
     match number {
-        stays if stays % ONE_OF == 0 => post(&format!("/stays/{stays}"), 2) + "hi",
-        gone if gone % 4 == 0 => get,
+        stays if stays.is_multiple_of(ONE_OF) => post(&format!("/stays/{stays}"), 2) + "hi",
+        gone if gone.is_multiple_of(4) => get,
         gone if gone % 4 == 1 => post("/gone", 20 << 10) + &"x".repeat(20 << 10),
         gone if gone % 4 == 2 => post("/gone", 20 << 10) + "xxxxx",
         _ => get.repeat(2),
@@ -56,7 +56,7 @@ fn ten_thousand_wait_and_the_places_of_nine_thousand_who_hang_up_are_free_within
     for number in 0..ALL {
         let mut stream = TcpStream::connect(at).unwrap();
         stream.write_all(request(number).as_bytes()).unwrap();
-        if number % ONE_OF == 0 { &mut stay } else { &mut gone }.push(stream);
+        if number.is_multiple_of(ONE_OF) { &mut stay } else { &mut gone }.push(stream);
     }
     until(|| (waiting(&stand) == ALL as u64).then_some(()));
     let crowded = serving.ask("POST", "/crowded");

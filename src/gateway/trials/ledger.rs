@@ -167,7 +167,7 @@ impl Visitor {
     pub(super) async fn until_end(&mut self) -> String {
         let mut got = Vec::new();
         let read = async {
-            let mut piece = [0; 65536];
+            let mut piece = [0; 4096];
             while let Ok(read @ 1..) = self.0.read(&mut piece).await {
                 got.extend_from_slice(&piece[..read]);
             }

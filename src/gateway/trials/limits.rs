@@ -39,14 +39,15 @@ async fn a_head_that_is_too_large_or_has_too_many_lines_gets_431_and_is_closed()
     let head = |lines: String| format!("GET /head HTTP/1.1\r\nHost: shop.example\r\n{lines}\r\n");
     let long = |bytes: usize| head(format!("A: {}\r\n", "x".repeat(bytes)));
     let many = |lines: usize| {
-        head((1..lines).map(|number| format!("A-{number}: x\r\n")).collect::<String>())
+        let lines: Vec<_> = (1..lines).map(|number| format!("A-{number}: x\r\n")).collect();
+        head(lines.concat())
     };
     for (fits, request) in
         [(true, long(31 << 10)), (false, long(33 << 10)), (true, many(100)), (false, many(101))]
     {
-        let heard = Heard::of(&said(at, &request).await);
-        assert_eq!(heard.status, if fits { 200 } else { 431 }, "{} bytes", request.len());
-        assert_eq!(heard.closes(), !fits, "{heard:?}");
+        let answer = Heard::of(&said(at, &request).await);
+        assert_eq!(answer.status, if fits { 200 } else { 431 }, "{} bytes", request.len());
+        assert_eq!(answer.closes(), !fits, "{answer:?}");
     }
     so(|| reached(&gateway, "header_size") == 2).await;
     assert_eq!(ledger.asked().len(), 2);

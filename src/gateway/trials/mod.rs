@@ -76,7 +76,7 @@ pub(super) async fn slow_app(thinks: Duration) -> SocketAddr {
 }
 
 async fn answer_all(mut stream: TcpStream, thinks: Duration) {
-    let (mut got, mut piece) = (Vec::new(), [0; 65536]);
+    let (mut got, mut piece) = (Vec::new(), vec![0; 65536]);
     while let Ok(read @ 1..) = stream.read(&mut piece).await {
         got.extend_from_slice(&piece[..read]);
         if !got.windows(4).any(|end| end == b"\r\n\r\n") {

@@ -52,7 +52,7 @@ impl Works {
             if before == OVER {
                 break;
             }
-            let method = if (number + visit) % 2 == 0 { "GET" } else { "POST" };
+            let method = if (number + visit).is_multiple_of(2) { "GET" } else { "POST" };
             let path = format!("/{number}/{visit}");
             visitor.ask(method, &path).await;
             let heard = visitor.hears().await;
@@ -95,6 +95,7 @@ async fn every_mode_move_under_a_thousand_requests_a_second_loses_nothing_and_re
     let once = LASTS * u32::try_from(tour.len()).unwrap();
     let seconds = std::env::var("ROADWORKS_TRAFFIC").map_or(4, |text| text.parse().unwrap());
     let rounds = Duration::from_secs(seconds).as_millis().div_ceil(once.as_millis());
+    let rounds = u64::try_from(rounds).unwrap();
     let modes: Vec<_> = (0..rounds).flat_map(|_| tour.clone()).collect();
     let ledger = Ledger::open(Duration::ZERO).await;
     let gateway = start(settings(vec![site_of(ledger.address)]));
@@ -112,9 +113,9 @@ async fn every_mode_move_under_a_thousand_requests_a_second_loses_nothing_and_re
     let mut seen = Seen::default();
     works.at.store(OVER, SeqCst);
     for visitor in visitors {
-        let one = visitor.await.expect("a visitor who lost nothing");
-        seen.passed.extend(one.passed);
-        seen.refused += one.refused;
+        let theirs = visitor.await.expect("a visitor who lost nothing");
+        seen.passed.extend(theirs.passed);
+        seen.refused += theirs.refused;
     }
     let (asked, passed) = (ledger.asked(), seen.passed.len());
     assert_eq!(asked.len(), passed, "at the app, and answered");
@@ -125,7 +126,7 @@ async fn every_mode_move_under_a_thousand_requests_a_second_loses_nothing_and_re
     };
     assert_eq!(decided("passed") + decided("released"), passed as u64);
     assert_eq!(decided("refused"), seen.refused as u64);
-    assert!(decided("released") > rounds as u64, "some waited");
+    assert!(decided("released") > rounds, "some waited");
     let least = usize::try_from(rounds).unwrap() * tour.len() * 20;
     assert!(passed + seen.refused > least, "{passed} and {} of {least}", seen.refused);
 }
