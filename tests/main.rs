@@ -24,6 +24,8 @@ mod configuration;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod fleet;
@@ -45,6 +47,8 @@ mod page;
 mod pins;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod restart;
 #[cfg(test)]
 mod route53_breaks;
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::io;
 use std::net::TcpListener as Socket;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) access_log: Option<AccessLog>,
     /// Whether it is on its way out.
     pub(super) closing: AtomicBool,
+    /// Sockets that are listened on.
+    accepting: AtomicUsize,
     lookouts: Vec<Arc<Lookout>>,
 }
 
@@ -50,6 +52,7 @@ impl Shared {
             sites: ArcSwap::default(),
             access_log,
             closing: AtomicBool::new(false),
+            accepting: AtomicUsize::new(0),
             lookouts: (0..cores).map(|_| Arc::default()).collect(),
         }
     }
@@ -75,9 +78,35 @@ impl Shared {
         self.lookouts.iter().map(|lookout| lookout.open()).sum()
     }
 
+    /// Whether it listens nowhere any more and no connection is open: what waited in the queues of the system was taken in.
+    pub(super) fn is_empty(&self) -> bool {
+        // In this order: a socket is counted out after all that waited at it was counted in.
+        self.accepting.load(Acquire) == 0 && self.open() == 0
+    }
+
     /// Tells all connections.
     pub(super) fn tell_all(&self, order: Order) {
         self.lookouts.iter().for_each(|lookout| lookout.tell_all(order));
+    }
+}
+
+/// A listening socket that is to be accepted from, counted until it is closed.
+#[derive(Debug)]
+pub(super) struct Entrance {
+    pub(super) socket: Socket,
+    shared: Arc<Shared>,
+}
+
+impl Entrance {
+    fn new(socket: Socket, shared: &Arc<Shared>) -> Entrance {
+        shared.accepting.fetch_add(1, Relaxed);
+        Entrance { socket, shared: Arc::clone(shared) }
+    }
+}
+
+impl Drop for Entrance {
+    fn drop(&mut self) {
+        self.shared.accepting.fetch_sub(1, Release);
     }
 }
 
@@ -95,13 +124,15 @@ pub(super) struct Core {
 /// One core, for whoever gives it addresses.
 #[derive(Debug)]
 pub(super) struct Begun {
-    starts: mpsc::Sender<(Arc<Listener>, Socket)>,
+    shared: Arc<Shared>,
+    starts: mpsc::Sender<(Arc<Listener>, Entrance)>,
 }
 
 impl Begun {
     /// Has it accept connections there.
     pub(super) fn listen(&self, listener: &Arc<Listener>, socket: Socket) -> io::Result<()> {
-        let start = self.starts.try_send((Arc::clone(listener), socket));
+        let entrance = Entrance::new(socket, &self.shared);
+        let start = self.starts.try_send((Arc::clone(listener), entrance));
         start.map_err(|_| io::Error::other("the core takes no more addresses"))
     }
 }
@@ -112,7 +143,7 @@ pub(super) fn begin(shared: &Arc<Shared>, tasks: &Tasks) -> io::Result<Vec<Begun
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (starts, begun) = mpsc::channel(AHEAD);
         let on_core = tasks.child();
-        let (shared, lookout) = (Arc::clone(shared), Arc::clone(lookout));
+        let (of, shared, lookout) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(lookout));
         tasks.start_thread(&format!("core-{index}"), move || {
             runtime.block_on(async {
                 let pool = Pool::start(&on_core);
@@ -120,19 +151,19 @@ pub(super) fn begin(shared: &Arc<Shared>, tasks: &Tasks) -> io::Result<Vec<Begun
                 run(&core, begun).await;
             });
         })?;
-        Ok(Begun { starts })
+        Ok(Begun { shared: of, starts })
     };
     shared.lookouts.iter().enumerate().map(begin).collect()
 }
 
 /// Begins what it is told to, and looks at its connections, until it is told to stop.
-async fn run(core: &Arc<Core>, mut begun: mpsc::Receiver<(Arc<Listener>, Socket)>) {
+async fn run(core: &Arc<Core>, mut begun: mpsc::Receiver<(Arc<Listener>, Entrance)>) {
     let mut next = clock::monotonic();
     let mut stopping = pin!(core.tasks.stopping());
     loop {
         tokio::select! {
-            Some((listener, socket)) = begun.recv() => {
-                core.tasks.start(listener::accept(Arc::clone(core), listener, socket));
+            Some((listener, entrance)) = begun.recv() => {
+                core.tasks.start(listener::accept(Arc::clone(core), listener, entrance));
             }
             () = tokio::time::sleep_until(next) => {
                 core.lookout.look(&core.shared.conduct.load().patience);

@@ -2,13 +2,11 @@
 //!
 //! When it closes, what waits in its queue is still accepted: a connection that the system took is answered.
 
-use std::future::Future as _;
 use std::io;
-use std::net::{SocketAddr, TcpListener as Socket};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::connection;
-use super::core::Core;
+use super::core::{Core, Entrance};
 use super::routes::Routes;
 use super::site::Site;
 use crate::net::tls::Certificates;
@@ -48,8 +46,8 @@ pub(super) struct Tls {
 }
 
 /// Accepts connections until the listener closes.
-pub(super) async fn accept(core: Arc<Core>, listener: Arc<Listener>, socket: Socket) {
-    let socket = match TcpListener::from_std(socket) {
+pub(super) async fn accept(core: Arc<Core>, listener: Arc<Listener>, entrance: Entrance) {
+    let socket = match entrance.socket.try_clone().and_then(TcpListener::from_std) {
         Ok(socket) => socket,
         Err(error) => {
             tracing::error!(address = %listener.address, %error, "cannot listen");
@@ -67,9 +65,13 @@ pub(super) async fn accept(core: Arc<Core>, listener: Arc<Listener>, socket: Soc
             () = &mut closing => break,
         }
     }
-    let mut cx = Context::from_waker(Waker::noop());
-    while let Poll::Ready(Ok((tcp, peer))) = pin!(socket.accept()).poll(&mut cx) {
-        take_in(&core, &listener, tcp, peer);
+    // Past tokio, which learns late what waits, and takes a break after a hundred.
+    while let Ok((tcp, peer)) = entrance.socket.accept() {
+        if tcp.set_nonblocking(true).is_ok()
+            && let Ok(tcp) = TcpStream::from_std(tcp)
+        {
+            take_in(&core, &listener, tcp, peer);
+        }
     }
 }
 

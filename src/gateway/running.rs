@@ -211,7 +211,7 @@ impl Gateway {
         self.now().listeners.iter().for_each(|listener| listener.closing.cancel());
         self.shared.sites.load().values().for_each(|site| site.home.door.closing());
         let all_gone = async {
-            while self.shared.open() > 0 {
+            while !self.shared.is_empty() {
                 // Again and again: what waited in the queues of the system is accepted only now.
                 self.shared.tell_all(Order::Quit);
                 tokio::time::sleep(Duration::from_millis(10)).await;

@@ -108,6 +108,7 @@ impl Service {
     fn find(&self, parts: &Parts) -> Result<Arc<Site>, Response<Body>> {
         // HTTP/1.1's were counted by the parser.
         if parts.headers.len() > self.core.shared.conduct.load().limits.header_count {
+            self.core.shared.counters.limits.head.fetch_add(1, Relaxed);
             return Err(asked::closing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
         }
         if let Some(status) = asked::wrong(parts) {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -104,6 +105,21 @@ impl Stand {
     /// The object of `status --json`.
     pub(crate) fn status(&self) -> Value {
         self.run(&["--json", "status"]).exits(0).json()
+    }
+
+    /// What the running gateway says of its first site now, by its control socket: without the store between.
+    pub(crate) fn told(&self) -> Value {
+        let socket = self.folder().join(".roadworks/local/control.sock");
+        let mut stream = UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let request = "GET /status HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut whole = String::new();
+        stream.read_to_string(&mut whole).unwrap();
+        let (_, body) = whole.split_once("\r\n\r\n").expect("an answer");
+        let status: Value =
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {whole}"));
+        status["sites"][0].clone()
     }
 
     /// Looks at `status --json` until it is as wanted; fails the test when that takes too long.

@@ -1,8 +1,16 @@
 //! The gateway on real sockets, inside the tests' process: listeners, limits, routing, hang-ups, its end.
 
 mod admin;
+mod drain;
+mod ending;
+mod frames;
+mod hold;
+mod ledger;
+mod limits;
 mod modes;
 mod routing;
+mod tls;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -51,28 +59,36 @@ pub(super) fn site_of(app: SocketAddr) -> SiteSettings {
 
 /// An app that answers every request with `app` and its first line, and keeps connections.
 pub(super) async fn app() -> SocketAddr {
+    slow_app(Duration::ZERO).await
+}
+
+/// An app that thinks for so long about each request.
+pub(super) async fn slow_app(thinks: Duration) -> SocketAddr {
     let listener = TcpListener::bind(ANY).await.unwrap();
     let address = listener.local_addr().unwrap();
     let tasks = Tasks::new();
     tasks.clone().start(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tasks.start(async move {
-                let (mut got, mut piece) = (Vec::new(), [0; 65536]);
-                while let Ok(read @ 1..) = stream.read(&mut piece).await {
-                    got.extend_from_slice(&piece[..read]);
-                    if !got.windows(4).any(|end| end == b"\r\n\r\n") {
-                        continue;
-                    }
-                    let text = String::from_utf8_lossy(&got);
-                    let body = format!("app {}", text.lines().next().unwrap());
-                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-                    stream.write_all((head + &body).as_bytes()).await.unwrap();
-                    got.clear();
-                }
-            });
+        while let Ok((stream, _)) = listener.accept().await {
+            tasks.start(answer_all(stream, thinks));
         }
     });
     address
+}
+
+async fn answer_all(mut stream: TcpStream, thinks: Duration) {
+    let (mut got, mut piece) = (Vec::new(), vec![0; 65536]);
+    while let Ok(read @ 1..) = stream.read(&mut piece).await {
+        got.extend_from_slice(&piece[..read]);
+        if !got.windows(4).any(|end| end == b"\r\n\r\n") {
+            continue;
+        }
+        tokio::time::sleep(thinks).await;
+        let text = String::from_utf8_lossy(&got);
+        let body = format!("app {}", text.lines().next().unwrap());
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).await.unwrap();
+        got.clear();
+    }
 }
 
 /// What the switch says.

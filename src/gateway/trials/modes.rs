@@ -1,8 +1,11 @@
 //! One request after the other, mode by mode.
 
+use std::time::Duration;
+
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use super::ledger::{Ledger, Visitor, until};
 use super::{answer, app, posture, said, settings, site_of, start, status};
 use crate::clock;
 use crate::switch::Mode;
@@ -48,4 +51,49 @@ async fn a_held_request_is_answered_when_the_site_opens() {
     gateway.set("shop", posture(Mode::Open));
     assert!(answer(&mut held).await.ends_with("app POST /a HTTP/1.1"));
     assert_eq!(gateway.report("shop", clock::now()).waiting, 0);
+}
+
+#[tokio::test]
+async fn k5_the_health_path_is_answered_in_every_mode_and_no_other_path_is() {
+    let ledger = Ledger::open(Duration::ZERO).await;
+    let gateway = start(settings(vec![site_of(ledger.address)]));
+    let at = gateway.addresses()[0];
+    until(&gateway, |report| report.upstreams[0].healthy).await;
+    for mode in Mode::LADDER {
+        gateway.set("shop", posture(mode));
+        for line in ["GET /up", "HEAD /up", "GET /up?probe=1"] {
+            let asked = format!("{line} HTTP/1.1\r\nHost: 10.0.0.1\r\nConnection: close\r\n\r\n");
+            assert_eq!(status(&said(at, &asked).await), "200", "{mode}: {line}");
+        }
+        assert_eq!(ledger.asked().len(), 0, "{mode}");
+    }
+    for (mode, get) in [(Mode::Closed, 503), (Mode::Open, 200)] {
+        gateway.set("shop", posture(mode));
+        for line in ["/up/", "/up/other", "/UP"] {
+            let heard = Visitor::asks(at, "GET", line).await.hears().await;
+            assert_eq!(heard.status, get, "{mode}: {line}");
+        }
+        assert_eq!(Visitor::asks(at, "POST", "/up").await.hears().await.status, get, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn k7_a_reload_while_it_holds_changes_no_mode_and_loses_nobody() {
+    let ledger = Ledger::open(Duration::ZERO).await;
+    let mut settings = settings(vec![site_of(ledger.address)]);
+    let gateway = start(settings.clone());
+    let at = gateway.addresses()[0];
+    gateway.set("shop", posture(Mode::Hold));
+    let (mut first, mut second) =
+        (Visitor::asks(at, "POST", "/1").await, Visitor::asks(at, "POST", "/2").await);
+    until(&gateway, |report| report.waiting == 2).await;
+    settings.sites[0].gateway.hold.places = 2;
+    gateway.reload(&settings, &std::collections::BTreeMap::new()).unwrap();
+    assert_eq!(gateway.addresses(), [at]);
+    let mut third = Visitor::asks(at, "POST", "/3").await;
+    assert_eq!(third.hears().await.status, 503, "the new settings hold");
+    assert_eq!(gateway.report("shop", clock::now()).waiting, 2);
+    gateway.set("shop", posture(Mode::Open));
+    assert_eq!((first.hears().await.status, second.hears().await.status), (200, 200));
+    assert_eq!(ledger.asked().len(), 2);
 }
