@@ -34,11 +34,15 @@ mod pins;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod route53_breaks;
 #[cfg(test)]
 mod route53_conforms;
 #[cfg(test)]
 mod route53_faults;
+#[cfg(test)]
+mod serve_refuses;
 #[cfg(test)]
 #[cfg(feature = "aws")]
 mod state_in_s3;
