@@ -47,6 +47,8 @@ mod serve_refuses;
 #[cfg(feature = "aws")]
 mod state_in_s3;
 #[cfg(test)]
+mod store_trouble;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terraform;
