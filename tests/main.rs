@@ -55,6 +55,10 @@ mod terraform;
 #[cfg(test)]
 mod terraform_agrees;
 #[cfg(test)]
+mod testers;
+#[cfg(test)]
 mod two_flips;
 #[cfg(test)]
 mod variable;
+#[cfg(test)]
+mod watching;
