@@ -48,6 +48,8 @@ mod pins;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod route53_breaks;
@@ -56,10 +58,14 @@ mod route53_conforms;
 #[cfg(test)]
 mod route53_faults;
 #[cfg(test)]
+mod serve_refuses;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 #[cfg(feature = "aws")]
 mod state_in_s3;
+#[cfg(test)]
+mod store_trouble;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
@@ -67,6 +73,10 @@ mod terraform;
 #[cfg(test)]
 mod terraform_agrees;
 #[cfg(test)]
+mod testers;
+#[cfg(test)]
 mod two_flips;
 #[cfg(test)]
 mod variable;
+#[cfg(test)]
+mod watching;

@@ -225,7 +225,7 @@ async fn local(
     }
     match tokio::time::timeout(ANSWER, done).await {
         Ok(Ok(Ok(()))) => (StatusCode::OK, json!({ "format": 1 })),
-        Ok(Ok(Err(error @ LocalRefused::Looser { .. }))) => {
+        Ok(Ok(Err(error @ (LocalRefused::Looser { .. } | LocalRefused::Unknown)))) => {
             refused(StatusCode::CONFLICT, "looser", &error.to_string())
         }
         Ok(Ok(Err(error @ LocalRefused::Disk(_)))) => {

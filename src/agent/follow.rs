@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use super::heartbeat::{self, EVERY, Heartbeat, Teller};
 use super::kept::{Kept, Local};
 use crate::clock;
-use crate::gateway::{Gateway, Report};
+use crate::gateway::{Gateway, Report, Trouble};
 use crate::store::{self, Notice, SiteStore, Store};
 use crate::switch::{Mode, Posture, Switch};
 use crate::tasks::Tasks;
@@ -21,6 +21,9 @@ use crate::tasks::Tasks;
 pub trait Front: Send + Sync {
     /// From the next request on, `site` gives what `posture` says; `None` means that nothing is known.
     fn set(&self, site: &str, posture: Option<Posture>);
+
+    /// What is wrong around `site`, for whoever watches from outside.
+    fn trouble(&self, site: &str, trouble: Trouble);
 
     /// How `site` stands at `now`.
     fn report(&self, site: &str, now: Timestamp) -> Report;
@@ -36,6 +39,10 @@ impl Front for Gateway {
         }
     }
 
+    fn trouble(&self, site: &str, trouble: Trouble) {
+        Gateway::trouble(self, site, trouble);
+    }
+
     fn report(&self, site: &str, now: Timestamp) -> Report {
         Gateway::report(self, site, now)
     }
@@ -44,6 +51,9 @@ impl Front for Gateway {
         Gateway::changed(self)
     }
 }
+
+/// What a gateway gives, as good as, that does not know what is asked for: it answers 503 to everybody.
+const UNKNOWN: Mode = Mode::Closed;
 
 /// What is known of the switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +98,11 @@ pub enum LocalRefused {
         /// What the store asks for.
         asked: Mode,
     },
+    /// What the store asks for is not known: it may be anything.
+    #[error(
+        "what the switch asks for is not known, and a mode set on one machine is never looser: only close is possible"
+    )]
+    Unknown,
     /// It could not be kept.
     #[error("it cannot be kept on this machine: {0}")]
     Disk(String),
@@ -163,15 +178,13 @@ impl<S: Store> Follow<S> {
             Known::Asked(switch) => Some(switch.posture()),
         };
         match (&self.local, asked) {
-            (Some(local), asked) if asked.as_ref().is_none_or(|asked| asked.mode < local.mode) => {
-                Some(Posture {
-                    mode: local.mode,
-                    operation: asked.and_then(|asked| asked.operation),
-                    since: local.at,
-                    until: None,
-                    patience: None,
-                })
-            }
+            (Some(local), asked) if stricter(local, asked.as_ref()) => Some(Posture {
+                mode: local.mode,
+                operation: asked.and_then(|asked| asked.operation),
+                since: local.at,
+                until: None,
+                patience: None,
+            }),
             (_, asked) => asked,
         }
     }
@@ -187,11 +200,15 @@ impl<S: Store> Follow<S> {
 
     fn set_local(&mut self, local: Option<Local>) -> Result<(), LocalRefused> {
         let asked = match &self.known {
-            Known::Nothing | Known::NeverAsked(_) => Mode::Open,
+            Known::Nothing => UNKNOWN,
+            Known::NeverAsked(_) => Mode::Open,
             Known::Asked(switch) => switch.posture().mode,
         };
         if local.as_ref().is_some_and(|local| local.mode < asked) {
-            return Err(LocalRefused::Looser { asked });
+            return Err(match self.known {
+                Known::Nothing => LocalRefused::Unknown,
+                Known::NeverAsked(_) | Known::Asked(_) => LocalRefused::Looser { asked },
+            });
         }
         let kept = self.kept.keep_local(local.as_ref());
         let stricter = local.is_some();
@@ -246,8 +263,15 @@ impl<S: Store> Follow<S> {
             self.tell(front, teller, &mut told).await;
             if kept.as_ref() != Some(&self.known) {
                 self.keep();
-                kept = Some(self.known.clone());
+                // A full disk is tried again: a restart would find the switch of before.
+                kept = self.of_disk.is_none().then(|| self.known.clone());
             }
+            let trouble = Trouble {
+                store: self.of_store.is_some(),
+                disk: self.of_disk.is_some(),
+                heartbeat: self.of_heartbeat.is_some(),
+            };
+            front.trouble(&self.site, trouble);
             tokio::select! {
                 () = notice.changed() => self.look(clock::now()).await,
                 told = changed.changed() => if told.is_err() { break },
@@ -297,6 +321,11 @@ impl<S: Store> Follow<S> {
             tracing::debug!(site = self.site, "whoever asked is gone");
         }
     }
+}
+
+/// Whether what was set on this machine counts. Where nothing is known the store may ask for anything.
+fn stricter(local: &Local, asked: Option<&Posture>) -> bool {
+    asked.map_or(local.mode >= UNKNOWN, |asked| asked.mode < local.mode)
 }
 
 fn in_words(error: &store::Error) -> String {

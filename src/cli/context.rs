@@ -98,12 +98,16 @@ impl Context {
 
     /// The configuration.
     pub(super) fn config(&self) -> Result<Config, Error> {
+        Ok(config::load(&self.path(), &|name| std::env::var(name).ok())?)
+    }
+
+    /// Where it is.
+    fn path(&self) -> PathBuf {
         let named = self.common.config.clone();
         let of_environment =
             || std::env::var_os("ROADWORKS_CONFIG").filter(|path| !path.is_empty());
         let path = named.or_else(|| of_environment().map(PathBuf::from));
-        let path = path.unwrap_or_else(|| PathBuf::from("."));
-        Ok(config::load(&path, &|name| std::env::var(name).ok())?)
+        path.unwrap_or_else(|| PathBuf::from("."))
     }
 
     /// The documents of the site that the command line means, without resolving anything.
@@ -121,13 +125,14 @@ impl Context {
 
     /// The state folder of whatever serves this configuration on this machine.
     pub(super) fn state(config: &Config) -> PathBuf {
-        let given = || {
-            // systemd names several, if the unit does: the first is ours.
-            let folders = std::env::var_os("STATE_DIRECTORY")?;
-            std::env::split_paths(&folders).next().filter(|path| !path.as_os_str().is_empty())
-        };
-        let state = config.serve.state.clone().or_else(given);
-        state.unwrap_or_else(|| config.folder.join(".roadworks").join("local"))
+        config.serve.state.clone().unwrap_or_else(|| usual_state(&config.folder))
+    }
+
+    /// The same where the configuration does not name one, or cannot be read.
+    pub(super) fn usual_state(&self) -> PathBuf {
+        let path = self.path();
+        let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+        usual_state(folder.unwrap_or(Path::new(".")))
     }
 
     /// The one site that the command line means, with its levers.
@@ -375,4 +380,11 @@ fn settings(account: &Account) -> Settings {
             session_name: None,
         }),
     }
+}
+/// Of the service manager, else beside the configuration.
+fn usual_state(folder: &Path) -> PathBuf {
+    // systemd names several, if the unit does: the first is ours.
+    let folders = std::env::var_os("STATE_DIRECTORY").unwrap_or_default();
+    let given = std::env::split_paths(&folders).next().filter(|path| !path.as_os_str().is_empty());
+    given.unwrap_or_else(|| folder.join(".roadworks").join("local"))
 }

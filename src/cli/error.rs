@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::hcl::{Diagnostic, Place};
 use crate::terraform::backend::{BackendError, LockHolder};
 use crate::{agent, config, store};
 
@@ -94,6 +95,8 @@ pub(super) enum Error {
         message: String,
         /// What to do.
         hint: String,
+        /// Where in the configuration, as it said.
+        place: Option<Box<Place>>,
     },
     /// A mode for one machine is looser than the store's.
     #[error("{message}")]
@@ -110,6 +113,8 @@ pub(super) enum Error {
         message: String,
         /// What to do.
         hint: String,
+        /// The same with its place in the file, where it has one.
+        spot: Option<Box<Diagnostic>>,
     },
     /// Ctrl-C.
     #[error("interrupted: the switch stays as asked, and may be half way")]

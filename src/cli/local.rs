@@ -78,7 +78,7 @@ pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<
 }
 
 /// How the gateway of this machine stands.
-async fn stands(state: &std::path::Path, site: &str) -> Result<Value, Error> {
+pub(super) async fn stands(state: &std::path::Path, site: &str) -> Result<Value, Error> {
     let (_, answer) = ask(state, (Method::GET, "/status"), None).await.map_err(unheard)?;
     let sites = answer.get("sites").and_then(Value::as_array).cloned().unwrap_or_default();
     let own = sites.into_iter().find(|one| one.get("site").and_then(Value::as_str) == Some(site));
@@ -96,6 +96,7 @@ fn refused(status: StatusCode, answer: &Value) -> Error {
         code: "not-local",
         message: message.to_owned(),
         hint: "look at the log of `roadworks serve` on this machine".to_owned(),
+        place: None,
     }
 }
 
@@ -109,5 +110,6 @@ pub(super) fn unheard(error: Unheard) -> Error {
         },
         hint: "run it on the machine of the gateway, as the user that runs `roadworks serve`"
             .to_owned(),
+        place: None,
     }
 }

@@ -19,6 +19,7 @@ mod reload;
 mod report;
 mod serve;
 mod status;
+mod unserved;
 mod wait;
 
 use std::ffi::OsString;

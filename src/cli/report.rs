@@ -13,14 +13,13 @@ use serde_json::Value;
 
 use super::error::Error;
 
-pub(super) use failure::error_object;
-pub(super) use failure::message;
+pub(super) use failure::{error_object, message, place};
 use failure::{error_words, exit_code};
 pub(super) use objects::{commands_object, doctor_object, log_object, plan_object, status_object};
 pub(super) use waiting::Waiting;
 pub(super) use words::{
-    asked_words, built_words, commands_words, doctor_words, log_words, plan_words, status_words,
-    verb, warnings_words,
+    asked_words, built_words, commands_words, doctor_words, log_words, own_gateway_words,
+    plan_words, status_words, verb, warnings_words,
 };
 
 /// How to speak.

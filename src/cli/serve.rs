@@ -16,7 +16,8 @@ use super::args::{LogForm, Role, ServeArgs};
 use super::context::Context;
 use super::error::Error;
 use super::flip::user;
-use super::report::{error_object, message};
+use super::report::{error_object, message, place};
+use super::unserved::unserved;
 use crate::agent::{
     Control, Crew, Follow, Front, Keeper, Kept, Opener, Site, Sites, Socket, Teller, id,
 };
@@ -157,13 +158,14 @@ impl Served {
             return Err(Error::Unserved {
                 message: "no site of this configuration has a gateway".to_owned(),
                 hint: "add a `gateway` block, or leave out --role".to_owned(),
+                spot: None,
             });
         }
         if !follows.is_empty() {
             let inherited = Inherited::from_environment()?;
             let postures = postures(&follows);
             let gateway = Gateway::start(Settings::of(&config), inherited, &postures, tasks);
-            served.gateway = Some(Arc::new(gateway.map_err(|error| unserved(&error))?));
+            served.gateway = Some(Arc::new(gateway.map_err(|error| unserved(&config, &error))?));
         }
         served.see_to(&config, follows)?;
         Ok(served)
@@ -221,13 +223,16 @@ impl Served {
             "version": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),
             "listens": addresses.unwrap_or_default(),
+            "admin": self.gateway.as_ref().and_then(|gateway| gateway.admin()),
         })
     }
 
     fn ready(&self) {
         let listens = self.gateway.as_ref().map(|gateway| gateway.addresses()).unwrap_or_default();
         let listens: Vec<_> = listens.iter().map(ToString::to_string).collect();
-        tracing::info!(id = self.teller.id, listens = listens.join(" "), "ready");
+        let admin = self.gateway.as_ref().and_then(|gateway| gateway.admin());
+        let admin = admin.map(|address| address.to_string()).unwrap_or_default();
+        tracing::info!(id = self.teller.id, listens = listens.join(" "), admin, "ready");
         tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
     }
 
@@ -287,7 +292,10 @@ impl Served {
                 tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
             }
             Err(error) => {
-                let told = message(error);
+                if let Some(gateway) = &self.gateway {
+                    gateway.metrics().not_reloaded();
+                }
+                let told = placed(error);
                 tracing::error!(hint = error.hint(), "not reloaded: {told}");
                 let status = format!("{}; the last reload was refused: {told}", self.status());
                 tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
@@ -302,16 +310,20 @@ impl Served {
             return Err(Error::Unserved {
                 message: "the state folder changes only at a restart".to_owned(),
                 hint: "restart, or leave `state` as it is".to_owned(),
+                spot: None,
             });
         }
         let follows = self.begin(&config).await?;
         if let Some(gateway) = &self.gateway {
             let settings = Settings::of(&config);
-            gateway.reload(&settings, &postures(&follows)).map_err(|error| unserved(&error))?;
+            gateway
+                .reload(&settings, &postures(&follows))
+                .map_err(|error| unserved(&config, &error))?;
         } else if !follows.is_empty() {
             return Err(Error::Unserved {
                 message: "the first gateway of a process comes only at a restart".to_owned(),
                 hint: "restart `roadworks serve`".to_owned(),
+                spot: None,
             });
         }
         self.leave(&config).await;
@@ -359,12 +371,12 @@ fn postures(follows: &[Follow<FileStore>]) -> BTreeMap<String, Posture> {
     follows.iter().filter_map(known).collect()
 }
 
-fn unserved(error: &crate::gateway::Error) -> Error {
-    let message = match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    };
-    Error::Unserved { message, hint: error.hint() }
+/// The message, and where in which file.
+fn placed(error: &Error) -> String {
+    match place(error) {
+        Some(place) => format!("{place}: {}", message(error)),
+        None => message(error),
+    }
 }
 
 /// Tells the service manager, where there is one.

@@ -6,9 +6,13 @@ use super::args::StatusArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
 use super::flip::interrupted;
-use super::report::{Form, asked_words, status_object, status_words, warnings_words};
-use crate::agent::look;
+use super::local::stands;
+use super::report::{
+    Form, asked_words, own_gateway_words, status_object, status_words, warnings_words,
+};
+use crate::agent::{self, look};
 use crate::clock;
+use crate::config::Config;
 use crate::lever::Position;
 use crate::store::{FileNotice, Notice};
 use crate::switch::Mode;
@@ -18,11 +22,26 @@ const NOT_OPEN: u8 = 2;
 
 pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Error> {
     let config = context.config()?;
+    let told = tell(context, &config, args).await;
+    if let Err(Error::Store(_) | Error::Agent(agent::Error::Store(_))) = &told {
+        // The store is out of reach; the gateways of this machine are not, if there are any.
+        let state = Context::state(&config);
+        for name in config.sites.iter().filter_map(|site| site.name.as_deref()) {
+            let beat = stands(&state, name).await.ok();
+            if let Some(beat) = beat.and_then(|beat| serde_json::from_value(beat).ok()) {
+                context.report.words(&own_gateway_words(&beat));
+            }
+        }
+    }
+    told
+}
+
+async fn tell(context: &Context, config: &Config, args: &StatusArgs) -> Result<u8, Error> {
     let several = context.common.site.is_none() && config.sites.len() > 1;
     let mut opened = Vec::new();
     if several {
         for site in &config.sites {
-            opened.push(Box::pin(context.open_site(&config, site)).await?);
+            opened.push(Box::pin(context.open_site(config, site)).await?);
         }
     } else {
         opened.push(context.open().await?);
@@ -72,9 +91,14 @@ async fn one(context: &Context, opened: &Opened) -> Result<Told, Error> {
     let sight = match look(&opened.site).await {
         Ok(sight) => sight,
         Err(error) => {
-            // The levers are out of reach; what was asked for is not.
-            if let Some((switch, _)) = opened.site.store.switch().await? {
-                context.report.words(&asked_words(&opened.site.name, &switch, now));
+            match opened.site.store.switch().await {
+                // The levers are out of reach; what was asked for is not.
+                Ok(Some((switch, _))) => {
+                    context.report.words(&asked_words(&opened.site.name, &switch, now));
+                }
+                Ok(None) => {}
+                // Said with the gateway of this machine.
+                Err(_) => {}
             }
             return Err(error.into());
         }

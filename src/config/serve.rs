@@ -8,6 +8,7 @@ use hcl_edit::structure::{Block, Body};
 
 use super::gateway::words;
 use super::read::Reader;
+use super::spot::Spots;
 
 /// How `roadworks serve` runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct ServeConfig {
     pub access_log: bool,
     /// Its limits.
     pub limits: Limits,
+    /// Where its address stands in the file.
+    pub spots: Spots,
 }
 
 /// Where metrics and its own health are.
@@ -86,12 +89,17 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, body: &'a Body) -> ServeConfig {
     reader.only(body, &["state", "admin", "cores", "access_log"], &["limits"], &[]);
     let cores = reader.count(body, "cores", 1..=1_024);
     let limits = body.get_blocks("limits").next();
+    let mut spots = Spots::default();
+    if let Some(given) = body.get_attribute("admin") {
+        spots.note("admin", reader.spot(&given.value));
+    }
     ServeConfig {
         state: reader.text(body, "state").map(|path| reader.folder().join(path)),
         admin: admin(reader, body),
         cores: cores.and_then(|cores| usize::try_from(cores).ok()),
         access_log: reader.boolean(body, "access_log").unwrap_or(false),
         limits: limits.map(|block| of_limits(reader, block)).unwrap_or_default(),
+        spots,
     }
 }
 

@@ -58,3 +58,14 @@ pub struct UpstreamReport {
     /// What was wrong last.
     pub last_error: Option<String>,
 }
+
+/// What is wrong around one site's gateway, as whoever follows the switch for it sees it. The mode stays as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// The switch cannot be read, or is gone.
+    pub store: bool,
+    /// It cannot be kept on this machine.
+    pub disk: bool,
+    /// The heartbeat cannot be written.
+    pub heartbeat: bool,
+}

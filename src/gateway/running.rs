@@ -23,7 +23,7 @@ use super::core::{self, Begun, Shared};
 use super::error::Error;
 use super::limits::Conduct;
 use super::listener::{Listener, Tls};
-use super::report::Report;
+use super::report::{Report, Trouble};
 use super::routes::Routes;
 use super::scrape::Scrape;
 use super::settings::{Settings, SiteSettings};
@@ -188,6 +188,13 @@ impl Gateway {
     /// there is such a site.
     pub fn set(&self, site: &str, posture: Option<Posture>) -> bool {
         self.shared.site(site).as_ref().inspect(|site| site.set(posture)).is_some()
+    }
+
+    /// What is wrong around a site, for whoever scrapes.
+    pub fn trouble(&self, site: &str, trouble: Trouble) {
+        if let Some(site) = self.shared.site(site) {
+            *site.home.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        }
     }
 
     /// What is so at a site, `now`.

@@ -1,8 +1,8 @@
 //! What a gateway tells whoever scrapes it. Names and units are those of docs/metrics.md.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
@@ -37,6 +37,7 @@ impl Collector for Scrape {
         page.modes(&seen)?;
         page.requests(&seen)?;
         page.upstreams(&seen)?;
+        page.trouble(&seen)?;
         page.whole(&self.0)
     }
 }
@@ -109,6 +110,21 @@ impl Page<'_, '_> {
             for upstream in &report.upstreams {
                 let labels = [("site", site.name()), ("upstream", upstream.url.as_str())];
                 up.encode_family(&labels)?.encode_gauge(&i64::from(upstream.healthy))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn trouble(&mut self, seen: &[Seen]) -> fmt::Result {
+        let help = "Whether the switch cannot be read, kept on this machine, or told of";
+        let mut trouble = self.gauge("trouble", help)?;
+        for Seen { site, .. } in seen {
+            let now = *site.home.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            for (what, is_so) in
+                [("store", now.store), ("disk", now.disk), ("heartbeat", now.heartbeat)]
+            {
+                let labels = [("site", site.name()), ("what", what)];
+                trouble.encode_family(&labels)?.encode_gauge(&i64::from(is_so))?;
             }
         }
         Ok(())

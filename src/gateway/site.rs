@@ -2,7 +2,7 @@
 //! waits, and its upstreams.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::header::USER_AGENT;
 use http::request::Parts;
@@ -15,7 +15,7 @@ use super::bypass::Testers;
 use super::counters::Tallies;
 use super::door::Door;
 use super::lane::{Lane, Modes};
-use super::report::Report;
+use super::report::{Report, Trouble};
 use super::robots::Robots;
 use super::rules::{Kind, Rules};
 use super::settings::SiteSettings;
@@ -47,6 +47,7 @@ pub(super) struct Site {
 pub(super) struct Home {
     pub(super) door: Arc<Door>,
     pub(super) tallies: Tallies,
+    pub(super) trouble: Mutex<Trouble>,
     robots: Arc<Robots>,
     tasks: Tasks,
 }
@@ -125,7 +126,13 @@ impl Home {
                 () = stopping => {}
             }
         });
-        Home { door, tallies: Tallies::new(cores), robots: Arc::default(), tasks }
+        Home {
+            door,
+            tallies: Tallies::new(cores),
+            trouble: Mutex::default(),
+            robots: Arc::default(),
+            tasks,
+        }
     }
 }
 

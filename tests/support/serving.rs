@@ -225,6 +225,20 @@ impl Serving {
         listens.map(|address| address.parse().unwrap()).collect()
     }
 
+    /// Where its metrics are.
+    fn admin(&self) -> SocketAddr {
+        let log = self.log();
+        let admin = log.split("admin=\"").nth(1).expect("it says where its metrics are");
+        admin.split('"').next().unwrap().parse().unwrap()
+    }
+
+    /// What stands behind this name and labels among its metrics.
+    pub(crate) fn metric(&self, name: &str) -> Option<String> {
+        let (_, page) = ask(self.admin(), "GET", "/metrics");
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map(str::to_owned)
+    }
+
     /// The status and the whole answer of one request on a connection of its own.
     pub(crate) fn ask(&self, method: &str, path: &str) -> (u16, String) {
         ask(self.address(), method, path)

@@ -122,13 +122,16 @@ fn mistakes(error: &Error) -> Vec<&Diagnostic> {
     match error {
         Error::Config(config::Error::Wrong(mistakes)) => mistakes.iter().collect(),
         Error::Unresolved(error) => error.diagnostic().into_iter().collect(),
+        Error::Unserved { spot, .. } => spot.as_deref().into_iter().collect(),
         _ => Vec::new(),
     }
 }
 
-fn place(error: &Error) -> Option<&Place> {
+/// The place in a file that it is about.
+pub(in crate::cli) fn place(error: &Error) -> Option<&Place> {
     match error {
         Error::Unresolved(error) => error.place(),
+        Error::Answered { place, .. } => place.as_deref(),
         _ => mistakes(error).first().and_then(|mistake| mistake.place.as_ref()),
     }
 }

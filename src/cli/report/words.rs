@@ -165,6 +165,15 @@ pub(in crate::cli) fn asked_words(site: &str, switch: &Switch, now: Timestamp) -
     format!("{site} {}", switch_words(switch, now))
 }
 
+/// How the gateway of this machine stands, where nothing else can be seen.
+pub(in crate::cli) fn own_gateway_words(beat: &Heartbeat) -> String {
+    let mode = beat.mode.map_or("knows no mode: 503".to_owned(), |mode| mode.word().to_uppercase());
+    let mut lines = vec![format!("{}  {mode}  at the gateway of this machine", beat.site)];
+    lines.push(gateway_line(beat, true));
+    lines.extend(warning_lines(&beat.trouble));
+    lines.join("\n")
+}
+
 /// The verb that asks for `mode`.
 pub(in crate::cli) fn verb(mode: Mode) -> &'static str {
     if mode == Mode::Closed { "close" } else { mode.word() }

@@ -1,0 +1,67 @@
+//! `bypass` from outside: what it prints lets a tester in, for as long as it says and for one operation.
+
+use std::process::Command;
+
+use crate::support::app::App;
+use crate::support::serving::{HOST, Serving, Stand, config, until};
+
+/// A closed site behind TLS, as its visitors meet it.
+fn closed(app: &App) -> (Stand, Serving) {
+    let made = rcgen::generate_simple_self_signed(vec![HOST.to_owned()]).unwrap();
+    let tls =
+        "tls {\n listen = [\"127.0.0.1:0\"]\n certificate = \"site.pem\"\n key = \"site.key\"\n }";
+    let key = "bypass {\n key = \"0123456789abcdef0123456789abcdef\"\n }";
+    let settings = config(&app.url(), key).replace("listen    = [\"127.0.0.1:0\"]", tls);
+    let stand = Stand::new(&settings);
+    stand.write("site.pem", &made.cert.pem());
+    stand.write("site.key", &made.signing_key.serialize_pem());
+    let serving = stand.serve();
+    stand.run(&["close", "--yes"]).exits(0);
+    (stand, serving)
+}
+
+/// The status that curl gets in the end; the site's name leads to the gateway.
+fn curl(serving: &Serving, words: &[&str]) -> String {
+    let mut curl = Command::new("curl");
+    let way = format!("{HOST}:443:{}", serving.address());
+    curl.args(["-sk", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "10"]);
+    let told = curl.args(["--connect-to", &way]).args(words).output().unwrap();
+    String::from_utf8_lossy(&told.stdout).into_owned()
+}
+
+#[test]
+fn the_printed_link_and_header_let_curl_in_until_the_operation_ends() {
+    let app = App::start();
+    let (stand, serving) = closed(&app);
+    let site = format!("https://{HOST}/");
+    let passes = stand.run(&["--json", "bypass"]).exits(0).json();
+    let (link, header) = (passes["link"].as_str().unwrap(), passes["header"].as_str().unwrap());
+    assert_eq!(curl(&serving, &[&site]), "503");
+    let jar = stand.folder().join("jar");
+    let jar = jar.to_str().unwrap();
+    assert_eq!(curl(&serving, &["-L", "-b", jar, "-c", jar, link]), "200");
+    assert_eq!(curl(&serving, &["-b", jar, &site]), "200", "the cookie goes on");
+    assert_eq!(curl(&serving, &["-H", header, &site]), "200");
+    assert_eq!(curl(&serving, &["-H", "Roadworks-Bypass: 1.x", &site]), "503");
+    // Another operation: the old token is void.
+    stand.run(&["open", "--yes"]).exits(0);
+    stand.run(&["close", "--yes"]).exits(0);
+    assert_eq!(curl(&serving, &["-H", header, &site]), "503");
+    assert_eq!(curl(&serving, &["-b", jar, &site]), "503");
+}
+
+#[test]
+fn a_pass_ends_when_it_says_and_none_is_good_for_more_than_half_a_day() {
+    let app = App::start();
+    let (stand, serving) = closed(&app);
+    let site = format!("https://{HOST}/");
+    let passes = stand.run(&["--json", "bypass", "--for", "2s"]).exits(0).json();
+    let header = passes["header"].as_str().unwrap();
+    assert_eq!(curl(&serving, &["-H", header, &site]), "200");
+    until(|| (curl(&serving, &["-H", header, &site]) == "503").then_some(()));
+    let refused = stand.run(&["--json", "bypass", "--for", "13h"]).exits(1).error();
+    assert_eq!(refused["hint"], "roadworks bypass --for 12h", "{refused:#}");
+    stand.run(&["open", "--yes"]).exits(0);
+    let refused = stand.run(&["--json", "bypass"]).exits(1).error();
+    assert!(refused["message"].as_str().unwrap().contains("nothing to pass by"), "{refused:#}");
+}
