@@ -1,4 +1,4 @@
-//! What is told to whoever scrapes: one register for the whole process, in OpenMetrics. Costs nothing until it is asked.
+//! What is told to whoever scrapes: one register for the whole process, in `OpenMetrics`. Costs nothing until it is asked.
 //!
 //! No label ever holds what a visitor chose: a path, a host, an address.
 

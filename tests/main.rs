@@ -28,8 +28,6 @@ mod crowd;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
-mod fleet;
-#[cfg(test)]
 mod flip;
 #[cfg(test)]
 mod fuzzed;

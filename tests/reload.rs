@@ -51,7 +51,9 @@ fn a_reload_takes_what_changed_and_loses_no_request() {
     serving.signal("HUP");
     until(|| (before.asked("POST /visitor") > so_far + 50).then_some(()));
     stop.store(true, SeqCst);
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!(lost.load(SeqCst), 0, "of {}", asked.load(SeqCst));
     let executed = before.asked("POST /visitor") + after.asked("POST /visitor");
     assert_eq!(executed, asked.load(SeqCst), "each was executed once");

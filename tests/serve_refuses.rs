@@ -15,7 +15,9 @@ fn refused(
     files: &[(&str, &str)],
 ) -> String {
     let stand = Stand::new(wrong);
-    files.iter().for_each(|(name, content)| stand.write(name, content));
+    for (name, content) in files {
+        stand.write(name, content);
+    }
     let at_start = stand.run(&["--json", "serve"]).exits(1).stderr;
     // Its log comes before the error.
     let error: Value = serde_json::from_str(at_start.lines().last().unwrap()).unwrap();

@@ -94,7 +94,7 @@ fn told_twice_it_ends_at_once() {
     assert_eq!(serving.ended(), Some(1));
 }
 
-/// The listening socket is the test's, as it would be systemd's (sd_listen_fds(3)); two processes take turns on it.
+/// The listening socket is the test's, as it would be systemd's (`sd_listen_fds(3)`); two processes take turns on it.
 #[test]
 fn one_process_hands_over_to_the_next_and_nobody_is_refused() {
     let app = App::start();
@@ -141,7 +141,9 @@ fn one_process_hands_over_to_the_next_and_nobody_is_refused() {
     let _second = started();
     enough(400);
     stop.store(true, SeqCst);
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!(lost.load(SeqCst), 0, "of {}", asked.load(SeqCst));
     assert_eq!(app.asked("POST /visitor/"), asked.load(SeqCst), "each was executed once");
 }

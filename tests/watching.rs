@@ -170,7 +170,7 @@ fn a_gateway_on_the_same_machine_hears_of_a_change_at_once() {
         .map(|round| {
             let (content, wanted) = &mut contents[round % 2];
             let temporary = switch.with_file_name(".next");
-            fs::write(&temporary, &content).unwrap();
+            fs::write(&temporary, content).unwrap();
             let began = clock::monotonic();
             fs::rename(&temporary, &switch).unwrap();
             until(|| (serving.ask("GET", "/").0 == *wanted).then_some(()));
@@ -178,6 +178,9 @@ fn a_gateway_on_the_same_machine_hears_of_a_change_at_once() {
         })
         .collect();
     took.sort();
-    println!("from write to the gateway's answer: median {:?}, worst {:?}", took[10], took[19]);
+    #[expect(clippy::print_stdout, reason = "the figure is what counts")]
+    {
+        println!("from write to the gateway's answer: median {:?}, worst {:?}", took[10], took[19]);
+    }
     assert!(took[5] < BOUND, "{took:?}");
 }

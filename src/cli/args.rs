@@ -155,6 +155,7 @@ pub(super) struct ApplyArgs {
 
 /// Every verb that moves the switch.
 #[derive(Debug, Clone, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
     after_help = "Examples:\n  roadworks hold --for 5m --yes\n  roadworks close --until 03:00 --on-end stay --yes\n  roadworks detour --reason 'new database' --yes\n  roadworks open --wait settled\n  roadworks close --local --yes"
 )]
@@ -376,7 +377,7 @@ pub(super) struct PageBuildArgs {
     after_help = "Examples:\n  HEALTHCHECK CMD [\"/roadworks\", \"healthcheck\"]\n  roadworks healthcheck http://127.0.0.1:8080/healthz"
 )]
 pub(super) struct HealthcheckArgs {
-    /// What to ask [default: /livez of the admin listener, else the gateway's lb_path]
+    /// What to ask [default: /livez of the admin listener, else the gateway's `lb_path`]
     pub(super) url: Option<String>,
 }
 

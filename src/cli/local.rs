@@ -101,6 +101,7 @@ fn refused(status: StatusCode, answer: &Value) -> Error {
 }
 
 /// Nobody serves here.
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 pub(super) fn unheard(error: Unheard) -> Error {
     Error::Answered {
         code: "no-serve",

@@ -164,7 +164,7 @@ impl Served {
         if !follows.is_empty() {
             let inherited = Inherited::from_environment()?;
             let postures = postures(&follows);
-            let gateway = Gateway::start(Settings::of(&config), inherited, &postures, tasks);
+            let gateway = Gateway::start(&Settings::of(&config), inherited, &postures, tasks);
             served.gateway = Some(Arc::new(gateway.map_err(|error| unserved(&config, &error))?));
         }
         served.see_to(&config, follows)?;

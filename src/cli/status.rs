@@ -91,14 +91,9 @@ async fn one(context: &Context, opened: &Opened) -> Result<Told, Error> {
     let sight = match look(&opened.site).await {
         Ok(sight) => sight,
         Err(error) => {
-            match opened.site.store.switch().await {
-                // The levers are out of reach; what was asked for is not.
-                Ok(Some((switch, _))) => {
-                    context.report.words(&asked_words(&opened.site.name, &switch, now));
-                }
-                Ok(None) => {}
-                // Said with the gateway of this machine.
-                Err(_) => {}
+            // The levers are out of reach; what was asked for is not, or is said with the gateway of this machine.
+            if let Ok(Some((switch, _))) = opened.site.store.switch().await {
+                context.report.words(&asked_words(&opened.site.name, &switch, now));
             }
             return Err(error.into());
         }

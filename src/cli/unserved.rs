@@ -41,7 +41,7 @@ fn spot(config: &Config, error: &gateway::Error, message: &str) -> Option<Diagno
             Some(gateway.spots.wrong_listen(*address, message))
         }
         gateway::Error::Certificate { site, source } => {
-            let key = if matches!(source, tls::Error::Key(..)) { "key" } else { "certificate" };
+            let key = if matches!(**source, tls::Error::Key(..)) { "key" } else { "certificate" };
             Some(of(site)?.gateway.as_ref()?.spots.wrong(key, message))
         }
         gateway::Error::Page { site, .. } => Some(of(site)?.page.spots.wrong("template", message)),

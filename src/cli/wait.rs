@@ -18,12 +18,12 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Error>
         hint: "for example: roadworks wait --for-mode hold".to_owned(),
     })?;
     let opened = context.open().await?;
-    let waiting = Waiting::new(context.report);
+    let progress = Waiting::new(context.report);
     let settled = tokio::select! {
-        settled = tokio::time::timeout(args.timeout, settled(&opened, wanted, &waiting)) => settled,
+        settled = tokio::time::timeout(args.timeout, settled(&opened, wanted, &progress)) => settled,
         () = interrupted() => return Err(Error::Interrupted),
     };
-    waiting.ended();
+    progress.ended();
     let gave_up = agent::Error::GaveUp { what: "settled", waited: args.timeout };
     let sight = settled.map_err(|_| gave_up)??;
     if context.report.form() == Form::Json {
@@ -34,7 +34,11 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Error>
     Ok(0)
 }
 
-async fn settled(opened: &Opened, wanted: Option<Mode>, waiting: &Waiting) -> Result<Sight, Error> {
+async fn settled(
+    opened: &Opened,
+    wanted: Option<Mode>,
+    progress: &Waiting,
+) -> Result<Sight, Error> {
     let site = &opened.site;
     let mut notice = site.store.watch("").await;
     let began = clock::monotonic();
@@ -46,8 +50,8 @@ async fn settled(opened: &Opened, wanted: Option<Mode>, waiting: &Waiting) -> Re
             return Ok(look(site).await?);
         }
         let what = wanted.unwrap_or(mode);
-        let waited = clock::monotonic().duration_since(began);
-        waiting.waiting(LeverName::Gateway, &format!("{what} to be settled"), waited);
+        let took = clock::monotonic().duration_since(began);
+        progress.waiting(LeverName::Gateway, &format!("{what} to be settled"), took);
         notice.changed().await;
     }
 }

@@ -32,18 +32,16 @@ const LATE: &[u8] =
 pub(super) async fn serve(core: Arc<Core>, listener: Arc<Listener>, watched: Watched) {
     let wire = Arc::clone(watched.wire());
     let conduct = core.shared.conduct.load_full();
-    match &listener.tls {
-        // Both are rare beside HTTP/1.1 in the clear, and large: its connections must not pay for them.
-        Some(tls) => Box::pin(secure(&core, &listener, tls, &wire)).await,
-        None => {
-            let Some(first) = begin(&wire, &core).await else { return };
-            let io = Begun { first, inner: Socket(Arc::clone(&wire)) };
-            if io.first.is_preface() {
-                Box::pin(http2(&core, &listener, &wire, io)).await;
-            } else {
-                let service = Service::new(&core, &listener, &wire);
-                http1(&conduct, service, &wire, io).await;
-            }
+    // TLS and HTTP/2 are rare beside HTTP/1.1 in the clear, and large: its connections must not pay for them.
+    if let Some(tls) = &listener.tls {
+        Box::pin(secure(&core, &listener, tls, &wire)).await;
+    } else {
+        let Some(first) = begin(&wire, &core).await else { return };
+        let io = Begun { first, inner: Socket(Arc::clone(&wire)) };
+        if io.first.is_preface() {
+            Box::pin(http2(&core, &listener, &wire, io)).await;
+        } else {
+            http1(&conduct, Service::new(&core, &listener, &wire), &wire, io).await;
         }
     }
     drop(watched);
@@ -66,23 +64,18 @@ async fn begin(wire: &Arc<Wire>, core: &Core) -> Option<First> {
         }
     };
     let mut read = pin!(read);
-    loop {
-        tokio::select! {
-            biased;
-            () = read.as_mut() => break,
-            order = wire.told() => match order {
-                // It was accepted, so it is answered, if it says something soon.
-                Order::Quit => {
-                    if tokio::time::timeout(PARTING, read.as_mut()).await.is_err() {
-                        return None;
-                    }
-                    break;
-                }
-                order => {
-                    told_early(wire, core, order);
-                    return None;
-                }
-            },
+    tokio::select! {
+        biased;
+        () = read.as_mut() => {}
+        order = wire.told() => {
+            // It was accepted, so it is answered, if it says something soon.
+            let quit = order == Order::Quit;
+            if !quit {
+                told_early(wire, core, order);
+            }
+            if !quit || tokio::time::timeout(PARTING, read.as_mut()).await.is_err() {
+                return None;
+            }
         }
     }
     (first.filled > 0).then_some(first)

@@ -25,7 +25,7 @@ pub enum Error {
         site: String,
         /// What is wrong with it.
         #[source]
-        source: tls::Error,
+        source: Box<tls::Error>,
     },
     /// A site's page does not compile.
     #[error("site \"{site}\": its page cannot be used")]
@@ -34,11 +34,11 @@ pub enum Error {
         site: String,
         /// What is wrong with it.
         #[source]
-        source: page::Error,
+        source: Box<page::Error>,
     },
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
-    Tls(#[source] tls::Error),
+    Tls(#[source] Box<tls::Error>),
     /// An address has TLS for one site and none for another.
     #[error("{0} is listened on with TLS and without")]
     Mixed(SocketAddr),

@@ -61,6 +61,7 @@ pub struct UpstreamReport {
 
 /// What is wrong around one site's gateway, as whoever follows the switch for it sees it. The mode stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told by itself, as a gauge")]
 pub struct Trouble {
     /// The switch cannot be read, or is gone.
     pub store: bool,

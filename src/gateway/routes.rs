@@ -44,9 +44,10 @@ impl<S> Routes<S> {
     pub(super) fn site(&self, host: &str) -> Option<&Arc<S>> {
         let name = without_port(host);
         let name = name.strip_suffix('.').unwrap_or(name);
-        let found = match name.bytes().any(|letter| letter.is_ascii_uppercase()) {
-            true => self.named(&name.to_ascii_lowercase()),
-            false => self.named(name),
+        let found = if name.bytes().any(|letter| letter.is_ascii_uppercase()) {
+            self.named(&name.to_ascii_lowercase())
+        } else {
+            self.named(name)
         };
         found.or(self.any.as_ref())
     }

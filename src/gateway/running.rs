@@ -116,20 +116,21 @@ impl Gateway {
     /// Listens. From the first request on each site gives its posture of `postures`; one without any knows nothing, and
     /// answers 503. To be called on the runtime that is to keep doors, probes and certificates.
     pub fn start(
-        settings: Settings,
+        settings: &Settings,
         inherited: Inherited,
         postures: &BTreeMap<String, Posture>,
         tasks: &Tasks,
     ) -> Result<Gateway, Error> {
-        let Settings { serve, .. } = &settings;
+        let Settings { serve, .. } = settings;
         let cores = match serve.cores {
             Some(cores) => cores.max(1),
             None => thread::available_parallelism().map_or(1, NonZero::get),
         };
         let tasks = tasks.child();
-        let access_log = match serve.access_log {
-            true => Some(AccessLog::start(&tasks).map_err(Error::Core)?),
-            false => None,
+        let access_log = if serve.access_log {
+            Some(AccessLog::start(&tasks).map_err(Error::Core)?)
+        } else {
+            None
         };
         let shared = Arc::new(Shared::new(Conduct::new(serve.limits.clone()), cores, access_log));
         let gateway = Gateway {
@@ -144,7 +145,7 @@ impl Gateway {
             tasks,
             inherited,
         };
-        let prepared = gateway.prepare(&settings, cores)?;
+        let prepared = gateway.prepare(settings, cores)?;
         let admin = admin::listen(serve.admin, &gateway.inherited)?;
         let begun = core::begin(&gateway.shared, &gateway.tasks).map_err(Error::Core)?;
         let gateway = Gateway { cores: begun, ..gateway };
@@ -241,12 +242,15 @@ impl Gateway {
         let mut sites = Vec::new();
         for site in &settings.sites {
             if let Some(tls) = &site.gateway.tls {
-                let pair = Pair::read(&tls.certificate, &tls.key)
-                    .map_err(|source| Error::Certificate { site: site.name.clone(), source })?;
+                let pair = Pair::read(&tls.certificate, &tls.key).map_err(|source| {
+                    Error::Certificate { site: site.name.clone(), source: Box::new(source) }
+                })?;
                 pairs.insert((tls.certificate.clone(), tls.key.clone()), Arc::new(pair));
             }
-            let draft = Draft::new(site)
-                .map_err(|source| Error::Page { site: site.name.clone(), source })?;
+            let draft = Draft::new(site).map_err(|source| Error::Page {
+                site: site.name.clone(),
+                source: Box::new(source),
+            })?;
             sites.push((site.name.as_str(), draft));
         }
         let mut addresses = Vec::new();
@@ -365,9 +369,11 @@ impl Wanted<'_> {
         let bound = bind(self.address, cores, inherited)
             .map_err(|source| Error::Listen { address: self.address, source })?;
         let certificates = Arc::new(Certificates::default());
-        let tls = match self.is_tls() {
-            true => Some(tls::server(Arc::clone(&certificates)).map_err(Error::Tls)?),
-            false => None,
+        let tls = if self.is_tls() {
+            let server = tls::server(Arc::clone(&certificates));
+            Some(server.map_err(|source| Error::Tls(Box::new(source)))?)
+        } else {
+            None
         };
         let listener = Listener {
             wanted: self.address,

@@ -84,8 +84,8 @@ impl Page<'_, '_> {
                 total.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
             }
         }
-        let mut held = self.gauge("held_requests", "Requests that wait")?;
-        each(&mut held, seen, |report| number(report.waiting))?;
+        let mut waiting = self.gauge("held_requests", "Requests that wait")?;
+        each(&mut waiting, seen, |report| number(report.waiting))?;
         let mut inside = self.gauge("inflight_requests", "Requests at the upstreams")?;
         each(&mut inside, seen, |report| {
             number(report.in_flight + report.exempt.iter().map(|(_, count)| count).sum::<u64>())

@@ -105,6 +105,10 @@ impl Service {
     }
 
     /// The site of a request, or what is answered without one.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the answer goes straight on, and a box costs more"
+    )]
     fn find(&self, parts: &Parts) -> Result<Arc<Site>, Response<Body>> {
         // HTTP/1.1's were counted by the parser.
         if parts.headers.len() > self.core.shared.conduct.load().limits.header_count {

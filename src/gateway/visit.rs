@@ -116,6 +116,7 @@ impl Visit {
         Answering::now(answer, Some(record), busy)
     }
 
+    #[expect(clippy::unnecessary_box_returns, reason = "it lives in the futures of those who wait")]
     fn record(&self) -> Box<Record> {
         let of = Of { parts: &self.parts, client: self.client, id: &self.id };
         Box::new(Record::begin(&self.core, &self.site, &of))
@@ -198,17 +199,13 @@ impl Visit {
             return None;
         }
         let limited = http_body_util::Limited::new(std::mem::take(&mut self.upload), BODY_LIMIT);
-        match limited.collect().await {
-            Ok(body) => {
-                self.upload = Upload::whole(body.to_bytes());
-                Some(())
-            }
-            Err(_) => {
-                // It is a write then, and what was read of it is gone: it may only be refused.
-                self.wire.leaves_unread();
-                None
-            }
+        if let Ok(body) = limited.collect().await {
+            self.upload = Upload::whole(body.to_bytes());
+            return Some(());
         }
+        // It is a write then, and what was read of it is gone: it may only be refused.
+        self.wire.leaves_unread();
+        None
     }
 
     // ## Passed
@@ -284,12 +281,11 @@ impl Visit {
     async fn drain(self, mut answer: Response<Body>, why: Why, mut record: Box<Record>) -> Done {
         let limit = usize::try_from(DRAIN_LIMIT).unwrap_or(usize::MAX);
         let waste = http_body_util::Limited::new(self.upload, limit).collect();
-        if !matches!(tokio::time::timeout(DRAIN_FOR, waste).await, Ok(Ok(_))) {
-            if self.parts.version < Version::HTTP_2 {
-                self.wire.leaves_unread();
-                let close = HeaderValue::from_static("close");
-                answer.headers_mut().insert(header::CONNECTION, close);
-            }
+        let drained = matches!(tokio::time::timeout(DRAIN_FOR, waste).await, Ok(Ok(_)));
+        if !drained && self.parts.version < Version::HTTP_2 {
+            self.wire.leaves_unread();
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(header::CONNECTION, close);
         }
         record.answered(Fate::Refused(why), answer.status().as_u16());
         (answer, record)

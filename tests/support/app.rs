@@ -70,11 +70,13 @@ impl App {
     }
 
     /// Whether `/up` says that it is well.
+    #[expect(clippy::fn_params_excessive_bools, reason = "it reads as a sentence")]
     pub(crate) fn is_well(&self, well: bool) {
         self.told.unwell.store(!well, SeqCst);
     }
 
     /// Whether `/gate` answers, those who wait there too.
+    #[expect(clippy::fn_params_excessive_bools, reason = "it reads as a sentence")]
     pub(crate) fn opens_the_gate(&self, open: bool) {
         self.gate.send_replace(open);
     }

@@ -85,7 +85,7 @@ impl Stand {
         command
     }
 
-    /// The same, with a listening socket as systemd passes one (sd_listen_fds(3)).
+    /// The same, with a listening socket as systemd passes one (`sd_listen_fds(3)`).
     pub(crate) fn command_with(&self, words: &[&str], socket: TcpListener) -> Command {
         let plain = self.command(&[]);
         // The process that it is passed to is named by its number, so that nothing may stand between.
@@ -134,6 +134,7 @@ impl Stand {
     }
 
     /// Starts it by this command.
+    #[expect(clippy::unused_self, reason = "it serves this stand's folder")]
     pub(crate) fn serve_by(&self, command: &mut Command) -> Serving {
         let serving = Serving::start(command);
         until(|| {
@@ -170,7 +171,9 @@ impl Serving {
         let writing = Arc::clone(&log);
         let work = move || {
             for line in BufReader::new(lines).lines().map_while(Result::ok) {
-                *writing.lock().unwrap() += &format!("{line}\n");
+                let mut log = writing.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
             }
         };
         Tasks::new().start_thread("log", work).unwrap();
@@ -242,15 +245,6 @@ impl Serving {
     /// The status and the whole answer of one request on a connection of its own.
     pub(crate) fn ask(&self, method: &str, path: &str) -> (u16, String) {
         ask(self.address(), method, path)
-    }
-
-    /// The same, for another Host.
-    pub(crate) fn ask_host(&self, host: &str, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address()).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).unwrap();
-        answer(stream)
     }
 
     /// A request that is sent, and not answered yet.

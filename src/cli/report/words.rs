@@ -140,6 +140,7 @@ fn gateway_lines<S: Store>(site: &Site<S>, sight: &Sight) -> Vec<String> {
     lines
 }
 
+#[expect(clippy::fn_params_excessive_bools, reason = "it comes with each heartbeat")]
 fn gateway_line(beat: &Heartbeat, alive: bool) -> String {
     let mode = beat.mode.map_or("knows no mode", Mode::word);
     let healthy = beat.upstreams.iter().filter(|upstream| upstream.healthy).count();

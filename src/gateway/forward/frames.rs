@@ -96,17 +96,18 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::fn_params_excessive_bools, reason = "it is one bit of the frame")]
     fn frame(length: usize, masked: bool) -> Vec<u8> {
         let mut bytes = vec![0x82];
         let bit = if masked { 0x80 } else { 0 };
         match length {
             0..126 => bytes.push(bit | u8::try_from(length).unwrap()),
             126..65_536 => {
-                bytes.push(bit | 126);
+                bytes.push(bit | 0x7e);
                 bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
             }
             _ => {
-                bytes.push(bit | 127);
+                bytes.push(bit | 0x7f);
                 bytes.extend((length as u64).to_be_bytes());
             }
         }

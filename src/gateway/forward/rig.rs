@@ -233,7 +233,9 @@ impl Wire {
             match tokio::time::timeout(PATIENCE, self.0.read(&mut space)).await {
                 Ok(Ok(0) | Err(_)) => return String::from_utf8_lossy(&heard).into_owned(),
                 Ok(Ok(length)) => heard.extend_from_slice(&space[..length]),
-                Err(_) => panic!("still open after {:?}", String::from_utf8_lossy(&heard)),
+                Err(tokio::time::error::Elapsed { .. }) => {
+                    panic!("still open after {:?}", String::from_utf8_lossy(&heard))
+                }
             }
         }
     }

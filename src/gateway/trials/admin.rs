@@ -75,7 +75,7 @@ async fn an_admin_address_that_was_chosen_and_is_taken_is_refused() {
     let mut settings = settings(vec![site_of(ANY)]);
     settings.serve.admin = Admin::At(taken.local_addr().unwrap());
     let postures = std::collections::BTreeMap::new();
-    let started = Gateway::start(settings, Inherited::default(), &postures, &Tasks::new());
+    let started = Gateway::start(&settings, Inherited::default(), &postures, &Tasks::new());
     let error = started.expect_err("the address is taken");
     assert!(matches!(error, Error::Listen { .. }) && error.hint().contains("ss -ltnp"));
 }

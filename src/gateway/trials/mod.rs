@@ -92,10 +92,11 @@ async fn answer_all(mut stream: TcpStream, thinks: Duration) {
 }
 
 /// What the switch says.
+#[expect(clippy::unnecessary_wraps, reason = "as `Gateway::set` takes it")]
 pub(super) fn posture(mode: Mode) -> Option<Posture> {
     let now = clock::now();
     let operation = Some(OperationId::at(now, fastrand::u32(..)));
-    Some(Posture { operation, mode, ..Posture::never_asked(now) })
+    Some(Posture { mode, operation, ..Posture::never_asked(now) })
 }
 
 /// These sites on two cores.
@@ -106,9 +107,10 @@ pub(super) fn settings(sites: Vec<SiteSettings>) -> Settings {
 }
 
 /// A gateway with these settings.
+#[expect(clippy::needless_pass_by_value, reason = "made for this gateway")]
 pub(super) fn start(settings: Settings) -> Gateway {
     let postures = BTreeMap::new();
-    Gateway::start(settings, Inherited::default(), &postures, &Tasks::new()).unwrap()
+    Gateway::start(&settings, Inherited::default(), &postures, &Tasks::new()).unwrap()
 }
 
 /// What comes back for `bytes`, until the gateway closes or says nothing more for a moment.

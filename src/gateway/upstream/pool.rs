@@ -49,6 +49,7 @@ pub struct Pool {
 struct Shelf {
     endpoint: Arc<Endpoint>,
     /// The one used last is at the end, and taken first.
+    #[expect(clippy::vec_box, reason = "a link goes from hand to hand in its box")]
     parked: Vec<Box<Link>>,
     /// HTTP/2 has one for all.
     shared: Option<http2::SendRequest<Sending>>,
