@@ -228,7 +228,7 @@ async fn local(
         Ok(Ok(Err(error @ (LocalRefused::Looser { .. } | LocalRefused::Unknown)))) => {
             refused(StatusCode::CONFLICT, "looser", &error.to_string())
         }
-        Ok(Ok(Err(error @ LocalRefused::Disk(_)))) => {
+        Ok(Ok(Err(error @ (LocalRefused::Unkept(_) | LocalRefused::Uncleared(_))))) => {
             refused(StatusCode::INSUFFICIENT_STORAGE, "not-kept", &error.to_string())
         }
         Ok(Err(_)) | Err(_) => {

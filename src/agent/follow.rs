@@ -103,9 +103,14 @@ pub enum LocalRefused {
         "what the switch asks for is not known, and a mode set on one machine is never looser: only close is possible"
     )]
     Unknown,
-    /// It could not be kept.
-    #[error("it cannot be kept on this machine: {0}")]
-    Disk(String),
+    /// It counts, and could not be kept.
+    #[error(
+        "it counts now, but a restart forgets it, since it cannot be kept on this machine: {0}"
+    )]
+    Unkept(String),
+    /// It is kept still.
+    #[error("it cannot be cleared on this machine: {0}")]
+    Uncleared(String),
 }
 
 impl<S: Store> Follow<S> {
@@ -216,7 +221,10 @@ impl<S: Store> Follow<S> {
         if kept.is_ok() || stricter {
             self.local = local;
         }
-        kept.map_err(|error| LocalRefused::Disk(error.to_string()))
+        kept.map_err(|error| {
+            let told = if stricter { LocalRefused::Unkept } else { LocalRefused::Uncleared };
+            told(error.to_string())
+        })
     }
 
     fn trouble(&self) -> impl Iterator<Item = String> {
@@ -249,16 +257,7 @@ impl<S: Store> Follow<S> {
         // Between the first reading and the watch somebody may have thrown it.
         self.look(clock::now()).await;
         loop {
-            let posture = self.posture();
-            if given != posture {
-                front.set(&self.site, posture.clone());
-                tracing::info!(
-                    site = self.site,
-                    mode = posture.as_ref().map(|posture| posture.mode.word()),
-                    "the mode changed"
-                );
-                given = posture;
-            }
+            self.give(front, &mut given);
             self.warn_of_trouble(&mut warned);
             self.tell(front, teller, &mut told).await;
             if kept.as_ref() != Some(&self.known) {
@@ -276,12 +275,28 @@ impl<S: Store> Follow<S> {
                 () = notice.changed() => self.look(clock::now()).await,
                 told = changed.changed() => if told.is_err() { break },
                 _ = tick.tick() => told = None,
-                Some(request) = requests.recv() => self.answer(request, front, teller),
+                Some(request) = requests.recv() => {
+                    self.answer(request, (front, &mut given), teller);
+                }
                 () = tasks.stopping() => break,
             }
         }
         if let Err(error) = heartbeat::goodbye(&self.store, &teller.id).await {
             tracing::warn!(site = self.site, %error, "the heartbeat could not be taken away");
+        }
+    }
+
+    /// Has the gateway give what is known, unless it is `given` already.
+    fn give(&self, front: &dyn Front, given: &mut Option<Posture>) {
+        let posture = self.posture();
+        if *given != posture {
+            front.set(&self.site, posture.clone());
+            tracing::info!(
+                site = self.site,
+                mode = posture.as_ref().map(|posture| posture.mode.word()),
+                "the mode changed"
+            );
+            *given = posture;
         }
     }
 
@@ -312,9 +327,19 @@ impl<S: Store> Follow<S> {
         *told = Some(beat);
     }
 
-    fn answer(&mut self, request: Request, front: &dyn Front, teller: &Teller) {
+    /// Answers once what was asked for is so.
+    fn answer(
+        &mut self,
+        request: Request,
+        (front, given): (&dyn Front, &mut Option<Posture>),
+        teller: &Teller,
+    ) {
         let told = match request {
-            Request::Local(local, reply) => reply.send(self.set_local(local)).is_ok(),
+            Request::Local(local, reply) => {
+                let done = self.set_local(local);
+                self.give(front, given);
+                reply.send(done).is_ok()
+            }
             Request::Tell(reply) => reply.send(self.heartbeat(front, teller)).is_ok(),
         };
         if !told {
