@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{Error, Expect, LARGEST, Notice, POLL, Right, Store, Version};
+use crate::clock;
 
 /// Documents in a map. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -35,11 +37,15 @@ pub struct MemoryLease(Arc<Mutex<Contents>>, Right);
 
 /// Tells of every write.
 #[derive(Debug)]
-pub struct MemoryNotice(watch::Receiver<()>);
+pub struct MemoryNotice {
+    written: watch::Receiver<()>,
+    look: Instant,
+}
 
 impl Notice for MemoryNotice {
     async fn changed(&mut self) {
-        drop(tokio::time::timeout(POLL, self.0.changed()).await);
+        drop(tokio::time::timeout_at(self.look, self.written.changed()).await);
+        self.look = clock::monotonic() + POLL;
     }
 }
 
@@ -101,7 +107,10 @@ impl Store for MemoryStore {
     }
 
     async fn watch(&self, _prefix: &str) -> MemoryNotice {
-        MemoryNotice(self.contents().written.subscribe())
+        MemoryNotice {
+            written: self.contents().written.subscribe(),
+            look: clock::monotonic() + POLL,
+        }
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {

@@ -48,7 +48,8 @@ pub enum Right {
 
 /// Tells that documents may have changed.
 pub trait Notice {
-    /// Comes back when a document was written or removed, and for nothing at least each [`POLL`]. Cancel safe.
+    /// Comes back when a document was written or removed, and for nothing at least each [`POLL`]. Cancel safe, and no
+    /// call that was dropped puts the next look off.
     fn changed(&mut self) -> impl Future<Output = ()>;
 }
 
@@ -233,6 +234,12 @@ mod conforms {
         });
         assert!(nothing.await.is_err(), "nothing was written");
         tokio::time::timeout(POLL * 5, notice.changed()).await.expect("it polls");
+        // Whoever asks anew more often, since it has more to do than to wait, is told too.
+        let mut asked = 0;
+        while tokio::time::timeout(POLL / 4, notice.changed()).await.is_err() {
+            asked += 1;
+            assert!(asked < 8, "each question puts the next look off");
+        }
     }
 
     async fn a_document_over_the_limit_is_refused<S: Store>(store: &S) {

@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use futures_core::Stream;
 use inotify::{Event, EventMask, EventStream, Inotify, WatchMask};
+use tokio::time::Instant;
 
 use super::{Notice, POLL};
 use crate::clock;
@@ -20,13 +21,16 @@ const BUFFER: usize = 8 << 10;
 pub struct FileNotice {
     folder: PathBuf,
     watch: Option<EventStream<Vec<u8>>>,
+    /// When it looks, told or not. Kept between calls: whoever asks again before that, for a reason of its own, must not
+    /// put it off.
+    look: Instant,
 }
 
 impl FileNotice {
     /// Watches from now on. Must be called where a runtime runs.
     pub(super) fn of(folder: PathBuf) -> FileNotice {
         let watch = watched(&folder).ok();
-        FileNotice { folder, watch }
+        FileNotice { folder, watch, look: clock::monotonic() + POLL }
     }
 
     /// Waits for an event that concerns a document.
@@ -50,14 +54,14 @@ impl FileNotice {
 
 impl Notice for FileNotice {
     async fn changed(&mut self) {
-        let deadline = clock::monotonic() + POLL;
         if self.watch.is_none() {
-            tokio::time::sleep_until(deadline).await;
+            tokio::time::sleep_until(self.look).await;
             self.watch = watched(&self.folder).ok();
-            return;
+        } else {
+            // Out of time: look all the same, in case the system told nobody (a network's file system).
+            drop(tokio::time::timeout_at(self.look, self.event()).await);
         }
-        // Out of time: look all the same, in case the system told nobody (a network's file system).
-        drop(tokio::time::timeout_at(deadline, self.event()).await);
+        self.look = clock::monotonic() + POLL;
     }
 }
 
