@@ -26,6 +26,20 @@ fn each_verb_changes_what_visitors_get_and_says_how_it_stands() {
 }
 
 #[test]
+fn a_site_opens_right_after_a_start_once_its_app_has_been_asked() {
+    let app = App::start();
+    let slowly = config(&app.url(), "").replace("/up", "/slow/700");
+    let stand = Stand::new(&slowly);
+    let serving = stand.serve();
+    stand.run(&["close", "--yes"]).exits(0);
+    serving.signal("KILL");
+    serving.ended();
+    let again = stand.serve();
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(again.ask("GET", "/a").0, 200);
+}
+
+#[test]
 fn a_held_request_waits_and_is_answered_when_the_site_opens() {
     let app = App::start();
     let stand = Stand::new(&config(&app.url(), ""));

@@ -17,6 +17,8 @@ use crate::switch::{LeverName, Mode, OperationId, Step};
 
 /// How long a gateway that is silent may still come back before a wait ends without it.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a gateway that has just started may need to hear from its upstreams, and to tell.
+const FIRST_WORD: Duration = Duration::from_secs(3);
 /// A gateway silent for longer is not coming back: its machine is gone, and its file is all that is left.
 const GONE: Duration = Duration::from_mins(10);
 
@@ -45,11 +47,22 @@ impl<S: Store> Fleet<S> {
         }
     }
 
+    /// Gateways that have just started, and wait for the first word from their upstreams, get a moment for it.
     async fn seen(&self) -> Result<Observation, Error> {
-        let (beats, torn) = heartbeat::all(&self.store).await.map_err(|error| unread(&error))?;
-        let mut observation = observation(beats, clock::now());
-        observation.warnings.extend(torn.iter().map(ToString::to_string));
-        Ok(observation)
+        let began = clock::monotonic();
+        let mut notice = self.store.watch(FOLDER).await;
+        loop {
+            let (beats, torn) =
+                heartbeat::all(&self.store).await.map_err(|error| unread(&error))?;
+            let now = clock::now();
+            if ask_still(&beats, now) && clock::monotonic().duration_since(began) < FIRST_WORD {
+                notice.changed().await;
+                continue;
+            }
+            let mut observation = observation(beats, now);
+            observation.warnings.extend(torn.iter().map(ToString::to_string));
+            return Ok(observation);
+        }
     }
 
     async fn confirmed(
@@ -211,6 +224,12 @@ fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
         words.push("patience is over".to_owned());
     }
     words.join(", ")
+}
+
+/// Whether there are gateways, and none of them knows yet how its upstreams are.
+fn ask_still(beats: &[Heartbeat], now: Timestamp) -> bool {
+    let mut alive = beats.iter().filter(|beat| beat.is_fresh(now)).peekable();
+    alive.peek().is_some() && alive.all(Heartbeat::asks_still)
 }
 
 /// Why a site must not open: nobody behind it is well.

@@ -54,6 +54,8 @@ impl Front for Gateway {
 
 /// What a gateway gives, as good as, that does not know what is asked for: it answers 503 to everybody.
 const UNKNOWN: Mode = Mode::Closed;
+/// How often it looks whether the first upstream has answered: until then nobody can open the site.
+const FIRST_WORD: Duration = Duration::from_millis(10);
 
 /// What is known of the switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,10 +273,12 @@ impl<S: Store> Follow<S> {
                 heartbeat: self.of_heartbeat.is_some(),
             };
             front.trouble(&self.site, trouble);
+            let asks_still = told.as_ref().is_some_and(Heartbeat::asks_still);
             tokio::select! {
                 () = notice.changed() => self.look(clock::now()).await,
                 told = changed.changed() => if told.is_err() { break },
                 _ = tick.tick() => told = None,
+                () = tokio::time::sleep(FIRST_WORD), if asks_still => {}
                 Some(request) = requests.recv() => {
                     self.answer(request, (front, &mut given), teller);
                 }

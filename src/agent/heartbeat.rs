@@ -149,6 +149,11 @@ impl Heartbeat {
             && healthy(self) == healthy(other)
     }
 
+    /// Whether no upstream has answered yet, well or not: the gateway has just started.
+    pub(super) fn asks_still(&self) -> bool {
+        !self.upstreams.is_empty() && self.upstreams.iter().all(UpstreamReport::is_unasked)
+    }
+
     /// Tells the store.
     pub(super) async fn tell<S: Store>(&self, store: &SiteStore<S>) -> Result<(), Error> {
         store.renew(&key(&self.id), self).await

@@ -59,6 +59,17 @@ pub struct UpstreamReport {
     pub last_error: Option<String>,
 }
 
+impl UpstreamReport {
+    /// What is said of an upstream that no probe has come back from.
+    pub(super) const UNASKED: &str = "not asked yet";
+
+    /// Whether nothing is known of it yet.
+    #[must_use]
+    pub fn is_unasked(&self) -> bool {
+        !self.healthy && self.last_error.as_deref() == Some(UpstreamReport::UNASKED)
+    }
+}
+
 /// What is wrong around one site's gateway, as whoever follows the switch for it sees it. The mode stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is told by itself, as a gauge")]

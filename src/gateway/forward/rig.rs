@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::super::upstream::{Executor, Waits, tests::until};
-use super::super::{Door, Lane, Modes, Ticket, Verdict};
+use super::super::{Door, Lane, Modes, Ticket, UpstreamReport, Verdict};
 use super::*;
 use crate::clock;
 use crate::config::{
@@ -77,10 +77,7 @@ pub(super) async fn rig_of(
 }
 
 pub(super) async fn rig_with(upstreams: Upstreams, tasks: Tasks, front: Front) -> Rig {
-    until("asked once", || {
-        upstreams.report().iter().all(|one| one.last_error.as_deref() != Some("not asked yet"))
-    })
-    .await;
+    until("asked once", || !upstreams.report().iter().any(UpstreamReport::is_unasked)).await;
     let drain = DrainConfig {
         deadline: Duration::ZERO,
         then: Some(DrainThen::Cut),

@@ -267,7 +267,7 @@ impl Watched {
         let nameless = self.nameless.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let wrong =
             nameless.or_else(|| sick.filter(|_| !expected).find_map(|one| one.last_error()));
-        let unknown = || (!healthy).then(|| "not asked yet".to_owned());
+        let unknown = || (!healthy).then(|| UpstreamReport::UNASKED.to_owned());
         UpstreamReport {
             url: self.place.name(),
             healthy,
