@@ -20,6 +20,7 @@ async fn each_mode_gives_what_it_says_from_the_next_request_on() {
     let health = "GET /up HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n";
     assert_eq!(status(&said(at, GET).await), "503", "it knows nothing");
     assert_eq!(status(&said(at, health).await), "503", "and no balancer may send anybody");
+    until(&gateway, |report| report.upstreams[0].healthy).await;
     for (mode, get, post) in [
         (Mode::Open, "200", "200"),
         (Mode::ReadOnly, "200", "503"),
