@@ -114,6 +114,8 @@ fn an_early_answer_reaches_a_client_that_is_still_sending_and_ends_both_connecti
     let mut client = client;
     let whole = read_until(&mut client, "big");
     assert!(whole.starts_with("HTTP/1.1 413"), "{whole}");
+    let closes = whole.to_lowercase().contains("\r\nconnection: close\r\n");
+    assert!(closes, "it closes, and says so: {whole}");
     drop(asked);
     drop(sender);
     assert_eq!(read_rest(&mut client), "");

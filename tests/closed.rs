@@ -127,6 +127,7 @@ fn l2_t1_another_status_is_warned_of_and_used() {
     let serving = stand.serve();
     let words = stand.run(&["close", "--for", "1m", "--yes"]).exits(0);
     assert!(words.stderr.contains("refuse_status = 429: only 503"), "{words:#?}");
+    assert!(serving.log().contains("refuse_status = 429: only 503"), "{}", serving.log());
     let (status, whole) = asks(&serving, "GET", "/", &[]);
     assert_eq!(status, 429);
     assert!(header(&whole, "retry-after").is_some(), "{whole}");

@@ -2,6 +2,8 @@
 
 // Built for tests only, which is also what lets clippy tell: unwrap and panic are a test's way to fail.
 #[cfg(test)]
+mod access_log;
+#[cfg(test)]
 mod agent;
 #[cfg(test)]
 mod architecture;

@@ -60,7 +60,7 @@ fn a_reload_takes_what_changed_and_loses_no_request() {
 }
 
 #[test]
-fn a_broken_file_keeps_the_old_configuration_and_is_said_with_its_place() {
+fn k9_a_broken_file_keeps_the_old_configuration_and_is_said_with_its_place() {
     let app = App::start();
     let stand = Stand::new(&config(&app.url(), ""));
     let serving = stand.serve();

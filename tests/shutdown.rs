@@ -31,7 +31,7 @@ fn a_gateway_that_is_killed_while_it_drains_comes_back_in_the_new_mode() {
 }
 
 #[test]
-fn a_restart_keeps_the_mode_and_its_words() {
+fn k8_k9_a_restart_keeps_the_mode_and_its_words() {
     let app = App::start();
     let stand = Stand::new(
         &config(&app.url(), "")

@@ -66,6 +66,13 @@ fn a_switch_that_is_torn_or_unreadable_leaves_the_mode_as_it_is() {
     stays_closed(&serving);
     let words = stand.run(&["status"]).exits(1).stderr;
     assert!(words.contains("CLOSED") && words.contains("the mode stays as it is"), "{words}");
+    // A program gets what the gateway of this machine gives, beside the error.
+    let told = stand.run(&["--json", "status"]).exits(1);
+    assert_eq!(told.error()["code"], "store-unreadable", "{told:#?}");
+    let told = told.json();
+    assert_eq!((&told["mode"], &told["desired"]), (&"closed".into(), &serde_json::Value::Null));
+    let trouble = told["gateways"][0]["trouble"][0].as_str().unwrap();
+    assert!(trouble.contains("the mode stays as it is"), "{told:#}");
     assert_eq!(
         stand.run(&["--json", "open", "--yes"]).exits(1).error()["code"],
         "store-unreadable"

@@ -50,6 +50,37 @@ fn the_printed_link_and_header_let_curl_in_until_the_operation_ends() {
     assert_eq!(curl(&serving, &["-b", jar, &site]), "503");
 }
 
+/// A gateway that trusts no proxy may be reached as it listens, in the clear and at its own port.
+#[test]
+fn where_nothing_need_stand_in_front_a_link_to_the_gateway_itself_is_printed_too() {
+    let app = App::start();
+    let key = "bypass {\n key = \"0123456789abcdef0123456789abcdef\"\n }";
+    let settings = config(&app.url(), key);
+    let stand = Stand::new(&settings);
+    let serving = stand.serve();
+    stand.run(&["close", "--yes"]).exits(0);
+    let port = serving.address().port();
+    // Where it listens is known to its file alone, so that says it now.
+    stand.write(
+        "roadworks.hcl",
+        &settings.replace("127.0.0.1:0\"]", &format!("127.0.0.1:{port}\"]")),
+    );
+    let passes = stand.run(&["--json", "bypass"]).exits(0).json();
+    let direct = passes["direct"].as_str().unwrap();
+    assert!(direct.starts_with(&format!("http://{HOST}:{port}/?roadworks-bypass=")), "{direct}");
+    let mut curl = Command::new("curl");
+    let way = format!("{HOST}:{port}:127.0.0.1:{port}");
+    curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", "--max-time", "10"]);
+    let told = curl.args(["--connect-to", &way, direct]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&told.stdout), format!("303 http://{HOST}:{port}/"));
+    stand.write(
+        "roadworks.hcl",
+        &settings.replace("gateway {", "gateway {\n trusted_proxies = [\"10.0.0.0/8\"]"),
+    );
+    let passes = stand.run(&["--json", "bypass"]).exits(0).json();
+    assert!(passes["direct"].is_null(), "{passes:#}");
+}
+
 #[test]
 fn a_pass_ends_when_it_says_and_none_is_good_for_more_than_half_a_day() {
     let app = App::start();

@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use super::heartbeat::{self, EVERY, Heartbeat, Teller};
 use super::kept::{Kept, Local};
 use crate::clock;
-use crate::gateway::{Gateway, Report, Trouble};
+use crate::gateway::{Around, Gateway, Report};
 use crate::store::{self, Notice, SiteStore, Store};
 use crate::switch::{Mode, Posture, Switch};
 use crate::tasks::Tasks;
@@ -22,8 +22,8 @@ pub trait Front: Send + Sync {
     /// From the next request on, `site` gives what `posture` says; `None` means that nothing is known.
     fn set(&self, site: &str, posture: Option<Posture>);
 
-    /// What is wrong around `site`, for whoever watches from outside.
-    fn trouble(&self, site: &str, trouble: Trouble);
+    /// What is asked for and what is wrong around `site`, for whoever watches from outside.
+    fn around(&self, site: &str, around: Around);
 
     /// How `site` stands at `now`.
     fn report(&self, site: &str, now: Timestamp) -> Report;
@@ -39,8 +39,8 @@ impl Front for Gateway {
         }
     }
 
-    fn trouble(&self, site: &str, trouble: Trouble) {
-        Gateway::trouble(self, site, trouble);
+    fn around(&self, site: &str, around: Around) {
+        Gateway::around(self, site, around);
     }
 
     fn report(&self, site: &str, now: Timestamp) -> Report {
@@ -196,6 +196,15 @@ impl<S: Store> Follow<S> {
         }
     }
 
+    /// What the switch asks for, whatever was set on this machine.
+    fn desired(&self) -> Option<Mode> {
+        match &self.known {
+            Known::Nothing => None,
+            Known::NeverAsked(_) => Some(Mode::Open),
+            Known::Asked(switch) => Some(switch.posture().mode),
+        }
+    }
+
     /// Keeps the switch for the night when the store cannot be read.
     fn keep(&mut self) {
         let Known::Asked(switch) = &self.known else { return };
@@ -206,11 +215,7 @@ impl<S: Store> Follow<S> {
     }
 
     fn set_local(&mut self, local: Option<Local>) -> Result<(), LocalRefused> {
-        let asked = match &self.known {
-            Known::Nothing => UNKNOWN,
-            Known::NeverAsked(_) => Mode::Open,
-            Known::Asked(switch) => switch.posture().mode,
-        };
+        let asked = self.desired().unwrap_or(UNKNOWN);
         if local.as_ref().is_some_and(|local| local.mode < asked) {
             return Err(match self.known {
                 Known::Nothing => LocalRefused::Unknown,
@@ -267,12 +272,13 @@ impl<S: Store> Follow<S> {
                 // A full disk is tried again: a restart would find the switch of before.
                 kept = self.of_disk.is_none().then(|| self.known.clone());
             }
-            let trouble = Trouble {
+            let around = Around {
+                desired: self.desired(),
                 store: self.of_store.is_some(),
                 disk: self.of_disk.is_some(),
                 heartbeat: self.of_heartbeat.is_some(),
             };
-            front.trouble(&self.site, trouble);
+            front.around(&self.site, around);
             let asks_still = told.as_ref().is_some_and(Heartbeat::asks_still);
             tokio::select! {
                 () = notice.changed() => self.look(clock::now()).await,

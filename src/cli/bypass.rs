@@ -40,6 +40,7 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
     let token = String::from_utf8_lossy(token.bytes()).into_owned();
     let passes = Passes {
         link: format!("https://{host}/?{PARAMETER}={token}"),
+        direct: direct(&host, gateway).map(|at| format!("{at}/?{PARAMETER}={token}")),
         header: format!("{HEADER}: {token}"),
         curl: (switch.mode == Mode::Detour).then(|| around(&host, &token, gateway)),
         expiry,
@@ -49,6 +50,8 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
 
 struct Passes {
     link: String,
+    /// The same, where nothing stands in front of the gateway.
+    direct: Option<String>,
     header: String,
     curl: Option<String>,
     expiry: Timestamp,
@@ -70,6 +73,22 @@ fn keyed(site: &SiteConfig) -> Result<(&GatewayConfig, crate::config::Secret), E
     }
 }
 
+/// Where visitors reach a gateway that trusts no proxy, if that is another address than the site's own over https.
+fn direct(host: &str, gateway: &GatewayConfig) -> Option<String> {
+    if !gateway.trusted_proxies.is_empty() {
+        return None;
+    }
+    let (scheme, usual, port) = match gateway.tls.as_ref().and_then(|tls| tls.listen.first()) {
+        Some(secure) => ("https", 443, secure.port()),
+        None => ("http", 80, gateway.listen.first()?.port()),
+    };
+    match (scheme, port) {
+        ("https", 443) => None,
+        (scheme, port) if port == usual => Some(format!("{scheme}://{host}")),
+        (scheme, port) => Some(format!("{scheme}://{host}:{port}")),
+    }
+}
+
 /// The name leads elsewhere now, and a CDN knows no bypass: straight to the gateway instead.
 fn around(host: &str, token: &str, gateway: &GatewayConfig) -> String {
     let secure = gateway.tls.as_ref().and_then(|tls| tls.listen.first());
@@ -84,12 +103,13 @@ fn around(host: &str, token: &str, gateway: &GatewayConfig) -> String {
 }
 
 fn say(context: &Context, site: &str, passes: &Passes) -> Result<u8, Error> {
-    let Passes { link, header, curl, expiry } = passes;
+    let Passes { link, direct, header, curl, expiry } = passes;
     if context.report.form() == Form::Json {
         context.report.object(&json!({
             "format": 1,
             "site": site,
             "link": link,
+            "direct": direct,
             "header": header,
             "curl": curl,
             "until": expiry,
@@ -97,6 +117,7 @@ fn say(context: &Context, site: &str, passes: &Passes) -> Result<u8, Error> {
         return Ok(0);
     }
     let mut lines = vec![format!("link    {link}"), format!("header  {header}")];
+    lines.extend(direct.iter().map(|direct| format!("direct  {direct}")));
     lines.extend(curl.iter().map(|curl| format!("detour  {curl}")));
     context.report.data(&lines.join("\n"))?;
     context.report.words(&format!(

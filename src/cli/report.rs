@@ -15,7 +15,9 @@ use super::error::Error;
 
 pub(super) use failure::{error_object, message, place};
 use failure::{error_words, exit_code};
-pub(super) use objects::{commands_object, doctor_object, log_object, plan_object, status_object};
+pub(super) use objects::{
+    commands_object, doctor_object, log_object, own_gateway_object, plan_object, status_object,
+};
 pub(super) use waiting::Waiting;
 pub(super) use words::{
     asked_words, built_words, commands_words, doctor_words, log_words, own_gateway_words,

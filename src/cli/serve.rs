@@ -39,6 +39,7 @@ const RELOADS: usize = 4;
 pub(super) async fn run(context: &Context, args: &ServeArgs) -> Result<u8, Error> {
     log_to_stderr(args.log);
     let config = Arc::new(context.config()?);
+    warn_of(&config);
     let tasks = Tasks::new();
     let signals = Signals::new()?;
     let (reloads, asked) = mpsc::channel(RELOADS);
@@ -326,6 +327,7 @@ impl Served {
                 spot: None,
             });
         }
+        warn_of(&config);
         self.leave(&config).await;
         self.config.set(Arc::clone(&config));
         self.see_to(&config, follows)
@@ -369,6 +371,15 @@ fn name(site: &SiteConfig) -> String {
 fn postures(follows: &[Follow<FileStore>]) -> BTreeMap<String, Posture> {
     let known = |follow: &Follow<FileStore>| Some((follow.site().to_owned(), follow.posture()?));
     follows.iter().filter_map(known).collect()
+}
+
+/// What is allowed in a configuration, and better not done.
+fn warn_of(config: &Config) {
+    for site in &config.sites {
+        for warning in &site.warnings {
+            tracing::warn!(site = name(site), "{warning}");
+        }
+    }
 }
 
 /// The message, and where in which file.

@@ -8,7 +8,8 @@ use super::error::Error;
 use super::flip::interrupted;
 use super::local::stands;
 use super::report::{
-    Form, asked_words, own_gateway_words, status_object, status_words, warnings_words,
+    Form, asked_words, own_gateway_object, own_gateway_words, status_object, status_words,
+    warnings_words,
 };
 use crate::agent::{self, look};
 use crate::clock;
@@ -26,11 +27,20 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Erro
     if let Err(Error::Store(_) | Error::Agent(agent::Error::Store(_))) = &told {
         // The store is out of reach; the gateways of this machine are not, if there are any.
         let state = Context::state(&config);
-        for name in config.sites.iter().filter_map(|site| site.name.as_deref()) {
+        let one = context.common.site.as_deref();
+        let named = config.sites.iter().filter_map(|site| site.name.as_deref());
+        let mut objects = Vec::new();
+        for name in named.filter(|name| one.is_none_or(|one| one == *name)) {
             let beat = stands(&state, name).await.ok();
-            if let Some(beat) = beat.and_then(|beat| serde_json::from_value(beat).ok()) {
-                context.report.words(&own_gateway_words(&beat));
-            }
+            let Some(beat) = beat.and_then(|beat| serde_json::from_value(beat).ok()) else {
+                continue;
+            };
+            context.report.words(&own_gateway_words(&beat));
+            objects.push(own_gateway_object(name, beat));
+        }
+        if context.report.form() == Form::Json && !args.watch && !objects.is_empty() {
+            let sites = if one.is_some() { 1 } else { config.sites.len() };
+            context.report.object(&all_of(&objects, sites))?;
         }
     }
     told
@@ -76,12 +86,15 @@ struct Told {
 
 /// One site's object, or all of them.
 fn objects(told: &[Told], sites: usize) -> Value {
-    match told {
-        [only] if sites == 1 => only.object.clone(),
-        all => {
-            let sites: Vec<_> = all.iter().map(|told| &told.object).collect();
-            json!({ "format": 1, "sites": sites })
-        }
+    let objects: Vec<_> = told.iter().map(|told| told.object.clone()).collect();
+    all_of(&objects, sites)
+}
+
+/// One object, or all of them where there are several sites.
+fn all_of(objects: &[Value], sites: usize) -> Value {
+    match objects {
+        [only] if sites == 1 => only.clone(),
+        all => json!({ "format": 1, "sites": all }),
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) struct Histogram<const N: usize> {
 }
 
 impl<const N: usize> Histogram<N> {
-    const fn new(bounds: [f64; N]) -> Histogram<N> {
+    pub(super) const fn new(bounds: [f64; N]) -> Histogram<N> {
         Histogram {
             bounds,
             counts: [const { AtomicU64::new(0) }; N],
@@ -83,6 +83,13 @@ impl<const N: usize> Histogram<N> {
         fits.map_or(&self.beyond, |(_, count)| count).fetch_add(1, Relaxed);
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.micros.fetch_add(micros, Relaxed);
+    }
+
+    /// What it counted.
+    pub(super) fn sum(&self) -> Sum {
+        let mut sum = Sum::default();
+        self.add_to(&mut sum);
+        sum
     }
 
     fn add_to(&self, sum: &mut Sum) {
@@ -204,6 +211,8 @@ pub(super) struct Reached {
     pub(super) head: AtomicU64,
     pub(super) idle: AtomicU64,
     pub(super) body_rate: AtomicU64,
+    /// Connections of HTTP/2 that had as many streams as they may.
+    pub(super) streams: AtomicU64,
     /// What is no HTTP.
     pub(super) malformed: AtomicU64,
     /// TLS handshakes that failed.
@@ -212,7 +221,7 @@ pub(super) struct Reached {
 
 impl Reached {
     /// How often each was, by a word for it.
-    pub(super) fn all(&self) -> [(&'static str, u64); 8] {
+    pub(super) fn all(&self) -> [(&'static str, u64); 9] {
         [
             ("files", &self.files),
             ("connections", &self.connections),
@@ -220,6 +229,7 @@ impl Reached {
             ("header_size", &self.head),
             ("idle_timeout", &self.idle),
             ("body_rate", &self.body_rate),
+            ("streams", &self.streams),
             ("malformed", &self.malformed),
             ("tls_handshake", &self.handshakes),
         ]

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::counters::Sum;
 use super::inside::{Admitted, Inside, Slot, Ticket};
 use super::lane::{Counter, Home, Lane, Modes};
 use super::pace::Outcome;
@@ -147,6 +148,11 @@ impl Door {
         });
         let report = self.with(|state, _| state.report(&self.inside));
         Report { last_refused, ..report }
+    }
+
+    /// How long its moves took, from asking until no request ran that the new mode would not have let in.
+    pub(super) fn switches(&self) -> Sum {
+        self.lock().switches.sum()
     }
 
     /// Keeps the time: patience, drain deadlines, the pace of a release. Never returns; without it nothing of that

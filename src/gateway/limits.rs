@@ -61,7 +61,8 @@ impl Conduct {
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT)
             .max_concurrent_streams(self.limits.streams)
-            .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
+            // Twice as much, so that what is too large is answered, and counted, by us.
+            .max_header_list_size(u32::try_from(self.limits.header_bytes * 2).unwrap_or(u32::MAX))
             .max_pending_accept_reset_streams(RESETS)
             .max_local_error_reset_streams(RESETS)
             .initial_stream_window_size(STREAM_WINDOW)

@@ -52,7 +52,7 @@ pub use forward::{Asker, Failure, Forwarded, Route, forward};
 pub use inside::{Admitted, Inside, Ticket, Upgraded};
 pub use lane::{Lane, Modes};
 pub use pace::Outcome;
-pub use report::{Drain, Report, Trouble, UpstreamReport};
+pub use report::{Around, Drain, Report, UpstreamReport};
 pub use running::Gateway;
 pub use settings::{Settings, SiteSettings};
 pub use snapshot::{Snapshot, Why};

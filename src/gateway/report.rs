@@ -70,10 +70,13 @@ impl UpstreamReport {
     }
 }
 
-/// What is wrong around one site's gateway, as whoever follows the switch for it sees it. The mode stays as it is.
+/// What is asked for and what is wrong around one site's gateway, as whoever follows the switch for it sees it. The mode
+/// stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is told by itself, as a gauge")]
-pub struct Trouble {
+pub struct Around {
+    /// What the switch asks for, as far as that is known. A mode that was set on this machine may be stricter.
+    pub desired: Option<Mode>,
     /// The switch cannot be read, or is gone.
     pub store: bool,
     /// It cannot be kept on this machine.

@@ -23,7 +23,7 @@ use super::core::{self, Begun, Shared};
 use super::error::Error;
 use super::limits::Conduct;
 use super::listener::{Listener, Tls};
-use super::report::{Report, Trouble};
+use super::report::{Around, Report};
 use super::routes::Routes;
 use super::scrape::Scrape;
 use super::settings::{Settings, SiteSettings};
@@ -191,10 +191,10 @@ impl Gateway {
         self.shared.site(site).as_ref().inspect(|site| site.set(posture)).is_some()
     }
 
-    /// What is wrong around a site, for whoever scrapes.
-    pub fn trouble(&self, site: &str, trouble: Trouble) {
+    /// What is asked for and what is wrong around a site, for whoever scrapes.
+    pub fn around(&self, site: &str, around: Around) {
         if let Some(site) = self.shared.site(site) {
-            *site.home.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+            *site.home.around.lock().unwrap_or_else(PoisonError::into_inner) = around;
         }
     }
 

@@ -1,8 +1,8 @@
 //! What a gateway tells whoever scrapes it. Names and units are those of docs/metrics.md.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
@@ -55,6 +55,14 @@ impl Page<'_, '_> {
                 mode.encode_family(&labels)?.encode_gauge(&i64::from(report.mode == Some(one)))?;
             }
         }
+        let mut desired = self.gauge("desired_mode", "What the switch asks for")?;
+        for Seen { site, .. } in seen {
+            let Some(asked) = site.around().desired else { continue };
+            for one in Mode::LADDER {
+                let labels = [("site", site.name()), ("mode", one.word())];
+                desired.encode_family(&labels)?.encode_gauge(&i64::from(asked == one))?;
+            }
+        }
         let mut since =
             self.gauge("mode_since_timestamp_seconds", "When the mode of now was asked for")?;
         for Seen { site, .. } in seen {
@@ -71,6 +79,11 @@ impl Page<'_, '_> {
                 let at = seconds(end);
                 of(&mut until, site, |mut line| line.encode_gauge(&at))?;
             }
+        }
+        let help = "From asking for a mode until no request of the mode before ran";
+        let mut took = self.histogram("switch_duration", help)?;
+        for Seen { site, .. } in seen {
+            of(&mut took, site, |line| sum(line, &site.home.door.switches()))?;
         }
         let mut spent = self.gauge("hold_spent", "Whether patience is over: requests get 503")?;
         each(&mut spent, seen, |report| i64::from(report.hold_spent))
@@ -119,7 +132,7 @@ impl Page<'_, '_> {
         let help = "Whether the switch cannot be read, kept on this machine, or told of";
         let mut trouble = self.gauge("trouble", help)?;
         for Seen { site, .. } in seen {
-            let now = *site.home.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = site.around();
             for (what, is_so) in
                 [("store", now.store), ("disk", now.disk), ("heartbeat", now.heartbeat)]
             {

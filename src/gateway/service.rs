@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::asked::{self, Host};
@@ -79,6 +79,9 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     fn call(&self, request: Request<Incoming>) -> Answering {
         let busy = Busy::on(&self.wire);
         let (mut parts, incoming) = request.into_parts();
+        if parts.version == Version::HTTP_2 {
+            self.counts_streams(&busy);
+        }
         let site = match self.find(&parts) {
             Ok(site) => site,
             Err(answer) => return Answering::now(answer, None, busy),
@@ -104,14 +107,34 @@ impl Service {
         &self.listener
     }
 
+    /// A client that keeps to the limit waits when it is reached: this is the last that anybody hears of it.
+    fn counts_streams(&self, busy: &Busy) {
+        if busy.together() >= self.core.shared.conduct.load().limits.streams {
+            self.core.shared.counters.limits.streams.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Whether it has too many headers or, over HTTP/2, too large ones (RFC 9113 §6.5.2). HTTP/1.1's are the parser's to measure.
+    fn is_too_large(&self, parts: &Parts) -> bool {
+        let conduct = self.core.shared.conduct.load();
+        if parts.headers.len() > conduct.limits.header_count {
+            return true;
+        }
+        let size = || -> usize {
+            let fields =
+                parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
+            fields.sum::<usize>() + parts.uri.path_and_query().map_or(0, |path| path.as_str().len())
+        };
+        parts.version == Version::HTTP_2 && size() > conduct.limits.header_bytes
+    }
+
     /// The site of a request, or what is answered without one.
     #[expect(
         clippy::result_large_err,
         reason = "the answer goes straight on, and a box costs more"
     )]
     fn find(&self, parts: &Parts) -> Result<Arc<Site>, Response<Body>> {
-        // HTTP/1.1's were counted by the parser.
-        if parts.headers.len() > self.core.shared.conduct.load().limits.header_count {
+        if self.is_too_large(parts) {
             self.core.shared.counters.limits.head.fetch_add(1, Relaxed);
             return Err(asked::closing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
         }

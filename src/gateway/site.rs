@@ -2,7 +2,7 @@
 //! waits, and its upstreams.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::USER_AGENT;
 use http::request::Parts;
@@ -15,7 +15,7 @@ use super::bypass::Testers;
 use super::counters::Tallies;
 use super::door::Door;
 use super::lane::{Lane, Modes};
-use super::report::{Report, Trouble};
+use super::report::{Around, Report};
 use super::robots::Robots;
 use super::rules::{Kind, Rules};
 use super::settings::SiteSettings;
@@ -47,7 +47,7 @@ pub(super) struct Site {
 pub(super) struct Home {
     pub(super) door: Arc<Door>,
     pub(super) tallies: Tallies,
-    pub(super) trouble: Mutex<Trouble>,
+    pub(super) around: Mutex<Around>,
     robots: Arc<Robots>,
     tasks: Tasks,
 }
@@ -129,7 +129,7 @@ impl Home {
         Home {
             door,
             tallies: Tallies::new(cores),
-            trouble: Mutex::default(),
+            around: Mutex::default(),
             robots: Arc::default(),
             tasks,
         }
@@ -199,6 +199,11 @@ impl Site {
             tracing::error!(site, why, "the page cannot be rendered: the built-in one stands in");
         }
         self.home.door.set(posture, Arc::new(forms), now);
+    }
+
+    /// What is asked for and what is wrong around it.
+    pub(super) fn around(&self) -> Around {
+        *self.home.around.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is so at `now`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::counters::Histogram;
 use super::door::Door;
 use super::drain::{Draining, SPREAD};
 use super::inside::Inside;
@@ -34,6 +35,10 @@ pub(super) struct State {
     drain: DrainConfig,
     draining: Draining,
     cut: u64,
+    /// How long moves took until they were drained.
+    pub(super) switches: Histogram<8>,
+    /// Whether the move of now was one from a mode that was known: a start is none.
+    is_move: bool,
     /// When the posture was taken, and for how long it had been asked for then.
     asked: (Instant, Duration),
     /// When waiting ends: patience in hold, else a release that takes too long.
@@ -85,6 +90,8 @@ impl State {
             drain,
             draining: Draining::Done,
             cut: 0,
+            switches: Histogram::new([0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0]),
+            is_move: false,
             asked: (now, Duration::ZERO),
             waits_until: None,
             ran: [0; SAMPLES],
@@ -119,6 +126,7 @@ impl State {
         if moved {
             self.draining = Draining::begin(self.snapshot.mode(), &self.drain, after.now);
             self.cut = 0;
+            self.is_move = before.posture.is_some();
             self.say_farewell(door.inside(), after);
         }
         // It may have been asked for so long ago that patience is over.
@@ -309,6 +317,7 @@ impl State {
             // ## -> Done
             Draining::Until(..) | Draining::Cut if run + upgraded == 0 => {
                 self.draining = Draining::Done;
+                self.moved(after.now);
                 after.changed = true;
             }
             // ## Until -> Expired, or Cut
@@ -326,6 +335,14 @@ impl State {
                 after.changed = true;
             }
             Draining::Until(..) | Draining::Cut | Draining::Done | Draining::Expired => {}
+        }
+    }
+
+    /// Nobody of before is left.
+    fn moved(&self, now: Instant) {
+        let (at, ago) = self.asked;
+        if self.is_move {
+            self.switches.took(now.saturating_duration_since(at) + ago);
         }
     }
 

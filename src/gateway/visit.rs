@@ -38,6 +38,16 @@ const DRAIN_FOR: Duration = Duration::from_secs(2);
 /// An answer, and what is to be written down of it at its end.
 type Done = (Response<Body>, Box<Record>);
 
+/// How much of a body was read to learn what a request is.
+enum Seen {
+    /// All; it is kept.
+    Whole,
+    /// None: it is too long.
+    Nothing,
+    /// Some, which is gone.
+    Part,
+}
+
 /// One request, with all that is known of it.
 pub(super) struct Visit {
     core: Arc<Core>,
@@ -176,15 +186,25 @@ impl Visit {
     }
 
     async fn read_first(mut self, kind: Kind) -> Done {
-        let record = self.record();
+        let (record, snapshot) = (self.record(), self.snapshot());
+        let is_http1 = self.parts.version < Version::HTTP_2;
         let kind = match self.read_body().await {
-            Some(()) => match &self.upload {
+            Seen::Whole => match &self.upload {
                 Upload::Whole(body) => self.site.rules.read_body(kind, &self.parts, body),
                 Upload::Empty | Upload::Incoming(_) => {
                     self.site.rules.read_body(kind, &self.parts, b"")
                 }
             },
-            None => kind,
+            Seen::Nothing => kind,
+            // It is a write then, and part of it is gone: whatever the mode is by now, it may only be refused.
+            Seen::Part => {
+                let mut done = self.refuse(&Refused { why: Why::Mode, snapshot }, record).await;
+                if is_http1 {
+                    let close = HeaderValue::from_static("close");
+                    done.0.headers_mut().insert(header::CONNECTION, close);
+                }
+                return done;
+            }
         };
         match self.look(kind) {
             Verdict::Pass(admitted) => self.pass(kind, (admitted, Fate::Passed), record).await,
@@ -194,18 +214,17 @@ impl Visit {
     }
 
     /// Reads a body of at most [`BODY_LIMIT`]; of a longer one not even the beginning, where it says its length.
-    async fn read_body(&mut self) -> Option<()> {
+    async fn read_body(&mut self) -> Seen {
         if self.upload.size_hint().lower() > BODY_LIMIT as u64 {
-            return None;
+            return Seen::Nothing;
         }
         let limited = http_body_util::Limited::new(std::mem::take(&mut self.upload), BODY_LIMIT);
         if let Ok(body) = limited.collect().await {
             self.upload = Upload::whole(body.to_bytes());
-            return Some(());
+            return Seen::Whole;
         }
-        // It is a write then, and what was read of it is gone: it may only be refused.
         self.wire.leaves_unread();
-        None
+        Seen::Part
     }
 
     // ## Passed

@@ -374,6 +374,11 @@ fn spend(credit: &AtomicI64, bytes: u64, rate: u64) -> bool {
 pub struct Busy(Arc<Wire>);
 
 impl Busy {
+    /// How many requests of its connection are being answered.
+    pub fn together(&self) -> u32 {
+        self.0.busy.load(Relaxed)
+    }
+
     /// From now on.
     pub fn on(wire: &Arc<Wire>) -> Busy {
         wire.busy.fetch_add(1, Relaxed);

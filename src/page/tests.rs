@@ -233,7 +233,7 @@ fn refused(text: &str) -> (usize, String) {
 }
 
 #[test]
-fn a_broken_template_is_refused_with_its_line() {
+fn k13_a_broken_template_is_refused_with_its_line() {
     assert_eq!(refused("a\n{% if %}").0, 2);
     assert_eq!(refused("a\nb\n{{ no_such_thing }}").0, 3);
     // Only in one mode: it is tried in all.
@@ -247,7 +247,7 @@ fn a_broken_template_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_template_gets_what_the_page_says_and_what_is_in_it_is_text() {
+fn k13_a_template_gets_what_the_page_says_and_what_is_in_it_is_text() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.html");
     fs::write(&file, "<p>{{ message }}|{{ mode }}|{{ until_utc }}|{{ reference }}|{{ lang }}")

@@ -316,6 +316,18 @@ mod tests {
         assert_eq!(serde_json::from_value::<Switch>(json).unwrap(), moved);
     }
 
+    #[test]
+    fn k8_a_switch_that_an_older_program_wrote_or_a_newer_one_added_to_reads_as_it_was_meant() {
+        let asked = Switch::asked(None, ask(Mode::Closed, 1), at(0));
+        let mut json = serde_json::to_value(&asked).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        for newer in ["on_end", "gateway", "patience"] {
+            fields.remove(newer);
+        }
+        fields.insert("of_tomorrow".to_owned(), true.into());
+        assert_eq!(serde_json::from_value::<Switch>(json).unwrap(), asked);
+    }
+
     proptest! {
         #[test]
         fn the_version_only_grows_and_only_the_last_operation_can_confirm(

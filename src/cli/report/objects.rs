@@ -73,6 +73,20 @@ fn gateways<S: Store>(site: &Site<S>, sight: &Sight) -> impl Iterator<Item = (He
     of_gateways.flat_map(|(_, seen)| agent::gateways(seen)).collect::<Vec<_>>().into_iter()
 }
 
+/// The object of `status --json` where the store is out of reach: what the gateway of this machine gives, and no word of what
+/// was asked for.
+pub(in crate::cli) fn own_gateway_object(site: &str, beat: Heartbeat) -> Value {
+    json!({
+        "format": 1,
+        "site": site,
+        "mode": beat.mode,
+        "desired": null,
+        "phase": null,
+        "hold_spent": beat.hold_spent,
+        "gateways": [gateway_object((beat, true))],
+    })
+}
+
 fn gateway_object((beat, alive): (Heartbeat, bool)) -> Value {
     let phase = if alive { json!(beat.phase) } else { json!("silent") };
     json!({

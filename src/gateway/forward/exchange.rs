@@ -106,6 +106,11 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Whether the upload has not been read to its end: its connection cannot be used on.
+    pub(super) fn is_early(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.is_unread())
+    }
+
     /// There was no connection. The request has done nothing, so another address may have it.
     fn elsewhere(
         &mut self,

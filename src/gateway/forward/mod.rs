@@ -62,15 +62,18 @@ impl Forwarded {
 pub async fn forward(route: Route<'_>, request: Request<Upload>, admitted: Admitted) -> Forwarded {
     let (mut head, upload) = request.into_parts();
     let form = Form::wanted(&head.headers);
+    let by_http1 = head.version < Version::HTTP_2;
     let switch = head.extensions.remove::<OnUpgrade>();
     head.extensions.clear();
     let wants = headers::towards_upstream(&mut head, &route.asker);
     let request = Request::from_parts(head, Sending::new(upload, wants.wish));
     let mut cut = admitted.cut();
     let mut exchange = Exchange::new(route.pool, route.upstreams, &mut cut);
-    let answered = match exchange.run(request, wants.wish).await {
+    let answered = exchange.run(request, wants.wish).await;
+    let closes = by_http1 && exchange.is_early();
+    let answered = match answered {
         Ok(answered) => answered,
-        Err(failure) => return failed(failure, form, &route, &admitted),
+        Err(failure) => return closing(failed(failure, form, &route, &admitted), closes),
     };
     let status = answered.response.status();
     let endpoint = Some(Arc::clone(answered.inside.endpoint()));
@@ -90,7 +93,17 @@ pub async fn forward(route: Route<'_>, request: Request<Upload>, admitted: Admit
     head.version = Version::HTTP_11;
     let by = answered.link.map_or(By::Shared, |link| By::Link(link, keep));
     let body = answer::body(incoming, by, route.pool, ((answered.inside, admitted), cut));
-    Forwarded { response: Response::from_parts(head, body), failure: None, endpoint }
+    let forwarded =
+        Forwarded { response: Response::from_parts(head, body), failure: None, endpoint };
+    closing(forwarded, closes)
+}
+
+/// Says that the connection closes, where it does because the rest of an upload is not read (RFC 9112 §9.6).
+fn closing(mut forwarded: Forwarded, closes: bool) -> Forwarded {
+    if closes {
+        forwarded.response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    forwarded
 }
 
 /// How the pace of a release takes an answer: an app that says that it is overloaded is.

@@ -12,7 +12,7 @@ use crate::switch::Mode;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 #[tokio::test]
-async fn a_request_and_its_answer_pass_without_what_belongs_to_one_connection() {
+async fn k12_a_request_and_its_answer_pass_without_what_belongs_to_one_connection() {
     let (stage, at) = Stage::open().await;
     let rig = rig(&[at]).await;
     let mut client = rig.client().await;
@@ -262,6 +262,24 @@ async fn an_upload_that_is_answered_and_hung_up_on_still_gets_its_answer() {
     // The writing fails at some time, as it should.
     let (heard, ()) = tokio::join!(read, write);
     assert!(heard.starts_with("HTTP/1.1 401 "), "{heard}");
+    assert!(heard.contains("\r\nconnection: close\r\n"), "it closes, and says so: {heard}");
+}
+
+#[tokio::test]
+async fn an_answer_to_the_whole_of_an_upload_keeps_the_connection() {
+    let (stage, at) = Stage::open().await;
+    let rig = rig(&[at]).await;
+    let mut client = rig.client().await;
+    for body in
+        ["Content-Length: 2\r\n\r\nhi", "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"]
+    {
+        client.say(format!("POST / HTTP/1.1\r\nHost: h\r\n{body}")).await;
+        let (mut upstream, _) = stage.begin().await;
+        upstream.hear(if body.ends_with("hi") { "hi" } else { "0\r\n\r\n" }).await;
+        upstream.say("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").await;
+        let heard = client.hear("ok").await;
+        assert!(!heard.contains("connection: close"), "{heard}");
+    }
 }
 
 #[tokio::test]
@@ -298,7 +316,7 @@ async fn an_answer_that_ends_with_its_connection_is_whole() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_ends_its_request_at_the_upstream() {
+async fn k12_a_client_that_hangs_up_ends_its_request_at_the_upstream() {
     let (stage, at) = Stage::open().await;
     let rig = rig(&[at]).await;
     let mut waiting = rig.client().await;
@@ -425,7 +443,7 @@ async fn trailers_pass_both_ways() {
 }
 
 #[tokio::test]
-async fn each_event_of_a_stream_reaches_the_client_at_once() {
+async fn k11_each_event_of_a_stream_reaches_the_client_at_once() {
     let (stage, at) = Stage::open().await;
     let rig = rig(&[at]).await;
     let mut client = rig.client().await;
@@ -442,7 +460,7 @@ async fn each_event_of_a_stream_reaches_the_client_at_once() {
 }
 
 #[tokio::test]
-async fn a_chunk_that_is_none_is_a_400_and_ends_the_request_at_the_upstream() {
+async fn k12_a_chunk_that_is_none_is_a_400_and_ends_the_request_at_the_upstream() {
     let (stage, at) = Stage::open().await;
     let rig = rig(&[at]).await;
     let mut client = rig.client().await;
@@ -481,7 +499,7 @@ async fn answers_without_a_body_end_with_their_head() {
 }
 
 #[tokio::test]
-async fn an_apps_own_error_passes_untouched() {
+async fn k13_an_apps_own_error_passes_untouched() {
     let (stage, at) = Stage::open().await;
     let rig = rig(&[at]).await;
     let mut client = rig.client().await;

@@ -54,7 +54,7 @@ fn counted(rig: &Rig) -> u64 {
 }
 
 #[tokio::test]
-async fn a_websocket_carries_bytes_both_ways_and_is_counted_until_it_ends() {
+async fn k11_a_websocket_carries_bytes_both_ways_and_is_counted_until_it_ends() {
     let (rig, mut client, mut upstream) = upgraded().await;
     until("counted", || counted(&rig) == 1).await;
     assert_eq!(rig.in_flight(), 1);

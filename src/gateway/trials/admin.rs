@@ -55,6 +55,7 @@ async fn metrics_tell_what_became_of_requests_and_never_a_path() {
     for line in [
         "roadworks_mode{site=\"shop\",mode=\"closed\"} 1",
         "roadworks_mode{site=\"shop\",mode=\"open\"} 0",
+        "roadworks_switch_duration_seconds_count{site=\"shop\"} 1",
         "roadworks_requests_total{site=\"shop\",decision=\"passed\"} 1",
         "roadworks_requests_total{site=\"shop\",decision=\"refused\"} 2",
         "roadworks_request_duration_seconds_count{site=\"shop\"} 3",
@@ -63,6 +64,23 @@ async fn metrics_tell_what_became_of_requests_and_never_a_path() {
         "roadworks_limits_total{limit=\"malformed\"} 1",
     ] {
         assert!(metrics.lines().any(|has| has == line), "{line}\n{metrics}");
+    }
+    for line in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        let name = match kind {
+            "counter" => format!("{name}_total"),
+            "info" => format!("{name}_info"),
+            _ => name.to_owned(),
+        };
+        let documented = format!("| `{name}` | {kind} |");
+        assert!(include_str!("../../../docs/metrics.md").contains(&documented), "{documented}");
+    }
+    let limit = |line: &str| {
+        Some(line.strip_prefix("roadworks_limits_total{limit=\"")?.split_once('"')?.0.to_owned())
+    };
+    for limit in metrics.lines().filter_map(limit) {
+        let documented = format!("| `{limit}` |");
+        assert!(include_str!("../../../docs/metrics.md").contains(&documented), "{documented}");
     }
     assert!(!metrics.contains("secret") && metrics.ends_with("# EOF\n"));
     let scraped = said(gateway.admin().unwrap(), "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -144,6 +144,7 @@ async fn no_more_streams_than_allowed_run_at_once_and_all_are_answered() {
     until(&gateway, |report| report.waiting == 4).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(gateway.report("shop", clock::now()).waiting, 4);
+    assert_eq!(metric(&gateway, "roadworks_limits_total{limit=\"streams\"}"), 1);
     gateway.set("shop", posture(Mode::Open));
     for stream in streams {
         assert_eq!(stream.await.unwrap().unwrap().status(), StatusCode::OK);
@@ -166,6 +167,22 @@ async fn a_stream_with_too_many_headers_gets_431_and_is_counted_and_the_others_g
         assert_eq!(asked.await.unwrap().status().as_u16(), status, "{headers}");
     }
     assert_eq!(metric(&gateway, "roadworks_limits_total{limit=\"header_size\"}"), 1);
+    assert_eq!(client.hears(URL).await.0, StatusCode::OK);
+    assert_eq!(ledger.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_stream_whose_headers_are_too_large_gets_431_and_is_counted_and_the_others_go_on() {
+    let ledger = Ledger::open(Duration::ZERO).await;
+    let gateway = start(settings(vec![site_of(ledger.address)]));
+    gateway.set("shop", posture(Mode::Open));
+    let mut client = Client::to(gateway.addresses()[0]).await;
+    for (bytes, status) in [(31 << 10, 200), (33 << 10, 431), (50 << 10, 431)] {
+        let request = Request::get(URL).header("a", "x".repeat(bytes));
+        let asked = client.sender.send_request(request.body(Empty::new()).unwrap());
+        assert_eq!(asked.await.unwrap().status().as_u16(), status, "{bytes}");
+    }
+    assert_eq!(metric(&gateway, "roadworks_limits_total{limit=\"header_size\"}"), 2);
     assert_eq!(client.hears(URL).await.0, StatusCode::OK);
     assert_eq!(ledger.asked().len(), 2);
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::ledger::{Ledger, Visitor, until};
 use super::{answer, app, posture, said, settings, site_of, start, status};
 use crate::clock;
+use crate::config::PathPattern;
 use crate::switch::Mode;
 
 const GET: &str = "GET /a?b=c;d HTTP/1.1\r\nHost: shop.example\r\n\r\n";
@@ -20,6 +21,7 @@ async fn each_mode_gives_what_it_says_from_the_next_request_on() {
     let health = "GET /up HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n";
     assert_eq!(status(&said(at, GET).await), "503", "it knows nothing");
     assert_eq!(status(&said(at, health).await), "503", "and no balancer may send anybody");
+    until(&gateway, |report| report.upstreams[0].healthy).await;
     for (mode, get, post) in [
         (Mode::Open, "200", "200"),
         (Mode::ReadOnly, "200", "503"),
@@ -96,4 +98,37 @@ async fn k7_a_reload_while_it_holds_changes_no_mode_and_loses_nobody() {
     gateway.set("shop", posture(Mode::Open));
     assert_eq!((first.hears().await.status, second.hears().await.status), (200, 200));
     assert_eq!(ledger.asked().len(), 2);
+}
+
+/// Part of such a body was read to see what it asks for, and is gone.
+#[tokio::test]
+async fn a_graphql_body_that_is_too_long_to_judge_is_refused_and_closed_even_if_the_site_opens_meanwhile()
+ {
+    let ledger = Ledger::open(Duration::ZERO).await;
+    let mut site = site_of(ledger.address);
+    site.gateway.read_only.graphql = vec![PathPattern::Exact("/graphql".to_owned())];
+    let gateway = start(settings(vec![site]));
+    let at = gateway.addresses()[0];
+    let chunk = format!("a000\r\n{}\r\n", "x".repeat(0xa000));
+    for opens in [false, true] {
+        gateway.set("shop", posture(Mode::ReadOnly));
+        let mut visitor = Visitor::to(at).await;
+        // What says 100 has begun to read.
+        let expect = if opens { "Expect: 100-continue\r\n" } else { "" };
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nHost: shop.example\r\n{expect}Content-Type: application/json\r\n"
+        );
+        visitor.say(&format!("{head}Transfer-Encoding: chunked\r\n\r\n")).await;
+        if opens {
+            let mut told = [0; 25];
+            visitor.0.read_exact(&mut told).await.unwrap();
+            assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+            gateway.set("shop", posture(Mode::Open));
+        }
+        visitor.say(&chunk).await;
+        visitor.say(&chunk).await;
+        let heard = visitor.hears().await;
+        assert_eq!((heard.status, heard.closes()), (503, true), "{opens}: {heard:?}");
+    }
+    assert_eq!(ledger.asked().len(), 0);
 }

@@ -48,6 +48,11 @@ impl Flow {
         self.held.load(Ordering::Acquire)
     }
 
+    /// Whether some of it was not read yet.
+    pub(in crate::gateway) fn is_unread(&self) -> bool {
+        !self.done.load(Ordering::Relaxed)
+    }
+
     pub(in crate::gateway) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
     }
@@ -108,8 +113,12 @@ impl Body for Sending {
         flow.starved.store(piece.is_pending(), Ordering::Relaxed);
         match &piece {
             Poll::Pending => {}
-            Poll::Ready(Some(Ok(_))) => {
+            Poll::Ready(Some(Ok(frame))) => {
                 flow.pieces.fetch_add(1, Ordering::Relaxed);
+                // Trailers are the last: nobody asks what follows them.
+                if frame.is_trailers() {
+                    flow.done.store(true, Ordering::Relaxed);
+                }
             }
             Poll::Ready(Some(Err(_))) => flow.broken.store(true, Ordering::Release),
             Poll::Ready(None) => flow.done.store(true, Ordering::Relaxed),
