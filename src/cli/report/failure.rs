@@ -61,6 +61,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::NotAPlan { .. }
         | Error::Unwell { .. }
         | Error::Sick { .. }
+        | Error::Unasked { .. }
         | Error::Output(_)
         | Error::Bug { .. } => ERROR,
     }
@@ -112,6 +113,7 @@ fn code(error: &Error) -> &'static str {
         Error::NotAPlan { .. } => "not-a-plan",
         Error::Unwell { .. } => "unwell",
         Error::Sick { .. } => "sick",
+        Error::Unasked { .. } => "no-answer",
         Error::Interrupted => "interrupted",
         Error::Output(_) => "output",
         Error::Bug { .. } => "bug",
