@@ -75,7 +75,7 @@ fn code(error: &Error) -> &'static str {
             config::Error::Wrong(_) => "bad-config",
             config::Error::Nothing(_) => "nothing-to-switch",
             config::Error::Unreadable { .. } => "unreadable",
-            config::Error::NoSuchSite { .. } => "no-such-site",
+            config::Error::NoSuchSite { .. } | config::Error::NoSite => "no-such-site",
             config::Error::WhichSite { .. } => "which-site",
         },
         Error::Unresolved(error) => error.code(),
