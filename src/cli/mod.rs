@@ -5,6 +5,7 @@ mod args;
 mod bypass;
 mod confirm;
 mod context;
+mod dig;
 mod doctor;
 mod end;
 mod error;
@@ -21,6 +22,7 @@ mod serve;
 mod status;
 mod unserved;
 mod wait;
+mod zone;
 
 use std::ffi::OsString;
 use std::panic;
@@ -98,6 +100,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Wait(args) => wait::run(context, args).await,
         Verb::Bypass(args) => bypass::run(context, args).await,
         Verb::Serve(args) => Box::pin(serve::run(context, args)).await,
+        Verb::Dig(args) => dig::run(context, args).await,
         Verb::Reload => reload::run(context).await,
     }
 }

@@ -1,10 +1,12 @@
 //! Lever: the name. Changes the named records and no other, and only if they still are what was read.
 
+mod ask;
 mod backoff;
 mod batch;
 mod calls;
 mod cloudfront;
 mod commands;
+pub mod nameserver;
 mod reading;
 mod route53;
 mod scratch;
@@ -12,6 +14,7 @@ mod told;
 mod wire;
 mod zone;
 
+pub use ask::{Transport, Unanswered, ask};
 pub use cloudfront::Distribution;
 pub use route53::Route53;
 pub use scratch::{Exercise, exercise};

@@ -61,6 +61,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::NotAPlan { .. }
         | Error::Unwell { .. }
         | Error::Sick { .. }
+        | Error::Unasked { .. }
         | Error::Output(_)
         | Error::Bug { .. } => ERROR,
     }
@@ -74,7 +75,7 @@ fn code(error: &Error) -> &'static str {
             config::Error::Wrong(_) => "bad-config",
             config::Error::Nothing(_) => "nothing-to-switch",
             config::Error::Unreadable { .. } => "unreadable",
-            config::Error::NoSuchSite { .. } => "no-such-site",
+            config::Error::NoSuchSite { .. } | config::Error::NoSite => "no-such-site",
             config::Error::WhichSite { .. } => "which-site",
         },
         Error::Unresolved(error) => error.code(),
@@ -112,6 +113,7 @@ fn code(error: &Error) -> &'static str {
         Error::NotAPlan { .. } => "not-a-plan",
         Error::Unwell { .. } => "unwell",
         Error::Sick { .. } => "sick",
+        Error::Unasked { .. } => "no-answer",
         Error::Interrupted => "interrupted",
         Error::Output(_) => "output",
         Error::Bug { .. } => "bug",
