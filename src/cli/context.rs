@@ -274,7 +274,7 @@ impl Context {
         };
         let folder = match &site.dns {
             Some(DnsSource::Terraform { dir, .. }) => dir.clone(),
-            Some(DnsSource::Records { .. }) | None => PathBuf::from("."),
+            Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => PathBuf::from("."),
         };
         let variables = self.variables.iter().filter(|input| !of_switch(input)).cloned().collect();
         let environment: BTreeMap<String, String> = std::env::vars_os()
@@ -305,7 +305,7 @@ impl Context {
 fn named(site: &SiteConfig) -> Option<String> {
     match &site.dns {
         Some(DnsSource::Terraform { variable, .. }) => variable.clone(),
-        Some(DnsSource::Records { .. }) | None => None,
+        Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => None,
     }
 }
 

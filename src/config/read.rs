@@ -66,14 +66,14 @@ impl<'a> Reader<'a> {
         self.mistakes
     }
 
-    /// Keys written into the file are in no message: the lines of `bypass` blocks and of keys that are no paths.
+    /// Keys written into the file are in no message: the lines of `bypass` and `key` blocks and of keys that are no paths.
     pub(super) fn hide_secrets(&mut self, body: &Body) {
         for attribute in body.attributes().filter(|given| given.key.as_str() == "key") {
             self.hide(attribute);
         }
         for block in body.blocks() {
             match block.ident.as_str() {
-                "bypass" => self.hide(block),
+                "bypass" | "key" => self.hide(block),
                 // Its key is a file.
                 "tls" => {}
                 _ => self.hide_secrets(&block.body),
