@@ -1,11 +1,13 @@
 //! Lever: the name. Changes the named records and no other, and only if they still are what was read.
 
+mod all;
 mod backoff;
 mod batch;
 mod calls;
 mod cloudfront;
 mod commands;
 mod reading;
+mod rfc2136;
 mod route53;
 mod scratch;
 mod told;
@@ -13,6 +15,7 @@ mod wire;
 mod zone;
 
 pub use cloudfront::Distribution;
+pub use rfc2136::Rfc2136;
 pub use route53::Route53;
 pub use scratch::{Exercise, exercise};
 pub use zone::{Allowed, Zone};
