@@ -1,5 +1,6 @@
 //! Lever: the name. Changes the named records and no other, and only if they still are what was read.
 
+mod all;
 mod ask;
 mod backoff;
 mod batch;
@@ -8,6 +9,7 @@ mod cloudfront;
 mod commands;
 pub mod nameserver;
 mod reading;
+mod rfc2136;
 mod route53;
 mod scratch;
 mod told;
@@ -16,6 +18,7 @@ mod zone;
 
 pub use ask::{Transport, Unanswered, ask};
 pub use cloudfront::Distribution;
+pub use rfc2136::Rfc2136;
 pub use route53::Route53;
 pub use scratch::{Exercise, exercise};
 pub use zone::{Allowed, Zone};
