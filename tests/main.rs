@@ -36,6 +36,8 @@ mod gateway_corpus;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod init;
+#[cfg(test)]
 mod ladder;
 #[cfg(test)]
 mod packaging;

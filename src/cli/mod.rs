@@ -11,6 +11,7 @@ mod error;
 mod extend;
 mod flip;
 mod healthcheck;
+mod init;
 mod local;
 mod log;
 mod page;
@@ -92,6 +93,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Status(args) => status::run(context, args).await,
         Verb::Log(args) => log::run(context, args).await,
         Verb::Doctor(args) => doctor::run(context, args).await,
+        Verb::Init(args) => init::run(context, args).await,
         Verb::Page(args) => page::run(context, args),
         Verb::Healthcheck(args) => healthcheck::run(context, args).await,
         Verb::Extend(args) => extend::run(context, args).await,

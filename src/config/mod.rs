@@ -22,11 +22,12 @@ mod unresolved;
 
 pub use crate::terraform::{Audience, Spelling};
 pub use error::Error;
+pub use gateway::words::{host, upstream};
 pub use gateway::{
     AllowConfig, BypassConfig, DrainConfig, DrainThen, GatewayConfig, HealthConfig, HoldConfig,
     PathPattern, ReadOnlyConfig, TlsConfig, Upgrades, UpstreamProtocol, UpstreamUrl,
 };
-pub use locate::{Config, StoreAt, load};
+pub use locate::{Config, FILE_NAME, StoreAt, load};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
 pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
