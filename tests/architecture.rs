@@ -20,7 +20,7 @@ const MAP: [(&str, &str); 29] = [
     ("aws", "clock files net tasks"),
     // The way of a change, from asking to written.
     ("terraform", "aws clock files hcl"),
-    ("config", "aws clock files hcl switch terraform"),
+    ("config", "aws clock files hcl net switch terraform"),
     ("switch", ""),
     ("store", "FLOOR config switch"),
     // Levers never import each other; `agent` joins them.

@@ -22,6 +22,7 @@ mod serve;
 mod status;
 mod unserved;
 mod wait;
+mod zone;
 
 use std::ffi::OsString;
 use std::panic;

@@ -18,11 +18,13 @@ use super::error::Error;
 use super::flip::user;
 use super::report::{error_object, message, place};
 use super::unserved::unserved;
+use super::zone::nameserver;
 use crate::agent::{
     Control, Crew, Follow, Front, Keeper, Kept, Opener, Site, Sites, Socket, Teller, id,
 };
 use crate::clock;
 use crate::config::{Config, SiteConfig};
+use crate::dns::nameserver::Nameserver;
 use crate::gateway::{Gateway, Settings};
 use crate::net::bind::Inherited;
 use crate::store::FileStore;
@@ -109,6 +111,7 @@ struct Served {
     state: PathBuf,
     teller: Teller,
     gateway: Option<Arc<Gateway>>,
+    nameserver: Option<Nameserver>,
     crew: Crew,
     sites: Sites,
 }
@@ -150,10 +153,15 @@ impl Served {
             state,
             teller: Teller { id, started: clock::now() },
             gateway: None,
+            nameserver: None,
             crew: Crew::new(tasks, sites.clone()),
             sites,
         };
         let follows = served.begin(&config).await?;
+        served.nameserver = match args.role {
+            None => nameserver(&config, tasks)?,
+            Some(Role::Gateway | Role::Agent) => None,
+        };
         if follows.is_empty() && args.role == Some(Role::Gateway) {
             return Err(Error::Unserved {
                 message: "no site of this configuration has a gateway".to_owned(),
@@ -224,6 +232,7 @@ impl Served {
             "pid": std::process::id(),
             "listens": addresses.unwrap_or_default(),
             "admin": self.gateway.as_ref().and_then(|gateway| gateway.admin()),
+            "nameserver": self.nameserver.as_ref().map(Nameserver::addresses),
         })
     }
 
@@ -232,7 +241,10 @@ impl Served {
         let listens: Vec<_> = listens.iter().map(ToString::to_string).collect();
         let admin = self.gateway.as_ref().and_then(|gateway| gateway.admin());
         let admin = admin.map(|address| address.to_string()).unwrap_or_default();
-        tracing::info!(id = self.teller.id, listens = listens.join(" "), admin, "ready");
+        let nameserver = self.nameserver.as_ref().map(Nameserver::addresses).unwrap_or_default();
+        let nameserver: Vec<_> = nameserver.iter().map(ToString::to_string).collect();
+        let (listens, nameserver) = (listens.join(" "), nameserver.join(" "));
+        tracing::info!(id = self.teller.id, listens, admin, nameserver, "ready");
         tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
     }
 
@@ -275,6 +287,11 @@ impl Served {
         if let Some(gateway) = &self.gateway {
             gateway.shut_down(longest + BEYOND_DRAIN).await;
         }
+        if let Some(nameserver) = &self.nameserver
+            && !nameserver.end().await
+        {
+            tracing::warn!("the nameserver did not end in time");
+        }
         if !self.crew.end().await {
             tracing::warn!("a thread did not end in time");
         }
@@ -310,6 +327,13 @@ impl Served {
             return Err(Error::Unserved {
                 message: "the state folder changes only at a restart".to_owned(),
                 hint: "restart, or leave `state` as it is".to_owned(),
+                spot: None,
+            });
+        }
+        if self.role.is_none() && config.nameserver != self.config.get().nameserver {
+            return Err(Error::Unserved {
+                message: "the `nameserver` block changes only at a restart".to_owned(),
+                hint: "restart `roadworks serve`, or leave the block as it is".to_owned(),
                 spot: None,
             });
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hcl_edit::structure::Body;
 
 use super::error::Error;
+use super::nameserver::{self, NameserverConfig};
 use super::page::PageConfig;
 use super::read::Reader;
 use super::serve::{self, ServeConfig};
@@ -21,10 +22,12 @@ pub const FILE_NAME: &str = "roadworks.hcl";
 /// What the files say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Its sites; at least one.
+    /// Its sites; at least one, unless it has a nameserver.
     pub sites: Vec<SiteConfig>,
     /// Where their documents are.
     pub store: StoreAt,
+    /// The zone that it answers for itself.
+    pub nameserver: Option<NameserverConfig>,
     /// How the long-running process runs.
     pub serve: ServeConfig,
     /// The folder that it stands in; relative paths in it are relative to this.
@@ -92,6 +95,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
     Ok(Config {
         sites: vec![site],
         store: StoreAt::Beside(path.join(".roadworks")),
+        nameserver: None,
         serve: ServeConfig::default(),
         folder: path.to_owned(),
     })
@@ -123,7 +127,7 @@ fn without_key(mistake: Diagnostic) -> Diagnostic {
         .as_ref()
         .zip(mistake.text.as_ref())
         .and_then(|(place, text)| text.lines().nth(place.line.saturating_sub(1)));
-    if line.is_some_and(|line| line.contains("key")) {
+    if line.is_some_and(|line| line.contains("key") || line.contains("secret")) {
         Diagnostic { text: None, ..mistake }
     } else {
         mistake
@@ -131,7 +135,7 @@ fn without_key(mistake: Diagnostic) -> Diagnostic {
 }
 
 fn read_body<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Config {
-    reader.only(body, &[], &["store", "serve"], &["site"]);
+    reader.only(body, &[], &["nameserver", "store", "serve"], &["site"]);
     let mut sites: Vec<SiteConfig> = Vec::new();
     for block in body.get_blocks("site") {
         let Some(site) = site::read(reader, block) else { continue };
@@ -140,7 +144,8 @@ fn read_body<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Config {
         }
         sites.push(site);
     }
-    if body.get_blocks("site").next().is_none() {
+    let nameserver = nameserver::read(reader, body);
+    if body.get_blocks("site").next().is_none() && body.get_blocks("nameserver").next().is_none() {
         reader.wrong(body, "there is no site: site \"name\" { .. }");
     }
     let serve = serve::read(reader, body);
@@ -150,7 +155,13 @@ fn read_body<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Config {
         site.warnings.extend(warnings.iter().cloned());
     }
     sharing::check(reader, body, &serve);
-    Config { sites, store: store(reader, body), serve, folder: reader.folder().to_owned() }
+    Config {
+        sites,
+        store: store(reader, body),
+        nameserver,
+        serve,
+        folder: reader.folder().to_owned(),
+    }
 }
 
 fn store<'a>(reader: &mut Reader<'a>, body: &'a Body) -> StoreAt {

@@ -6,6 +6,7 @@ mod dns;
 mod error;
 mod gateway;
 mod locate;
+mod nameserver;
 mod page;
 mod read;
 mod records;
@@ -28,6 +29,7 @@ pub use gateway::{
     PathPattern, ReadOnlyConfig, TlsConfig, Upgrades, UpstreamProtocol, UpstreamUrl,
 };
 pub use locate::{Config, FILE_NAME, StoreAt, load};
+pub use nameserver::{NameserverConfig, RecordConfig, TsigDigest, TsigKey};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
 pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};

@@ -68,7 +68,9 @@ impl<'a> Reader<'a> {
 
     /// Keys written into the file are in no message: the lines of `bypass` blocks and of keys that are no paths.
     pub(super) fn hide_secrets(&mut self, body: &Body) {
-        for attribute in body.attributes().filter(|given| given.key.as_str() == "key") {
+        for attribute in
+            body.attributes().filter(|given| ["key", "secret"].contains(&given.key.as_str()))
+        {
             self.hide(attribute);
         }
         for block in body.blocks() {

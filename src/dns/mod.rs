@@ -5,6 +5,7 @@ mod batch;
 mod calls;
 mod cloudfront;
 mod commands;
+pub mod nameserver;
 mod reading;
 mod route53;
 mod scratch;

@@ -1,5 +1,6 @@
-//! Sockets and TLS, for whoever listens or calls. Knows nothing of sites.
+//! Sockets, TLS and the text of DNS records, for whoever listens or calls. Knows nothing of sites.
 
 pub mod bind;
+pub mod record;
 pub mod tls;
 pub mod wire;

@@ -1,0 +1,241 @@
+//! The `nameserver` block -> a zone that `serve` answers for itself.
+//!
+//! Its records are those of a zone's first start; afterwards the zone is what updates made of it.
+
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hcl_edit::structure::{Block, Body};
+use hickory_proto::rr::{Name, RData, RecordType};
+
+use super::gateway::words;
+use super::read::{Item, Reader};
+use super::secret::Secret;
+use super::spot::Spots;
+use crate::net::record;
+
+/// Where it listens unless told otherwise: loopback, and no right is needed for the port.
+const LISTEN: &str = "127.0.0.1:5300";
+const TTL: u32 = 60;
+/// RFC 2181 section 8.
+const LONGEST_TTL: u64 = i32::MAX as u64;
+/// RFC 8945 section 6 wants as many bytes as the digest has; half of the shortest is what `openssl rand` users send.
+const SHORTEST_SECRET: usize = 16;
+
+/// A zone that is answered for here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameserverConfig {
+    /// Its origin, absolute and in lower case.
+    pub zone: Name,
+    /// Where it is asked, by UDP and TCP.
+    pub listen: Vec<SocketAddr>,
+    /// What it has at its first start.
+    pub records: Vec<RecordConfig>,
+    /// Who may change it. Nobody, without a key.
+    pub keys: Vec<TsigKey>,
+    /// Where its addresses stand in the file.
+    pub spots: Spots,
+}
+
+/// All records of one name and type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordConfig {
+    /// Absolute, in the zone.
+    pub name: Name,
+    /// Not SOA, which the nameserver writes itself.
+    pub kind: RecordType,
+    /// Seconds.
+    pub ttl: u32,
+    /// At least one, none twice.
+    pub data: Vec<RData>,
+}
+
+/// Whoever knows the secret may change every record of the zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TsigKey {
+    /// Its name, which both sides must write the same.
+    pub name: Name,
+    /// How it signs.
+    pub algorithm: TsigDigest,
+    /// In base64, as key files have it.
+    pub secret: Secret,
+}
+
+/// The digest of a TSIG key. SHA-1 and MD5 are no longer safe enough to be offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TsigDigest {
+    /// `hmac-sha256`
+    Sha256,
+    /// `hmac-sha384`
+    Sha384,
+    /// `hmac-sha512`
+    Sha512,
+}
+
+const ALGORITHMS: [(&str, TsigDigest); 3] = [
+    ("hmac-sha256", TsigDigest::Sha256),
+    ("hmac-sha384", TsigDigest::Sha384),
+    ("hmac-sha512", TsigDigest::Sha512),
+];
+
+/// Reads the `nameserver` block of a whole file, if there is one.
+pub(super) fn read<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Option<NameserverConfig> {
+    let block = body.get_blocks("nameserver").next()?;
+    let zone = reader.labels(block, &["zone"]).and_then(|labels| {
+        let zone = zone(labels.first().copied().unwrap_or_default());
+        zone.map_err(|message| reader.wrong(&block.ident, message)).ok()
+    });
+    let body = &block.body;
+    reader.only(body, &["listen"], &[], &["record", "key"]);
+    let mut spots = Spots::default();
+    let listen = listen(reader, body, &mut spots);
+    // Whatever the zone is, what is wrong with the rest is said as well.
+    let origin = zone.clone().unwrap_or_else(Name::root);
+    let records = records(reader, body, &origin);
+    let keys = keys(reader, body);
+    Some(NameserverConfig { zone: zone?, listen, records, keys, spots })
+}
+
+fn zone(text: &str) -> Result<Name, String> {
+    let name = words::host(text).ok().filter(|name| !name.contains(['*', '[']));
+    name.and_then(|name| record::name(&name))
+        .ok_or_else(|| format!("`{text}` is not a zone: nameserver \"example.test\" {{ .. }}"))
+}
+
+fn listen(reader: &mut Reader<'_>, body: &Body, spots: &mut Spots) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    let given = reader.items(body, "listen");
+    if given.is_none() && body.get_attribute("listen").is_none() {
+        return words::socket(LISTEN).into_iter().collect();
+    }
+    for Item { at, text } in given.unwrap_or_default() {
+        match words::socket(&text) {
+            // Port 0 is another one each time.
+            Ok(address) if addresses.contains(&address) && address.port() != 0 => {
+                reader.wrong(at, format!("`{text}` is given twice"));
+            }
+            Ok(address) => {
+                spots.note_listen(address, reader.spot(at));
+                addresses.push(address);
+            }
+            Err(message) => reader.wrong(at, message),
+        }
+    }
+    if let Some(given) = body.get_attribute("listen").filter(|_| addresses.is_empty())
+        && given.value.as_array().is_some_and(hcl_edit::expr::Array::is_empty)
+    {
+        let hint = format!("listen = [\"{LISTEN}\"]");
+        reader.wrong_with(&given.value, "the nameserver listens nowhere", Some(hint));
+    }
+    addresses
+}
+
+fn records<'a>(reader: &mut Reader<'a>, body: &'a Body, origin: &Name) -> Vec<RecordConfig> {
+    let mut records: Vec<RecordConfig> = Vec::new();
+    for block in body.get_blocks("record") {
+        let Some(record) = record(reader, block, origin) else { continue };
+        let mut same_name = records.iter().filter(|other| other.name == record.name);
+        let beside = |kind| record.kind == kind && record.name == *origin;
+        if same_name.clone().any(|other| other.kind == record.kind) {
+            let kind = record::type_name(record.kind);
+            let hint = "one block has all values of a name and type".to_owned();
+            let message = format!("there are two `record` blocks for {} {kind}", record.name);
+            reader.wrong_with(&block.ident, message, Some(hint));
+        } else if beside(RecordType::CNAME)
+            || same_name
+                .any(|other| other.kind == RecordType::CNAME || record.kind == RecordType::CNAME)
+        {
+            let message = format!("{} cannot have a CNAME beside other records", record.name);
+            reader.wrong(&block.ident, message);
+        } else {
+            records.push(record);
+        }
+    }
+    records
+}
+
+fn record<'a>(reader: &mut Reader<'a>, block: &'a Block, origin: &Name) -> Option<RecordConfig> {
+    let labels = reader.labels(block, &["name"])?;
+    let label = labels.first().copied().unwrap_or_default();
+    let name = within(origin, label).map_err(|message| reader.wrong(&block.ident, message)).ok();
+    let body = &block.body;
+    reader.only(body, &["type", "ttl", "values"], &[], &[]);
+    reader.needed(block, "type");
+    let kind = reader.parsed(body, "type", kind);
+    let ttl = reader.count(body, "ttl", 0..=LONGEST_TTL);
+    if body.get_attribute("values").is_none() {
+        let hint = "values = [\"127.0.0.1\"]".to_owned();
+        reader.wrong_with(&block.ident, "`record` needs `values`", Some(hint));
+    }
+    let kind = kind?;
+    let data = reader.list(body, "values", |text| record::data(kind, text))?;
+    if let Some(given) = body.get_attribute("values") {
+        let empty = given.value.as_array().is_some_and(hcl_edit::expr::Array::is_empty);
+        if empty || (kind == RecordType::CNAME && data.len() > 1) {
+            let message = if empty { "`values` is empty" } else { "a CNAME has one value" };
+            reader.wrong(&given.value, message);
+        }
+    }
+    let ttl = ttl.and_then(|ttl| u32::try_from(ttl).ok()).unwrap_or(TTL);
+    let name = name.filter(|_| !data.is_empty())?;
+    Some(RecordConfig { name, kind, ttl, data })
+}
+
+/// `shop`, `a.b` or `@`, relative to the zone.
+fn within(origin: &Name, label: &str) -> Result<Name, String> {
+    if label == "@" {
+        return Ok(origin.clone());
+    }
+    let relative = Name::from_ascii(label).ok();
+    relative
+        .filter(|name| !name.is_fqdn() && !label.is_empty())
+        .and_then(|name| name.append_domain(origin).ok())
+        .map(|name| name.to_lowercase())
+        .ok_or_else(|| {
+            format!("`{label}` is not a name in the zone: \"shop\", or \"@\" for the zone itself")
+        })
+}
+
+fn kind(text: &str) -> Result<RecordType, String> {
+    match record::type_of(text) {
+        Some(RecordType::SOA) => Err("the nameserver writes the SOA itself".to_owned()),
+        Some(kind) if !record::is_meta(kind) => Ok(kind),
+        _ => Err(format!("`{text}` is not a type of record: A, AAAA, CNAME, TXT, ..")),
+    }
+}
+
+fn keys<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Vec<TsigKey> {
+    let mut keys: Vec<TsigKey> = Vec::new();
+    for block in body.get_blocks("key") {
+        let Some(key) = key(reader, block) else { continue };
+        if keys.iter().any(|other| other.name == key.name) {
+            reader.wrong(&block.ident, format!("there are two keys \"{}\"", key.name));
+        }
+        keys.push(key);
+    }
+    keys
+}
+
+fn key<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<TsigKey> {
+    let labels = reader.labels(block, &["name"])?;
+    let label = labels.first().copied().unwrap_or_default();
+    let name = record::name(label).filter(|name| !name.is_root());
+    if name.is_none() {
+        reader.wrong(&block.ident, "a key has a name, as key \"update\" { .. }");
+    }
+    let body = &block.body;
+    reader.only(body, &["algorithm", "secret"], &[], &[]);
+    let algorithm = match body.get_attribute("algorithm") {
+        Some(_) => reader.choice(body, "algorithm", &ALGORITHMS)?,
+        None => TsigDigest::Sha256,
+    };
+    let secret = reader.needed(block, "secret")?;
+    let bytes = STANDARD.decode(secret.trim()).unwrap_or_default();
+    if let Some(given) = body.get_attribute("secret").filter(|_| bytes.len() < SHORTEST_SECRET) {
+        let hint = "make one: openssl rand -base64 32".to_owned();
+        let message = format!("the secret is not base64 of {SHORTEST_SECRET} bytes or more");
+        reader.wrong_with(&given.value, message, Some(hint));
+    }
+    Some(TsigKey { name: name?, algorithm, secret: Secret::new(secret.trim()) })
+}
