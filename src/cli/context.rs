@@ -15,7 +15,7 @@ use crate::config::{
     self, Account, Beside, Config, DnsSource, Pinned, Resolved, SiteConfig, StoreAt, Variable,
     VariableWay,
 };
-use crate::dns::Route53;
+use crate::dns::{Rfc2136, Route53};
 use crate::lever::Lever;
 use crate::pipeline::{VariableCommand, VariableFile};
 use crate::store::{Expect, FileStore, SiteStore, encoded};
@@ -160,10 +160,16 @@ impl Context {
         });
         let mut levers: Vec<Box<dyn Lever>> = Vec::new();
         let mut session = None;
-        if site.dns.is_some() {
-            let own = Session::load(&settings(&known.resolved.account)).await;
-            levers.push(Box::new(Route53::new(own.clone(), records)));
-            session = Some(own);
+        match &site.dns {
+            Some(DnsSource::Terraform { .. } | DnsSource::Records { .. }) => {
+                let own = Session::load(&settings(&known.resolved.account)).await;
+                levers.push(Box::new(Route53::new(own.clone(), records)));
+                session = Some(own);
+            }
+            Some(DnsSource::Rfc2136(name)) => {
+                levers.push(Box::new(Rfc2136::new(name.as_ref().clone())));
+            }
+            None => {}
         }
         if site.gateway.is_some() {
             let name = &known.resolved.name;
@@ -274,7 +280,7 @@ impl Context {
         };
         let folder = match &site.dns {
             Some(DnsSource::Terraform { dir, .. }) => dir.clone(),
-            Some(DnsSource::Records { .. }) | None => PathBuf::from("."),
+            Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => PathBuf::from("."),
         };
         let variables = self.variables.iter().filter(|input| !of_switch(input)).cloned().collect();
         let state = self.common.state.clone();
@@ -320,7 +326,7 @@ fn environment() -> BTreeMap<String, String> {
 fn named(site: &SiteConfig) -> Option<String> {
     match &site.dns {
         Some(DnsSource::Terraform { variable, .. }) => variable.clone(),
-        Some(DnsSource::Records { .. }) | None => None,
+        Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `doctor`: every precondition tried now, each with a fix. Changes nothing, but for `--exercise`.
 
 mod gateway;
+mod nameservers;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -13,7 +14,7 @@ use super::error::Error;
 use super::report::{Form, Waiting, doctor_object, doctor_words};
 use crate::aws::Session;
 use crate::clock;
-use crate::config::{SwitchedRecord, Target};
+use crate::config::{DnsSource, SwitchedRecord, Target};
 use crate::dns::{Allowed, Distribution, Zone, exercise};
 use crate::files;
 use crate::lever::{Lever, Position};
@@ -64,6 +65,9 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
                 findings.push(state_lock(&opened));
                 findings.push(identity(session).await);
                 findings.extend(of_zones(session, &opened.resolved.records).await);
+            }
+            if let Some(DnsSource::Rfc2136(name)) = &site.dns {
+                findings.extend(nameservers::findings(name).await);
             }
             findings.extend(levers(&opened).await);
             if let Some(session) = &opened.session {

@@ -1,9 +1,11 @@
-//! A `dns` block: `"terraform"`, the switch that the Terraform has already, or `"route53"`, the records written out.
+//! A `dns` block: `"terraform"`, the switch that the Terraform has already, `"route53"`, the records written out, or
+//! `"rfc2136"`, name servers of one's own.
 
 use hcl_edit::structure::Block;
 
 use super::read::Reader;
 use super::records::{RecordKey, RecordSet, SwitchedRecord, Target};
+use super::rfc2136;
 use super::site::{Account, DnsSource};
 
 /// The zone of every CloudFront distribution (Route 53 API reference, `AliasTarget`).
@@ -11,17 +13,24 @@ const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 const ACCOUNT: [&str; 3] = ["profile", "region", "assume_role"];
 const TTL: u64 = 60;
 
-pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsSource> {
+pub(super) fn read<'a>(
+    reader: &mut Reader<'a>,
+    block: &'a Block,
+    hosts: &[String],
+) -> Option<DnsSource> {
     let labels = reader.labels(block, &["kind"])?;
     match labels.first().copied() {
         Some("terraform") => Some(terraform(reader, block)),
         Some("route53") => route53(reader, block),
+        Some("rfc2136") => {
+            rfc2136::read(reader, block, hosts).map(|name| DnsSource::Rfc2136(Box::new(name)))
+        }
         other => {
             let kind = other.unwrap_or_default();
             reader.wrong_with(
                 &block.ident,
                 format!("there is no dns lever \"{kind}\""),
-                Some("known: \"terraform\", \"route53\"".to_owned()),
+                Some("known: \"terraform\", \"route53\", \"rfc2136\"".to_owned()),
             );
             None
         }

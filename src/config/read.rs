@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
         self.mistakes
     }
 
-    /// Keys written into the file are in no message: the lines of `bypass` blocks and of keys that are no paths.
+    /// Keys written into the file are in no message: the lines of `bypass` and `key` blocks and of keys that are no paths.
     pub(super) fn hide_secrets(&mut self, body: &Body) {
         for attribute in
             body.attributes().filter(|given| ["key", "secret"].contains(&given.key.as_str()))
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
         }
         for block in body.blocks() {
             match block.ident.as_str() {
-                "bypass" => self.hide(block),
+                "bypass" | "key" => self.hide(block),
                 // Its key is a file.
                 "tls" => {}
                 _ => self.hide_secrets(&block.body),

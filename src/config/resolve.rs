@@ -162,7 +162,7 @@ impl Pinned {
         let (folder, account) = match &site.dns {
             Some(DnsSource::Terraform { dir, account, .. }) => (Some(dir.clone()), account.clone()),
             Some(DnsSource::Records { account, .. }) => (None, account.clone()),
-            None => (None, Account::default()),
+            Some(DnsSource::Rfc2136(_)) | None => (None, Account::default()),
         };
         let age = age(self.at, clock::now());
         let mut warnings =
@@ -224,7 +224,9 @@ pub async fn resolve(
             return Ok(written_out(site, records, account));
         }
         Some(DnsSource::Terraform { dir, account, .. }) => (dir, account),
-        None => return Ok(written_out(site, &[], &Account::default())),
+        Some(DnsSource::Rfc2136(_)) | None => {
+            return Ok(written_out(site, &[], &Account::default()));
+        }
     };
     let folder = terraform::load(inputs)?;
     let block = folder.backend_block();

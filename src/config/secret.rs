@@ -6,17 +6,17 @@ use subtle::ConstantTimeEq;
 
 /// A key or a token. `Debug` hides it, and it has neither `Display` nor `Serialize`.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct Secret(Vec<u8>);
 
 impl Secret {
     /// Hides `text`.
-    pub fn new(text: impl Into<String>) -> Secret {
+    pub fn new(text: impl Into<Vec<u8>>) -> Secret {
         Secret(text.into())
     }
 
     /// The text itself, for whoever signs or sends with it.
     pub fn bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        &self.0
     }
 }
 

@@ -9,6 +9,7 @@ use super::gateway::{self, GatewayConfig, words};
 use super::page::{self, PageConfig};
 use super::read::Reader;
 use super::records::SwitchedRecord;
+use super::rfc2136::Rfc2136Config;
 use crate::switch::Mode;
 
 /// One site of the configuration.
@@ -68,6 +69,8 @@ pub enum DnsSource {
         /// Whose credentials move them.
         account: Account,
     },
+    /// On name servers of one's own, written out in roadworks.hcl.
+    Rfc2136(Box<Rfc2136Config>),
 }
 
 /// The credentials of one lever; all empty means the standard chain.
@@ -117,7 +120,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         );
     }
     let hosts = reader.list(body, "hosts", words::host).unwrap_or_default();
-    let dns = sub("dns").and_then(|block| dns::read(reader, block));
+    let dns = sub("dns").and_then(|block| dns::read(reader, block, &hosts));
     let variable = match sub("variable") {
         Some(block) => {
             let way = variable_way(reader, block);

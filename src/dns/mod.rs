@@ -1,5 +1,6 @@
 //! Lever: the name. Changes the named records and no other, and only if they still are what was read.
 
+mod all;
 mod backoff;
 mod batch;
 mod calls;
@@ -7,6 +8,7 @@ mod cloudfront;
 mod commands;
 pub mod nameserver;
 mod reading;
+mod rfc2136;
 mod route53;
 mod scratch;
 mod told;
@@ -14,6 +16,7 @@ mod wire;
 mod zone;
 
 pub use cloudfront::Distribution;
+pub use rfc2136::Rfc2136;
 pub use route53::Route53;
 pub use scratch::{Exercise, exercise};
 pub use zone::{Allowed, Zone};
