@@ -75,6 +75,8 @@ mod terraform_agrees;
 #[cfg(test)]
 mod testers;
 #[cfg(test)]
+mod try_out;
+#[cfg(test)]
 mod two_flips;
 #[cfg(test)]
 mod variable;

@@ -101,6 +101,8 @@ pub(super) enum Verb {
     Status(StatusArgs),
     /// What happened, by whom
     Log(LogArgs),
+    /// The whole system on this machine alone: example app, gateway, page, name server; nothing to install
+    Try(TryArgs),
     /// Write a first roadworks.hcl from what the folder has: Terraform, a compose file, a listening port
     Init(InitArgs),
     /// Try every precondition now, each with a fix
@@ -373,6 +375,17 @@ pub(super) struct PageBuildArgs {
     pub(super) until: Option<Timestamp>,
 }
 
+/// `try`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks try\n  roadworks try --record shop     keep its roadworks.hcl as a start"
+)]
+pub(super) struct TryArgs {
+    /// Keep the configuration in this folder, as a start for a real one
+    #[arg(long, value_name = "DIR")]
+    pub(super) record: Option<PathBuf>,
+}
+
 /// `init`
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -410,6 +423,7 @@ impl Verb {
             | Verb::Apply(_)
             | Verb::Status(_)
             | Verb::Log(_)
+            | Verb::Try(_)
             | Verb::Init(_)
             | Verb::Doctor(_)
             | Verb::Page(_)

@@ -96,6 +96,12 @@ impl Context {
         Context { common, report, variables: args::variables(words), targets }
     }
 
+    /// The same for the configuration at `path`, whatever the command line and the environment say.
+    pub(super) fn of(&self, path: &Path) -> Context {
+        let common = Common { config: Some(path.to_owned()), site: None, ..self.common.clone() };
+        Context { common, ..self.clone() }
+    }
+
     /// The configuration.
     pub(super) fn config(&self) -> Result<Config, Error> {
         Ok(config::load(&self.path(), &|name| std::env::var(name).ok())?)

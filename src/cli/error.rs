@@ -84,6 +84,11 @@ pub(super) enum Error {
         /// What to say instead.
         hint: String,
     },
+    /// `try` wants two addresses.
+    #[error(
+        "127.0.0.2 is no address of this machine, and the page needs another one than the gateway"
+    )]
+    NoSecondAddress,
     /// A saved plan that is not one.
     #[error("{} is not a plan that this Roadworks wrote: {why}", path.display())]
     NotAPlan {
@@ -180,6 +185,9 @@ impl Error {
                 "see it with `roadworks -c {} doctor`, or move it away first",
                 path.display()
             )),
+            Error::NoSecondAddress => {
+                Some("on macOS: sudo ifconfig lo0 alias 127.0.0.2".to_owned())
+            }
             Error::UnderWay { .. } => Some("run `roadworks open` first".to_owned()),
             Error::NotAPlan { .. } => Some("make it anew: roadworks plan .. -out FILE".to_owned()),
             Error::Unwell { .. } => {

@@ -20,6 +20,7 @@ mod reload;
 mod report;
 mod serve;
 mod status;
+mod r#try;
 mod unserved;
 mod wait;
 mod zone;
@@ -101,6 +102,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Wait(args) => wait::run(context, args).await,
         Verb::Bypass(args) => bypass::run(context, args).await,
         Verb::Serve(args) => Box::pin(serve::run(context, args)).await,
+        Verb::Try(args) => Box::pin(r#try::run(context, args)).await,
         Verb::Reload => reload::run(context).await,
     }
 }

@@ -61,6 +61,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::Backend(_)
         | Error::File { .. }
         | Error::NotAPlan { .. }
+        | Error::NoSecondAddress
         | Error::NothingToWrite { .. }
         | Error::Unwell { .. }
         | Error::Sick { .. }
@@ -114,6 +115,7 @@ fn code(error: &Error) -> &'static str {
         Error::File { .. } => "unreadable",
         Error::AlreadyThere { .. } => "already-there",
         Error::UnderWay { .. } => "under-way",
+        Error::NoSecondAddress => "no-second-address",
         Error::NothingToWrite { .. } => "nothing-found",
         Error::NotAPlan { .. } => "not-a-plan",
         Error::Unwell { .. } => "unwell",
