@@ -40,6 +40,8 @@ mod init;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]
+mod nameserver;
+#[cfg(test)]
 mod packaging;
 #[cfg(test)]
 mod page;

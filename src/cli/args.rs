@@ -119,6 +119,8 @@ pub(super) enum Verb {
     Bypass(BypassArgs),
     /// Run the gateways and the agent that the configuration has, until told to stop
     Serve(ServeArgs),
+    /// Ask a nameserver, and print what it answers
+    Dig(DigArgs),
     /// Have the running `serve` of this machine read its configuration again
     Reload,
 }
@@ -283,6 +285,21 @@ pub(super) struct ServeArgs {
     pub(super) log: LogForm,
 }
 
+/// `dig`
+#[derive(Debug, ClapArgs)]
+#[command(
+    override_usage = "roadworks dig [OPTIONS] [@IP:PORT] NAME [TYPE]",
+    after_help = "Examples:\n  roadworks dig shop.example.test\n  roadworks dig @127.0.0.1:5300 shop.example.test TXT --tcp\n\nWithout @IP:PORT the nameserver of the configuration is asked, else the system's resolver."
+)]
+pub(super) struct DigArgs {
+    /// Whom to ask, for what name, and which type [default: A]
+    #[arg(value_name = "WORD", required = true)]
+    pub(super) words: Vec<String>,
+    /// By TCP; `+tcp` does the same
+    #[arg(long)]
+    pub(super) tcp: bool,
+}
+
 /// A part of `serve`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Role {
@@ -432,6 +449,7 @@ impl Verb {
             | Verb::Wait(_)
             | Verb::Bypass(_)
             | Verb::Serve(_)
+            | Verb::Dig(_)
             | Verb::Reload => None,
         }
     }

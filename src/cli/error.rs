@@ -105,6 +105,12 @@ pub(super) enum Error {
         /// Of how many.
         all: usize,
     },
+    /// A nameserver gave no answer.
+    #[error("{message}")]
+    Unasked {
+        /// What is the matter.
+        message: String,
+    },
     /// `healthcheck` says no.
     #[error("{url}: {why}")]
     Sick {
@@ -195,6 +201,9 @@ impl Error {
             }
             Error::Sick { .. } => {
                 Some("see what the process here logs; `roadworks serve` starts it".to_owned())
+            }
+            Error::Unasked { .. } => {
+                Some("see whether it runs, and name another: roadworks dig @IP:PORT NAME".to_owned())
             }
             Error::Interrupted => Some(
                 "run the same command again to finish it, or `roadworks open` to go back"

@@ -5,6 +5,7 @@ mod args;
 mod bypass;
 mod confirm;
 mod context;
+mod dig;
 mod doctor;
 mod end;
 mod error;
@@ -103,6 +104,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Bypass(args) => bypass::run(context, args).await,
         Verb::Serve(args) => Box::pin(serve::run(context, args)).await,
         Verb::Try(args) => Box::pin(r#try::run(context, args)).await,
+        Verb::Dig(args) => dig::run(context, args).await,
         Verb::Reload => reload::run(context).await,
     }
 }

@@ -31,6 +31,9 @@ pub enum Error {
         /// The sites there are.
         known: Vec<String>,
     },
+    /// There is only a nameserver.
+    #[error("the configuration has no site")]
+    NoSite,
     /// There are several, and none was named.
     #[error("the configuration has several sites")]
     WhichSite {
@@ -53,6 +56,9 @@ impl Error {
                     .to_owned()
             }
             Error::Unreadable { .. } => "check the path given by -c or ROADWORKS_CONFIG".to_owned(),
+            Error::NoSite => {
+                "add a `site` block; `serve` and `dig` are all that works without one".to_owned()
+            }
             Error::NoSuchSite { known, .. } | Error::WhichSite { known } => {
                 format!("name one with --site: {}", known.join(", "))
             }

@@ -48,6 +48,7 @@ impl Config {
     pub fn site(&self, wanted: Option<&str>) -> Result<&SiteConfig, Error> {
         let known = || self.sites.iter().filter_map(|site| site.name.clone()).collect();
         match (wanted, self.sites.as_slice()) {
+            (_, []) => Err(Error::NoSite),
             (None, [only]) => Ok(only),
             (None, _) => Err(Error::WhichSite { known: known() }),
             // A bare folder's site is named by its record, which is known later.

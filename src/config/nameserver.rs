@@ -239,3 +239,62 @@ fn key<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<TsigKey> {
     }
     Some(TsigKey { name: name?, algorithm, secret: Secret::new(secret.trim()) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Error, load};
+
+    fn read(text: &str) -> Result<Config, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("roadworks.hcl"), text).unwrap();
+        std::fs::write(folder.path().join("update.key"), "MDEyMzQ1Njc4OWFiY2RlZg==\n").unwrap();
+        match load(folder.path(), &|_| None) {
+            Ok(config) => Ok(config),
+            Err(Error::Wrong(mistakes)) => Err(mistakes
+                .iter()
+                .map(|mistake| {
+                    let place = mistake.place.as_ref().unwrap();
+                    let hint = mistake.hint.as_deref().unwrap_or_default();
+                    format!("{}:{} {} {hint}", place.line, place.column, mistake.message)
+                })
+                .collect()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_whole_nameserver_is_read() {
+        let text = "nameserver \"Example.test.\" {\n  listen = [\"127.0.0.1:0\"]\n  record \"@\" {\n    type = \"a\"\n    values = [\"127.0.0.1\"]\n  }\n  record \"a.b\" {\n    type = \"TXT\"\n    ttl = 5\n    values = [\"x y\"]\n  }\n  key \"update\" {\n    secret = file(\"update.key\")\n  }\n}\n";
+        let nameserver = read(text).unwrap().nameserver.unwrap();
+        assert_eq!(nameserver.zone.to_ascii(), "example.test.");
+        let names: Vec<_> = nameserver.records.iter().map(|one| one.name.to_ascii()).collect();
+        assert_eq!(names, ["example.test.", "a.b.example.test."]);
+        assert_eq!((nameserver.records[0].ttl, nameserver.records[1].ttl), (60, 5));
+        assert_eq!(nameserver.keys[0].algorithm, TsigDigest::Sha256);
+        let bare = read("nameserver \"example.test\" {}\n").unwrap().nameserver.unwrap();
+        assert_eq!(bare.listen, ["127.0.0.1:5300".parse().unwrap()]);
+    }
+
+    #[test]
+    fn each_mistake_is_said_with_its_place() {
+        let text = "nameserver \"exa mple\" {\n  lisen = []\n  record \"shop\" {\n    type = \"A\"\n    values = [\"192.0.2\"]\n  }\n  record \"www\" {\n    type = \"SOA\"\n    values = [\"x\"]\n  }\n  record \"a.\" {\n    type = \"A\"\n    values = [\"192.0.2.1\"]\n  }\n  record \"b\" {\n    type = \"CNAME\"\n    values = [\"c.test\"]\n  }\n  record \"b\" {\n    type = \"A\"\n    values = [\"192.0.2.1\"]\n  }\n  key \"update\" {\n    algorithm = \"hmac-md5\"\n    secret = \"short\"\n  }\n  key \"k\" {\n    secret = \"short\"\n  }\n}\n";
+        let mistakes = read(text).unwrap_err();
+        let said = [
+            (1, "is not a zone"),
+            (2, "did you mean `listen`?"),
+            (5, "`192.0.2` is not A data"),
+            (8, "writes the SOA itself"),
+            (11, "is not a name in the zone"),
+            (19, "CNAME beside other records"),
+            (24, "is not a word for `algorithm`"),
+            (28, "is not base64 of 16 bytes or more"),
+        ];
+        for (line, words) in said {
+            let there = |one: &String| one.starts_with(&format!("{line}:")) && one.contains(words);
+            assert!(mistakes.iter().any(there), "{line} {words}: {mistakes:#?}");
+        }
+        assert_eq!(mistakes.len(), said.len(), "{mistakes:#?}");
+        assert!(mistakes.iter().all(|one| !one.contains("short")), "{mistakes:#?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Lever: the name. Changes the named records and no other, and only if they still are what was read.
 
 mod all;
+mod ask;
 mod backoff;
 mod batch;
 mod calls;
@@ -15,6 +16,7 @@ mod told;
 mod wire;
 mod zone;
 
+pub use ask::{Transport, Unanswered, ask};
 pub use cloudfront::Distribution;
 pub use rfc2136::Rfc2136;
 pub use route53::Route53;

@@ -6,6 +6,7 @@ pub(crate) mod command;
 pub(crate) mod emulator;
 pub(crate) mod http;
 pub(crate) mod metrics;
+pub(crate) mod nameserver;
 pub(crate) mod played;
 pub(crate) mod recorder;
 pub(crate) mod route53;

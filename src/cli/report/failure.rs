@@ -65,6 +65,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::NothingToWrite { .. }
         | Error::Unwell { .. }
         | Error::Sick { .. }
+        | Error::Unasked { .. }
         | Error::Output(_)
         | Error::Bug { .. } => ERROR,
     }
@@ -78,7 +79,7 @@ fn code(error: &Error) -> &'static str {
             config::Error::Wrong(_) => "bad-config",
             config::Error::Nothing(_) => "nothing-to-switch",
             config::Error::Unreadable { .. } => "unreadable",
-            config::Error::NoSuchSite { .. } => "no-such-site",
+            config::Error::NoSuchSite { .. } | config::Error::NoSite => "no-such-site",
             config::Error::WhichSite { .. } => "which-site",
         },
         Error::Unresolved(error) => error.code(),
@@ -120,6 +121,7 @@ fn code(error: &Error) -> &'static str {
         Error::NotAPlan { .. } => "not-a-plan",
         Error::Unwell { .. } => "unwell",
         Error::Sick { .. } => "sick",
+        Error::Unasked { .. } => "no-answer",
         Error::Interrupted => "interrupted",
         Error::Output(_) => "output",
         Error::Bug { .. } => "bug",

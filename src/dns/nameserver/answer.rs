@@ -257,7 +257,7 @@ mod tests {
             ("test.", "NS"),
             ("xexample.test.", "A"),
             ("@", "AXFR"),
-            ("@", "IXFR"),
+            ("@", "TYPE251"),
         ] {
             let (code, sure, answers, authorities) = told(owner, kind);
             assert!(code == ResponseCode::Refused && !sure, "{owner} {kind}: {code}");
