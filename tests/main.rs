@@ -54,6 +54,10 @@ mod reload;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod rfc2136;
+#[cfg(test)]
+mod rfc2136_load;
+#[cfg(test)]
 mod route53_breaks;
 #[cfg(test)]
 mod route53_conforms;

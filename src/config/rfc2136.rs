@@ -287,3 +287,86 @@ fn dns_name(text: &str) -> Result<Name, String> {
 fn words_of(name: &Name) -> String {
     name.to_string().trim_end_matches('.').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{DnsSource, Error, load};
+    use super::*;
+
+    const KEY: &str = "key \"roadworks\" {\n secret = file(\"update.key\")\n}\n";
+    const SIDES: &str =
+        "live {\n A = [\"192.0.2.10\"]\n}\nmaintenance {\n AAAA = [\"2001:db8::7\"]\n ttl = 5\n}\n";
+
+    /// The block with these lines, or its mistakes.
+    fn read(lines: &str) -> Result<Rfc2136Config, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "site \"shop\" {{\n hosts = [\"Shop.Example.test\"]\n dns \"rfc2136\" {{\n{lines}}}\n}}\n"
+        );
+        std::fs::write(folder.path().join("roadworks.hcl"), text).unwrap();
+        std::fs::write(folder.path().join("update.key"), "c2VjcmV0\n").unwrap();
+        match load(folder.path(), &|_| None) {
+            Ok(config) => match config.sites[0].dns.clone() {
+                Some(DnsSource::Rfc2136(name)) => Ok(*name),
+                other => panic!("{other:?}"),
+            },
+            Err(Error::Wrong(mistakes)) => {
+                Err(mistakes.into_iter().map(|mistake| mistake.message).collect())
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn with(servers: &str, rest: &str) -> Result<Rfc2136Config, Vec<String>> {
+        read(&format!("zone = \"example.test\"\nservers = {servers}\n{rest}"))
+    }
+
+    #[track_caller]
+    fn is_wrong(read: Result<Rfc2136Config, Vec<String>>, word: &str) {
+        let mistakes = read.unwrap_err();
+        assert!(mistakes.len() == 1 && mistakes[0].contains(word), "{mistakes:?}");
+    }
+
+    #[test]
+    fn the_name_is_the_first_host_the_primary_the_first_server_and_the_port_53() {
+        let servers = "[\"192.0.2.53\", \"127.0.0.1:5300\", \"2001:db8::53\"]";
+        let config = with(servers, &format!("{KEY}{SIDES}")).unwrap();
+        assert_eq!(config.name.to_string(), "shop.example.test.");
+        assert_eq!(config.primary.to_string(), "192.0.2.53:53");
+        assert_eq!(config.servers[2].to_string(), "[2001:db8::53]:53");
+        assert_eq!(config.key.secret.bytes(), b"secret");
+        assert_eq!(config.key.algorithm, KeyAlgorithm::HmacSha256);
+        assert_eq!((config.live.ttl, config.maintenance.ttl), (60, 5));
+        assert!(!format!("{config:?}").contains("secret\""), "{config:?}");
+    }
+
+    #[test]
+    fn what_could_not_work_is_a_mistake() {
+        const ONE: &str = "[\"192.0.2.53\"]";
+        is_wrong(with("[]", &format!("{KEY}{SIDES}")), "one at least");
+        is_wrong(with("[\"ns.example.test\"]", &format!("{KEY}{SIDES}")), "not the address");
+        is_wrong(with(ONE, SIDES), "needs a `key` block");
+        is_wrong(
+            with(ONE, &format!("name = \"shop.example.org\"\n{KEY}{SIDES}")),
+            "not in the zone",
+        );
+        let side = |side: &str| {
+            format!("{KEY}live {{\n{side}\n}}\nmaintenance {{\nA = [\"192.0.2.10\"]\n}}\n")
+        };
+        is_wrong(with(ONE, &side("")), "no record");
+        is_wrong(with(ONE, &side("A = [\"192.0.2.10\"]")), "say the same");
+        is_wrong(with(ONE, &side("A = [\"2001:db8::7\"]")), "not an address of that type");
+        is_wrong(with(ONE, &side("HTTPS = [\"one . alpn=h2\"]")), "not an HTTPS record");
+        is_wrong(with(ONE, &side("CNAME = \"a.example\"\nA = [\"192.0.2.1\"]")), "stands alone");
+        let apex = format!("name = \"example.test\"\n{}", side("CNAME = \"a.example\""));
+        is_wrong(with(ONE, &apex), "apex");
+    }
+
+    #[test]
+    fn a_secret_that_is_not_base64_is_refused_and_not_shown() {
+        let key = "key \"roadworks\" {\nsecret = \"not base64 at all!\"\n}\n";
+        let mistakes = with("[\"192.0.2.53\"]", &format!("{key}{SIDES}")).unwrap_err();
+        assert!(mistakes[0].contains("base64"), "{mistakes:?}");
+        assert!(!mistakes.concat().contains("at all"), "{mistakes:?}");
+    }
+}

@@ -2,6 +2,7 @@
 //! folder, an app and a gateway in front of it.
 
 pub(crate) mod app;
+pub(crate) mod bind;
 pub(crate) mod command;
 pub(crate) mod emulator;
 pub(crate) mod http;

@@ -164,15 +164,12 @@ impl Rfc2136 {
             let read = self.read_all().await;
             let mut behind = Vec::new();
             for (server, said) in &read {
-                match said.as_ref().map(|said| (said.stand(&of_name), said)) {
-                    Ok((Stand::After, _)) => {}
-                    // Before and after are one where nothing was to be changed.
-                    Ok((_, said))
-                        if said.position(&self.config) != Position::Foreign
-                            && of_name
-                                .iter()
-                                .all(|(kind, step)| said.value(*kind) == step.after) => {}
-                    Ok((Stand::Elsewhere, said)) if *server == self.config.primary => {
+                match said {
+                    Ok(said) if said.is_after(&of_name) => {}
+                    Ok(said)
+                        if *server == self.config.primary
+                            && said.stand(&of_name) == Stand::Elsewhere =>
+                    {
                         return Err(moved_meanwhile(&self.config.name, &said.in_words()));
                     }
                     Ok(_) => behind.push(format!("{server} to give the new answer")),

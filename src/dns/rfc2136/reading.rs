@@ -74,11 +74,16 @@ impl Said {
     pub(super) fn stand(&self, steps: &[(RecordType, &Step)]) -> Stand {
         if steps.iter().all(|(kind, step)| self.value(*kind) == step.before) {
             Stand::Before
-        } else if steps.iter().all(|(kind, step)| self.value(*kind) == step.after) {
+        } else if self.is_after(steps) {
             Stand::After
         } else {
             Stand::Elsewhere
         }
+    }
+
+    /// Whether it says what the steps lead to, be it what was before or not.
+    pub(super) fn is_after(&self, steps: &[(RecordType, &Step)]) -> bool {
+        steps.iter().all(|(kind, step)| self.value(*kind) == step.after)
     }
 }
 
