@@ -14,6 +14,14 @@ pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
+/// The same where nothing is there yet: what is there stays, and the error is `AlreadyExists`.
+pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = temporary(path, content)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist_noclobber(path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
 /// The same for a reader; a crash of the whole machine may lose it, or leave it empty.
 pub fn write_lightly(path: &Path, content: &[u8]) -> io::Result<()> {
     temporary(path, content)?.persist(path)?;

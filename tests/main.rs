@@ -38,6 +38,8 @@ mod gateway_corpus;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod init;
+#[cfg(test)]
 mod ladder;
 #[cfg(test)]
 mod nameserver;
@@ -80,6 +82,8 @@ mod terraform;
 mod terraform_agrees;
 #[cfg(test)]
 mod testers;
+#[cfg(test)]
+mod try_out;
 #[cfg(test)]
 mod two_flips;
 #[cfg(test)]

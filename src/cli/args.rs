@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Time;
 
-use crate::config::duration;
+use crate::config::{self, duration};
 use crate::switch::Mode;
 use crate::terraform::VariableInput;
 
@@ -101,6 +101,10 @@ pub(super) enum Verb {
     Status(StatusArgs),
     /// What happened, by whom
     Log(LogArgs),
+    /// The whole system on this machine alone: example app, gateway, page, name server; nothing to install
+    Try(TryArgs),
+    /// Write a first roadworks.hcl from what the folder has: Terraform, a compose file, a listening port
+    Init(InitArgs),
     /// Try every precondition now, each with a fix
     Doctor(DoctorArgs),
     /// See the maintenance page, or build it as files for a CDN
@@ -388,6 +392,31 @@ pub(super) struct PageBuildArgs {
     pub(super) until: Option<Timestamp>,
 }
 
+/// `try`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks try\n  roadworks try --record shop     keep its roadworks.hcl as a start"
+)]
+pub(super) struct TryArgs {
+    /// Keep the configuration in this folder, as a start for a real one
+    #[arg(long, value_name = "DIR")]
+    pub(super) record: Option<PathBuf>,
+}
+
+/// `init`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks init\n  roadworks init --host shop.example.com --upstream http://127.0.0.1:3000"
+)]
+pub(super) struct InitArgs {
+    /// A host name that visitors use; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = config::host)]
+    pub(super) host: Vec<String>,
+    /// Where the app answers, instead of what compose publishes or who listens here
+    #[arg(long, value_name = "URL", value_parser = upstream)]
+    pub(super) upstream: Option<String>,
+}
+
 /// `healthcheck`
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -411,6 +440,8 @@ impl Verb {
             | Verb::Apply(_)
             | Verb::Status(_)
             | Verb::Log(_)
+            | Verb::Try(_)
+            | Verb::Init(_)
             | Verb::Doctor(_)
             | Verb::Page(_)
             | Verb::Healthcheck(_)
@@ -471,6 +502,11 @@ pub(super) fn variables(words: &[OsString]) -> Vec<VariableInput> {
         }
     }
     found
+}
+
+/// An upstream such as `http://127.0.0.1:3000`, as it is written in roadworks.hcl.
+fn upstream(text: &str) -> Result<String, String> {
+    config::upstream(text).map(|upstream| upstream.to_string())
 }
 
 /// A duration from the start, with or without a plus.

@@ -96,13 +96,19 @@ impl Context {
         Context { common, report, variables: args::variables(words), targets }
     }
 
+    /// The same for the configuration at `path`, whatever the command line and the environment say.
+    pub(super) fn of(&self, path: &Path) -> Context {
+        let common = Common { config: Some(path.to_owned()), site: None, ..self.common.clone() };
+        Context { common, ..self.clone() }
+    }
+
     /// The configuration.
     pub(super) fn config(&self) -> Result<Config, Error> {
         Ok(config::load(&self.path(), &|name| std::env::var(name).ok())?)
     }
 
-    /// Where it is.
-    fn path(&self) -> PathBuf {
+    /// Where it is, or is to be.
+    pub(super) fn path(&self) -> PathBuf {
         let named = self.common.config.clone();
         let of_environment =
             || std::env::var_os("ROADWORKS_CONFIG").filter(|path| !path.is_empty());
@@ -283,12 +289,19 @@ impl Context {
             Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => PathBuf::from("."),
         };
         let variables = self.variables.iter().filter(|input| !of_switch(input)).cloned().collect();
-        let environment: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with("TF_"))
-            .collect();
         let state = self.common.state.clone();
-        Ok(Inputs { folder, variables, environment, state, variable })
+        Ok(Inputs { folder, variables, environment: environment(), state, variable })
+    }
+
+    /// The same for a folder that no configuration speaks of.
+    pub(super) fn terraform_inputs(&self, folder: &Path) -> Inputs {
+        Inputs {
+            folder: folder.to_owned(),
+            variables: self.variables.clone(),
+            environment: environment(),
+            state: self.common.state.clone(),
+            variable: self.common.variable.clone(),
+        }
     }
 
     /// Pins what was resolved, so that a flip in an incident needs neither state nor backend.
@@ -305,6 +318,14 @@ impl Context {
             ));
         }
     }
+}
+
+/// The environment, as far as Terraform reads it.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("TF_"))
+        .collect()
 }
 
 /// The boolean that roadworks.hcl names.

@@ -62,6 +62,33 @@ pub(super) enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// `init` finds its work done.
+    #[error("{} is there already, and stays as it is", path.display())]
+    AlreadyThere {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// `init` would hide a switch that is not open.
+    #[error("{} is in {mode} by a switch that a roadworks.hcl would not see", folder.display())]
+    UnderWay {
+        /// The folder.
+        folder: PathBuf,
+        /// What visitors get.
+        mode: crate::switch::Mode,
+    },
+    /// `init` finds nothing.
+    #[error("{message}")]
+    NothingToWrite {
+        /// What was looked for.
+        message: String,
+        /// What to say instead.
+        hint: String,
+    },
+    /// `try` wants two addresses.
+    #[error(
+        "127.0.0.2 is no address of this machine, and the page needs another one than the gateway"
+    )]
+    NoSecondAddress,
     /// A saved plan that is not one.
     #[error("{} is not a plan that this Roadworks wrote: {why}", path.display())]
     NotAPlan {
@@ -144,7 +171,8 @@ impl Error {
             | Error::NotConfirmed { hint, .. }
             | Error::Answered { hint, .. }
             | Error::Looser { hint, .. }
-            | Error::Unserved { hint, .. } => Some(hint.clone()),
+            | Error::Unserved { hint, .. }
+            | Error::NothingToWrite { hint, .. } => Some(hint.clone()),
             Error::Config(error) => Some(error.hint()),
             Error::Unresolved(error) => error.hint(),
             Error::Backend(error) => Some(error.hint()),
@@ -159,6 +187,14 @@ impl Error {
             }
             Error::CannotWait(_) => Some("wait for moved or settled".to_owned()),
             Error::File { .. } => Some("check the path and your rights on it".to_owned()),
+            Error::AlreadyThere { path } => Some(format!(
+                "see it with `roadworks -c {} doctor`, or move it away first",
+                path.display()
+            )),
+            Error::NoSecondAddress => {
+                Some("on macOS: sudo ifconfig lo0 alias 127.0.0.2".to_owned())
+            }
+            Error::UnderWay { .. } => Some("run `roadworks open` first".to_owned()),
             Error::NotAPlan { .. } => Some("make it anew: roadworks plan .. -out FILE".to_owned()),
             Error::Unwell { .. } => {
                 Some("each failed line above says how to put it right".to_owned())

@@ -12,6 +12,7 @@ mod error;
 mod extend;
 mod flip;
 mod healthcheck;
+mod init;
 mod local;
 mod log;
 mod page;
@@ -20,6 +21,7 @@ mod reload;
 mod report;
 mod serve;
 mod status;
+mod r#try;
 mod unserved;
 mod wait;
 mod zone;
@@ -94,12 +96,14 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Status(args) => status::run(context, args).await,
         Verb::Log(args) => log::run(context, args).await,
         Verb::Doctor(args) => doctor::run(context, args).await,
+        Verb::Init(args) => init::run(context, args).await,
         Verb::Page(args) => page::run(context, args),
         Verb::Healthcheck(args) => healthcheck::run(context, args).await,
         Verb::Extend(args) => extend::run(context, args).await,
         Verb::Wait(args) => wait::run(context, args).await,
         Verb::Bypass(args) => bypass::run(context, args).await,
         Verb::Serve(args) => Box::pin(serve::run(context, args)).await,
+        Verb::Try(args) => Box::pin(r#try::run(context, args)).await,
         Verb::Dig(args) => dig::run(context, args).await,
         Verb::Reload => reload::run(context).await,
     }

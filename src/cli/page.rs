@@ -53,7 +53,8 @@ fn preview(context: &Context, site: &SiteConfig, args: &PagePreviewArgs) -> Resu
     Ok(0)
 }
 
-fn build(context: &Context, site: &SiteConfig, args: &PageBuildArgs) -> Result<u8, Error> {
+/// Writes the site's page as files, and says which.
+pub(super) fn built(site: &SiteConfig, args: &PageBuildArgs) -> Result<Vec<Value>, Error> {
     let page = compiled(site)?;
     let now = clock::now();
     let mut posture = posture(mode(&args.mode)?, now, now);
@@ -66,7 +67,11 @@ fn build(context: &Context, site: &SiteConfig, args: &PageBuildArgs) -> Result<u
     for file in files.iter().rev() {
         built.push(write_packed(&args.dir, file)?);
     }
-    let built: Vec<_> = built.into_iter().rev().flatten().collect();
+    Ok(built.into_iter().rev().flatten().collect())
+}
+
+fn build(context: &Context, site: &SiteConfig, args: &PageBuildArgs) -> Result<u8, Error> {
+    let built = built(site, args)?;
     if context.report.form() == Form::Json {
         let folder = args.dir.display().to_string();
         context.report.object(&json!({ "format": 1, "folder": folder, "files": built }))?;

@@ -40,10 +40,28 @@ const RELOADS: usize = 4;
 
 pub(super) async fn run(context: &Context, args: &ServeArgs) -> Result<u8, Error> {
     log_to_stderr(args.log);
+    let serving = start(context, args, Hangup::Reloads).await?;
+    Ok(serving.until_stopped().await)
+}
+
+/// Everything of a configuration, running and reachable by its control socket.
+pub(super) struct Serving {
+    served: Served,
+    signals: Signals,
+    asked: mpsc::Receiver<oneshot::Sender<Result<(), Value>>>,
+    sockets: Tasks,
+}
+
+/// Starts it, and comes back once everything listens.
+pub(super) async fn start(
+    context: &Context,
+    args: &ServeArgs,
+    hangup: Hangup,
+) -> Result<Serving, Error> {
     let config = Arc::new(context.config()?);
     warn_of(&config);
     let tasks = Tasks::new();
-    let signals = Signals::new()?;
+    let signals = Signals::new(hangup)?;
     let (reloads, asked) = mpsc::channel(RELOADS);
     let served = Served::start(context, args, config, &tasks).await?;
     let socket = Socket::bind(&served.state).map_err(|source| Error::File {
@@ -55,13 +73,20 @@ pub(super) async fn run(context: &Context, args: &ServeArgs) -> Result<u8, Error
     let sockets = tasks.child();
     sockets.start(socket.serve(control, sockets.clone()));
     served.ready();
-    let code = served.until_stopped(signals, asked).await;
-    sockets.stop();
-    sockets.ended(ENDS).await;
-    Ok(code)
+    Ok(Serving { served, signals, asked, sockets })
 }
 
-fn log_to_stderr(form: LogForm) {
+impl Serving {
+    /// Until a signal ends it; the exit code.
+    pub(super) async fn until_stopped(self) -> u8 {
+        let code = self.served.until_stopped(self.signals, self.asked).await;
+        self.sockets.stop();
+        self.sockets.ended(ENDS).await;
+        code
+    }
+}
+
+pub(super) fn log_to_stderr(form: LogForm) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ROADWORKS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
@@ -72,15 +97,26 @@ fn log_to_stderr(form: LogForm) {
     drop(begun);
 }
 
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hangup {
+    /// Read the configuration again: daemons do.
+    Reloads,
+    /// The terminal is closed, so nobody is there any more.
+    Ends,
+}
+
 struct Signals {
+    hangup: Hangup,
     term: Signal,
     int: Signal,
     hup: Signal,
 }
 
 impl Signals {
-    fn new() -> Result<Signals, Error> {
+    fn new(hangup: Hangup) -> Result<Signals, Error> {
         Ok(Signals {
+            hangup,
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
@@ -92,7 +128,10 @@ impl Signals {
         tokio::select! {
             _ = self.term.recv() => Asked::End,
             _ = self.int.recv() => Asked::End,
-            _ = self.hup.recv() => Asked::Reload,
+            _ = self.hup.recv() => match self.hangup {
+                Hangup::Reloads => Asked::Reload,
+                Hangup::Ends => Asked::End,
+            },
         }
     }
 }

@@ -16,7 +16,8 @@ use super::site::{self, Account, DnsSource, SiteConfig, VariableWay};
 use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, LARGEST_FILE, Source, parse_body};
 
-const FILE_NAME: &str = "roadworks.hcl";
+/// What a configuration is called.
+pub const FILE_NAME: &str = "roadworks.hcl";
 
 /// What the files say.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,11 +24,12 @@ mod unresolved;
 
 pub use crate::terraform::{Audience, Spelling};
 pub use error::Error;
+pub use gateway::words::{host, upstream};
 pub use gateway::{
     AllowConfig, BypassConfig, DrainConfig, DrainThen, GatewayConfig, HealthConfig, HoldConfig,
     PathPattern, ReadOnlyConfig, TlsConfig, Upgrades, UpstreamProtocol, UpstreamUrl,
 };
-pub use locate::{Config, StoreAt, load};
+pub use locate::{Config, FILE_NAME, StoreAt, load};
 pub use nameserver::{NameserverConfig, RecordConfig, TsigDigest, TsigKey};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};

@@ -165,7 +165,8 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    fn start(command: &mut Command) -> Serving {
+    /// Starts it, and waits for nothing.
+    pub(crate) fn start(command: &mut Command) -> Serving {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let (lines, log) = (child.stderr.take().unwrap(), Arc::<Mutex<String>>::default());
         let writing = Arc::clone(&log);

@@ -41,6 +41,8 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::NobodyKeepsTheEnd
         | Error::CannotWait(_)
         | Error::Looser { .. }
+        | Error::AlreadyThere { .. }
+        | Error::UnderWay { .. }
         | Error::Agent(
             agent::Error::NotOffered { .. }
             | agent::Error::Rule { .. }
@@ -59,6 +61,8 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::Backend(_)
         | Error::File { .. }
         | Error::NotAPlan { .. }
+        | Error::NoSecondAddress
+        | Error::NothingToWrite { .. }
         | Error::Unwell { .. }
         | Error::Sick { .. }
         | Error::Unasked { .. }
@@ -110,6 +114,10 @@ fn code(error: &Error) -> &'static str {
         Error::Unserved { .. } => "cannot-serve",
         Error::CannotWait(_) => "cannot-wait",
         Error::File { .. } => "unreadable",
+        Error::AlreadyThere { .. } => "already-there",
+        Error::UnderWay { .. } => "under-way",
+        Error::NoSecondAddress => "no-second-address",
+        Error::NothingToWrite { .. } => "nothing-found",
         Error::NotAPlan { .. } => "not-a-plan",
         Error::Unwell { .. } => "unwell",
         Error::Sick { .. } => "sick",

@@ -25,7 +25,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
 }
 
 /// A host name as a Host header has it, in lower case; `*.example.com` for every name one level below.
-pub(in crate::config) fn host(text: &str) -> Result<String, String> {
+pub fn host(text: &str) -> Result<String, String> {
     let lower = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let name = lower.strip_prefix("*.").unwrap_or(&lower);
     if name.contains('*') {
@@ -57,7 +57,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// `http://app:3000`, `https://app`, `h2c://app:50051`: no path, no user, no query.
-pub(super) fn upstream(text: &str) -> Result<UpstreamUrl, String> {
+pub fn upstream(text: &str) -> Result<UpstreamUrl, String> {
     let wrong = |why: &str| format!("`{}` is not an upstream: {why}", without_user(text));
     let form = "http://HOST:PORT, https://HOST or h2c://HOST:PORT";
     let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong(form))?;
