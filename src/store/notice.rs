@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use futures_core::Stream;
 use inotify::{Event, EventMask, EventStream, Inotify, WatchMask};
+use tokio::time::Instant;
 
 use super::{Notice, POLL};
 use crate::clock;
@@ -20,13 +21,15 @@ const BUFFER: usize = 8 << 10;
 pub struct FileNotice {
     folder: PathBuf,
     watch: Option<EventStream<Vec<u8>>>,
+    /// When to look whatever was told. Outlives a wait that was given up, or whoever is busy would never look.
+    due: Instant,
 }
 
 impl FileNotice {
     /// Watches from now on. Must be called where a runtime runs.
     pub(super) fn of(folder: PathBuf) -> FileNotice {
         let watch = watched(&folder).ok();
-        FileNotice { folder, watch }
+        FileNotice { folder, watch, due: clock::monotonic() + POLL }
     }
 
     /// Waits for an event that concerns a document.
@@ -50,14 +53,14 @@ impl FileNotice {
 
 impl Notice for FileNotice {
     async fn changed(&mut self) {
-        let deadline = clock::monotonic() + POLL;
         if self.watch.is_none() {
-            tokio::time::sleep_until(deadline).await;
+            tokio::time::sleep_until(self.due).await;
             self.watch = watched(&self.folder).ok();
-            return;
+        } else {
+            // Out of time: look all the same, in case the system told nobody (a network's file system).
+            drop(tokio::time::timeout_at(self.due, self.event()).await);
         }
-        // Out of time: look all the same, in case the system told nobody (a network's file system).
-        drop(tokio::time::timeout_at(deadline, self.event()).await);
+        self.due = clock::monotonic() + POLL;
     }
 }
 
@@ -98,4 +101,22 @@ fn heard(event: &Event<std::ffi::OsString>) -> Heard {
 fn is_document(name: &OsStr) -> bool {
     let hidden = name.as_encoded_bytes().starts_with(b".");
     !hidden && Path::new(name).extension().is_some_and(|kind| kind == "json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_is_called_away_before_each_second_is_over_looks_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        for watched in [folder.path().to_owned(), folder.path().join("not there")] {
+            let mut notice = FileNotice::of(watched.clone());
+            let mut looked = false;
+            for _ in 0..4 {
+                looked |= tokio::time::timeout(POLL / 2, notice.changed()).await.is_ok();
+            }
+            assert!(looked, "{}", watched.display());
+        }
+    }
 }
