@@ -164,6 +164,11 @@ fn a_mode_of_one_machine_is_stricter_never_looser_and_holds_until_it_is_cleared(
     assert_eq!(again.ask("GET", "/").0, 503);
     // Shown.
     let status = stand.until(|status| status["gateways"][0]["local"] == "closed");
+    let told = |metric: &str, mode: &str| {
+        again.metric(&format!("roadworks_{metric}{{site=\"shop\",mode=\"{mode}\"}}")).unwrap()
+    };
+    let both = [("mode", "closed"), ("desired_mode", "closed"), ("desired_mode", "read-only")];
+    until(|| (both.map(|(metric, mode)| told(metric, mode)) == ["1", "0", "1"]).then_some(()));
     assert_eq!(status["mode"], "closed", "{status:#}");
     let words = stand.run(&["status"]).exits(0).stdout;
     assert!(words.contains("kept at closed on its own machine, by --local"), "{words}");

@@ -173,7 +173,13 @@ fn a_gateway_on_the_same_machine_hears_of_a_change_at_once() {
             fs::write(&temporary, content).unwrap();
             let began = clock::monotonic();
             fs::rename(&temporary, &switch).unwrap();
-            until(|| (serving.ask("GET", "/").0 == *wanted).then_some(()));
+            // At once again: a pause between two looks would be measured too.
+            while serving.ask("GET", "/").0 != *wanted {
+                assert!(
+                    clock::monotonic().duration_since(began) < BOUND * 100,
+                    "it takes too long"
+                );
+            }
             clock::monotonic().duration_since(began)
         })
         .collect();
@@ -182,5 +188,5 @@ fn a_gateway_on_the_same_machine_hears_of_a_change_at_once() {
     {
         println!("from write to the gateway's answer: median {:?}, worst {:?}", took[10], took[19]);
     }
-    assert!(took[5] < BOUND, "{took:?}");
+    assert!(took[10] < BOUND, "{took:?}");
 }

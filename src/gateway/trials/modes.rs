@@ -115,10 +115,10 @@ async fn a_graphql_body_that_is_too_long_to_judge_is_refused_and_closed_even_if_
         let mut visitor = Visitor::to(at).await;
         // What says 100 has begun to read.
         let expect = if opens { "Expect: 100-continue\r\n" } else { "" };
-        let head = format!(
+        let begins = format!(
             "POST /graphql HTTP/1.1\r\nHost: shop.example\r\n{expect}Content-Type: application/json\r\n"
         );
-        visitor.say(&format!("{head}Transfer-Encoding: chunked\r\n\r\n")).await;
+        visitor.say(&format!("{begins}Transfer-Encoding: chunked\r\n\r\n")).await;
         if opens {
             let mut told = [0; 25];
             visitor.0.read_exact(&mut told).await.unwrap();
