@@ -49,7 +49,7 @@ fn t1_no_answer_is_torn_while_a_record_is_flipped_three_thousand_times() {
         let done = Arc::clone(&done);
         let work = move || {
             let asker = Asker::of(server);
-            let (mut asked, mut torn) = (0_u64, Vec::new());
+            let (mut count, mut torn) = (0_u64, Vec::new());
             while !done.load(Ordering::Relaxed) {
                 let answer = asker.ask("shop", "A");
                 let values = values(&answer);
@@ -57,9 +57,9 @@ fn t1_no_answer_is_torn_while_a_record_is_flipped_three_thousand_times() {
                 if !whole {
                     torn.push((answer.response_code, values));
                 }
-                asked += 1;
+                count += 1;
             }
-            (asked, torn)
+            (count, torn)
         };
         tasks.start_thread("asker", work).unwrap()
     };
@@ -72,9 +72,9 @@ fn t1_no_answer_is_torn_while_a_record_is_flipped_three_thousand_times() {
         now = (now.1, now.0);
     }
     done.store(true, Ordering::Relaxed);
-    for asked in askers {
-        let (asked, torn) = asked.join().unwrap();
-        assert!(asked > 100 && torn.is_empty(), "{asked} asked, {torn:?}");
+    for thread in askers {
+        let (count, torn) = thread.join().unwrap();
+        assert!(count > 100 && torn.is_empty(), "{count} asked, {torn:?}");
     }
     assert_eq!(asker.serial(), first.wrapping_add(3_000));
     tasks.stop();
