@@ -86,9 +86,8 @@ async fn by_udp(
         let socket = UdpSocket::bind((any, 0)).await.map_err(broken)?;
         socket.connect(server).await.map_err(broken)?;
         socket.send(bytes).await.map_err(broken)?;
-        match timeout(TRY, matching(&socket, question)).await {
-            Ok(answer) => return answer.map_err(broken),
-            Err(_) => {}
+        if let Ok(answer) = timeout(TRY, matching(&socket, question)).await {
+            return answer.map_err(broken);
         }
     }
     Err(Unanswered::Silent(server))

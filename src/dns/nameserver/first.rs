@@ -58,7 +58,7 @@ fn addresses(at: &[SocketAddr]) -> Vec<(RecordType, Vec<RData>)> {
         match ip {
             IpAddr::V4(ip) if !four.contains(&RData::A(A(ip))) => four.push(RData::A(A(ip))),
             IpAddr::V6(ip) if !six.contains(&RData::AAAA(AAAA(ip))) => {
-                six.push(RData::AAAA(AAAA(ip)))
+                six.push(RData::AAAA(AAAA(ip)));
             }
             IpAddr::V4(_) | IpAddr::V6(_) => {}
         }

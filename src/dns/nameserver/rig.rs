@@ -93,10 +93,13 @@ pub(super) fn request(lines: &str) -> Message {
     message
 }
 
+fn by_wire(message: &Message) -> Message {
+    Message::from_vec(&message.to_vec().unwrap()).unwrap()
+}
+
 /// The zone after `lines`, as it comes by wire.
 pub(super) fn after(zone: &Zone, lines: &str) -> Result<Option<Zone>, ResponseCode> {
-    let bytes = request(lines).to_vec().unwrap();
-    update(zone, &Message::from_vec(&bytes).unwrap())
+    update(zone, &by_wire(&request(lines)))
 }
 
 /// The values of a name and type, sorted, each with the TTL.

@@ -49,10 +49,14 @@ fn required(zone: &Zone, wanted: &[Record]) -> Result<(), ResponseCode> {
         let in_use = zone.nodes().contains_key(&one.name);
         let there = zone.set(&one.name, kind).is_some();
         match one.dns_class {
-            DNSClass::ANY if empty && any => held(in_use, ResponseCode::NXDomain)?,
-            DNSClass::ANY if empty && named => held(there, ResponseCode::NXRRSet)?,
-            DNSClass::NONE if empty && any => held(!in_use, ResponseCode::YXDomain)?,
-            DNSClass::NONE if empty && named => held(!there, ResponseCode::YXRRSet)?,
+            DNSClass::ANY if empty && any => in_use.then_some(()).ok_or(ResponseCode::NXDomain)?,
+            DNSClass::ANY if empty && named => there.then_some(()).ok_or(ResponseCode::NXRRSet)?,
+            DNSClass::NONE if empty && any => {
+                (!in_use).then_some(()).ok_or(ResponseCode::YXDomain)?;
+            }
+            DNSClass::NONE if empty && named => {
+                (!there).then_some(()).ok_or(ResponseCode::YXRRSet)?;
+            }
             DNSClass::IN if !empty && named => {
                 exact.entry((one.name.clone(), kind)).or_default().push(one.data.clone());
             }
@@ -62,11 +66,7 @@ fn required(zone: &Zone, wanted: &[Record]) -> Result<(), ResponseCode> {
     let as_wanted = exact
         .iter()
         .all(|((name, kind), data)| zone.set(name, *kind).is_some_and(|set| set.is(data)));
-    held(as_wanted, ResponseCode::NXRRSet)
-}
-
-fn held(so: bool, else_: ResponseCode) -> Result<(), ResponseCode> {
-    if so { Ok(()) } else { Err(else_) }
+    as_wanted.then_some(()).ok_or(ResponseCode::NXRRSet)
 }
 
 /// Section 3.4.1.3: whether a change can be made at all.
@@ -83,10 +83,11 @@ fn sound(zone: &Zone, change: &Record) -> Result<(), ResponseCode> {
         DNSClass::NONE => change.ttl == 0 && named && !empty,
         _ => false,
     };
-    held(well, ResponseCode::FormErr)?;
+    well.then_some(()).ok_or(ResponseCode::FormErr)?;
     // Signatures are nobody's to write, and a name that has no text could not be kept.
     let signed = matches!(kind, RecordType::RRSIG | RecordType::NSEC | RecordType::NSEC3);
-    held(!signed && record::is_plain(&change.name), ResponseCode::Refused)
+    let ours = !signed && record::is_plain(&change.name);
+    ours.then_some(()).ok_or(ResponseCode::Refused)
 }
 
 /// Section 3.4.2: the changes, one after another.
