@@ -3,6 +3,7 @@
 //! A lever knows its own system only. It never reads the store, never decides what should be so, and never
 //! knows another lever; `agent` joins them.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -141,6 +142,31 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn waiting(&self, _lever: LeverName, _what: &str, _waited: Duration) {}
+}
+
+/// Passes on for what a lever waits, and remembers the last of it: for who gives up.
+pub struct Remembering<'a> {
+    told: &'a dyn Progress,
+    last: RefCell<Option<String>>,
+}
+
+impl<'a> Remembering<'a> {
+    /// Passes it on to `told`.
+    pub fn new(told: &'a dyn Progress) -> Remembering<'a> {
+        Remembering { told, last: RefCell::new(None) }
+    }
+
+    /// For what a lever waited last.
+    pub fn last(&self) -> Option<String> {
+        self.last.borrow().clone()
+    }
+}
+
+impl Progress for Remembering<'_> {
+    fn waiting(&self, lever: LeverName, what: &str, waited: Duration) {
+        *self.last.borrow_mut() = Some(what.to_owned());
+        self.told.waiting(lever, what, waited);
+    }
 }
 
 /// Why a lever could not do what was asked, in the words of the person who can act.

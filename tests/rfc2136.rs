@@ -260,7 +260,7 @@ fn a_secondary_that_lags_behind_is_waited_for_and_named() {
     is_in_maintenance(&bind);
     is_live(&secondary);
     let status = site.run(&["status"]);
-    assert!(status.stderr.contains(&lags), "{status:#?}");
+    assert!(status.stdout.contains(&lags), "{status:#?}");
     assert!(site.run(&["doctor"]).exits(1).stdout.contains("do not say the same"));
     secondary.restart();
     site.run(&DETOUR).exits(0);

@@ -66,12 +66,14 @@ pub enum Error {
         mode: Mode,
     },
     /// The deadline passed.
-    #[error("asked for, but not {what} within {} s", waited.as_secs())]
+    #[error("asked for, but not {what} within {} s{}", waited.as_secs(), still_words(still.as_deref()))]
     GaveUp {
         /// `confirmed` or `settled`.
         what: &'static str,
         /// How long it waited.
         waited: Duration,
+        /// What it still waited for, where a lever said: the name server that lags, say.
+        still: Option<String>,
     },
     /// The change was made; what became of it afterwards is not what it should be, or cannot be seen.
     #[error("the change was made, but it is not confirmed: {0}")]
@@ -88,6 +90,10 @@ pub enum Error {
         #[source]
         undo: Box<Error>,
     },
+}
+
+fn still_words(still: Option<&str>) -> String {
+    still.map(|still| format!(": still waiting for {still}")).unwrap_or_default()
 }
 
 impl Error {

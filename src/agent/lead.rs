@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Error, Sight, Site, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::lever::{self, Lever, Observation, Progress, Silent, Started};
+use crate::lever::{self, Lever, Observation, Progress, Remembering, Silent, Started};
 use crate::store::{self, Notice, Store, Version};
 use crate::switch::{Ask, End, LeverName, Mode, OperationId, Phase, Plan, Step, Switch};
 
@@ -271,14 +271,15 @@ impl<'a, S: Store> Operation<'a, S> {
         started: &Started,
         progress: &dyn Progress,
     ) -> Result<Option<Observation>, Error> {
-        let confirmed = tokio::time::timeout_at(self.deadline, lever.confirm(started, progress));
+        let progress = Remembering::new(progress);
+        let confirmed = tokio::time::timeout_at(self.deadline, lever.confirm(started, &progress));
         if lever.name() != GATEWAY {
-            let confirmed = confirmed.await.map_err(|_| self.too_late())?;
+            let confirmed = confirmed.await.map_err(|_| self.too_late(&progress))?;
             return confirmed.map(Some).map_err(Error::Unconfirmed);
         }
         // Gateways follow whoever throws the switch next, and never confirm this operation then.
         let confirmed = tokio::select! {
-            confirmed = confirmed => confirmed.map_err(|_| self.too_late())?,
+            confirmed = confirmed => confirmed.map_err(|_| self.too_late(&progress))?,
             thrown = self.thrown() => return thrown.map(|()| None),
         };
         match confirmed {
@@ -316,8 +317,8 @@ impl<'a, S: Store> Operation<'a, S> {
         }
     }
 
-    fn too_late(&self) -> Error {
-        Error::GaveUp { what: "confirmed", waited: self.timeout }
+    fn too_late(&self, progress: &Remembering<'_>) -> Error {
+        Error::GaveUp { what: "confirmed", waited: self.timeout, still: progress.last() }
     }
 
     async fn unmoved(&self) -> Result<bool, Error> {

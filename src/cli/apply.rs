@@ -5,6 +5,7 @@ use super::context::{Context, Opened};
 use super::error::Error;
 use super::flip::{Agreed, carry_out_agreed, move_to, possible, who};
 use super::plan::{SavedPlan, default_mode, keys, saved};
+use super::report::value_words;
 use crate::agent::{self, Sight};
 use crate::switch::Step;
 
@@ -31,6 +32,15 @@ pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error
     carry_out_agreed(context, &opened, agreed, &args.flip).await
 }
 
+/// What a part says now.
+fn now(sight: &Sight, target: &str) -> String {
+    let mut parts = sight.levers.iter().flat_map(|seen| &seen.parts);
+    match parts.find(|part| part.target == *target) {
+        Some(part) if !part.value.is_null() => format!("it is now {}", value_words(&part.value)),
+        Some(_) | None => "there is none now".to_owned(),
+    }
+}
+
 /// Refuses a plan that was made for another site, from other files, or from another world than what is seen now.
 fn still_holds(opened: &Opened, saved: &SavedPlan, sight: &Sight) -> Result<(), Error> {
     let stale = |what: String| Err(agent::Error::StalePlan { what }.into());
@@ -53,7 +63,7 @@ fn still_holds(opened: &Opened, saved: &SavedPlan, sight: &Sight) -> Result<(), 
         steps.iter().find(|step| !others.contains(step)).map(|step| step.target.clone())
     };
     match differs(&steps, &saved.plan.steps).or_else(|| differs(&saved.plan.steps, &steps)) {
-        Some(target) => stale(format!("{target} is not what it was")),
+        Some(target) => stale(format!("{target} is not what it was: {}", now(sight, &target))),
         None => Ok(()),
     }
 }

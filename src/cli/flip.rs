@@ -169,7 +169,7 @@ async fn settled(context: &Context, switch: &Switch, timeout: Duration) -> Resul
     };
     let ended = tokio::select! {
         ended = tokio::time::timeout(timeout, wait) => {
-            ended.map_err(|_| agent::Error::GaveUp { what: "settled", waited: timeout }.into())
+            ended.map_err(|_| agent::Error::GaveUp { what: "settled", waited: timeout, still: None }.into())
         }
         () = interrupted() => Err(Error::Interrupted),
     };

@@ -57,7 +57,7 @@ pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<
     };
     let stands = tokio::select! {
         drained = tokio::time::timeout(args.timeout, drained) => {
-            drained.map_err(|_| crate::agent::Error::GaveUp { what: "drained", waited: args.timeout })??
+            drained.map_err(|_| crate::agent::Error::GaveUp { what: "drained", waited: args.timeout, still: None })??
         }
         () = interrupted() => return Err(Error::Interrupted),
     };

@@ -19,7 +19,7 @@ pub(super) use objects::{commands_object, doctor_object, log_object, plan_object
 pub(super) use waiting::Waiting;
 pub(super) use words::{
     asked_words, built_words, commands_words, doctor_words, log_words, own_gateway_words,
-    plan_words, status_words, verb, warnings_words,
+    plan_words, status_words, value_words, verb, warnings_words,
 };
 
 /// How to speak.

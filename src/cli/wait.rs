@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Error>
         () = interrupted() => return Err(Error::Interrupted),
     };
     progress.ended();
-    let gave_up = agent::Error::GaveUp { what: "settled", waited: args.timeout };
+    let gave_up = agent::Error::GaveUp { what: "settled", waited: args.timeout, still: None };
     let sight = settled.map_err(|_| gave_up)??;
     if context.report.form() == Form::Json {
         context.report.object(&status_object(&opened.site, &sight, clock::now()))?;

@@ -188,7 +188,7 @@ impl Wire {
         let ends = Arc::clone(&over);
         let datagrams = move || {
             let mut fate = Some(fate);
-            let mut buffer = [0; 65_535];
+            let mut buffer = vec![0; 65_535];
             while let Ok((length, from)) = socket.recv_from(&mut buffer) {
                 if ends.load(SeqCst) {
                     return;

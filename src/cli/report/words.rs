@@ -72,7 +72,7 @@ fn step_words(step: &Step) -> String {
 }
 
 /// What a lever's part says, in one line.
-fn value_words(value: &Value) -> String {
+pub(in crate::cli) fn value_words(value: &Value) -> String {
     let Some(fields) = value.as_object() else { return value.to_string() };
     let mut words = Vec::new();
     for (name, field) in fields {

@@ -62,9 +62,9 @@ pub(super) async fn update(
         KeyAlgorithm::HmacSha512 => TsigAlgorithm::HmacSha512,
     };
     let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
-    let signer = TSigner::new(key.secret.bytes().to_vec(), algorithm, key.name.clone(), FUDGE);
-    let signed = signer.map_err(|error| error.to_string()).and_then(|signer| {
-        let verifier = update.finalize(&signer, now).map_err(|error| error.to_string())?;
+    let with_key = TSigner::new(key.secret.bytes().to_vec(), algorithm, key.name.clone(), FUDGE);
+    let signed = with_key.map_err(|error| error.to_string()).and_then(|with_key| {
+        let verifier = update.finalize(&with_key, now).map_err(|error| error.to_string())?;
         let bytes = update.to_vec().map_err(|error| error.to_string())?;
         Ok((verifier, bytes))
     });
@@ -81,7 +81,8 @@ pub(super) async fn update(
         Err(silence) => return silent(&silence),
     };
     let genuine = verifier.is_some_and(|mut verifier| verifier.verify(&reply.bytes).is_ok());
-    verdict(&reply.message, genuine)
+    let signature = if genuine { Signature::Good } else { Signature::Missing };
+    verdict(&reply.message, signature)
 }
 
 /// Whether an update is sent for the first time.
@@ -96,15 +97,22 @@ fn silent(silence: &Silence) -> Verdict {
     Verdict::Unknown(silence.to_string())
 }
 
+/// Whether an answer is signed with the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signature {
+    Good,
+    Missing,
+}
+
 /// An answer that nobody signed may say why nothing was done, and no more than that.
-fn verdict(answer: &Message, genuine: bool) -> Verdict {
+fn verdict(answer: &Message, signature: Signature) -> Verdict {
     let of_key = answer.signature().and_then(|tsig| tsig.data.error);
     let refused = |refusal| Verdict::Refused(refusal);
     match (answer.response_code, of_key) {
         (ResponseCode::NotAuth, Some(TsigError::BadKey)) => refused(Refusal::UnknownKey),
         (ResponseCode::NotAuth, Some(TsigError::BadTime)) => refused(Refusal::Clocks),
         (ResponseCode::NotAuth, Some(_)) => refused(Refusal::WrongSecret),
-        (ResponseCode::NoError, _) if genuine => Verdict::Made,
+        (ResponseCode::NoError, _) if signature == Signature::Good => Verdict::Made,
         (ResponseCode::NoError, _) => {
             Verdict::Unknown("its answer is not signed with the key".to_owned())
         }

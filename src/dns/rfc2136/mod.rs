@@ -199,16 +199,19 @@ impl Rfc2136 {
         if let Some(ttl) = said.negative_ttl {
             self.negative_ttl.store(ttl, Ordering::Relaxed);
         }
-        let mut warnings = Vec::new();
+        let (mut warnings, mut detail) = (Vec::new(), said.in_words());
         for (server, other) in others {
             match other {
                 Ok(other) if MOVED.iter().all(|kind| other.value(*kind) == said.value(*kind)) => {}
-                Ok(other) => warnings.push(format!(
-                    "the name servers disagree: {server} says {}, {primary} says {}",
-                    other.in_words(),
-                    said.in_words()
-                )),
-                Err(error) => warnings.push(error.to_string()),
+                Ok(other) => {
+                    let other = other.in_words();
+                    detail = format!("{detail}; {server} says otherwise: {other}");
+                    warnings.push(format!("the name servers disagree: {server} says {other}"));
+                }
+                Err(error) => {
+                    detail = format!("{detail}; {server} does not answer");
+                    warnings.push(error.to_string());
+                }
             }
         }
         let position = said.position(&self.config);
@@ -225,7 +228,7 @@ impl Rfc2136 {
             .filter(has_part)
             .map(|kind| Part { target: self.target(kind), value: said.value(kind) });
         let parts = parts.collect();
-        Ok(Observation { position, detail: said.in_words(), parts, warnings })
+        Ok(Observation { position, detail, parts, warnings })
     }
 
     fn step(&self, part: &Part, after: Value) -> Step {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::rdata::svcb::{SvcParamKey, SvcParamValue};
 use hickory_proto::rr::{Name, RData, RecordType};
 use serde_json::{Value, json};
 
@@ -128,15 +129,16 @@ fn shown<'a>(ttl: u32, data: impl Iterator<Item = &'a RData>) -> Value {
 fn text(data: &RData) -> String {
     match data {
         RData::HTTPS(https) => {
-            let mut text = format!("{} {}", https.0.svc_priority, https.0.target_name);
-            for (key, value) in &https.0.svc_params {
-                let value = value.to_string();
-                match value.trim_end_matches(',') {
-                    "" => text.push_str(&format!(" {key}")),
-                    value => text.push_str(&format!(" {key}={value}")),
-                }
-            }
-            text
+            let parameter = |(key, value): &(SvcParamKey, SvcParamValue)| match value
+                .to_string()
+                .trim_end_matches(',')
+            {
+                "" => key.to_string(),
+                value => format!("{key}={value}"),
+            };
+            let first = format!("{} {}", https.0.svc_priority, https.0.target_name);
+            let parameters = https.0.svc_params.iter().map(parameter);
+            std::iter::once(first).chain(parameters).collect::<Vec<_>>().join(" ")
         }
         RData::CNAME(name) => name.0.to_lowercase().to_string(),
         data => data.to_string(),
