@@ -201,6 +201,28 @@ fn a_person_reads_what_runs_where_and_five_lines_to_paste_that_work() {
     assert_eq!(serving.ended(), Some(0));
 }
 
+#[test]
+fn where_dig_is_missing_our_own_is_in_the_lines_to_paste() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (out, bin) = (temporary.path().join("out"), temporary.path().join("bin"));
+    fs::create_dir(&bin).unwrap();
+    // The test's own clock runs it.
+    std::os::unix::fs::symlink("/usr/bin/timeout", bin.join("timeout")).unwrap();
+    let mut command = roadworks(temporary.path(), NOBODY, &[]);
+    command.arg("try").env("PATH", &bin).stdout(File::create(&out).unwrap());
+    let serving = Serving::start(&mut command);
+    let words = until(|| {
+        assert!(serving.is_running(), "it ended:\n{}", serving.log());
+        fs::read_to_string(&out).ok().filter(|words| words.contains("Ctrl-C"))
+    });
+    let back = words.lines().rfind(|line| line.starts_with("     ")).unwrap();
+    let asks = back.split("; ").nth(1).unwrap();
+    assert!(asks.contains("roadworks dig @127.0.0.1:"), "{asks}");
+    assert_eq!(pasted(asks, temporary.path()).trim(), "127.0.0.1", "{asks}");
+    serving.signal("INT");
+    assert_eq!(serving.ended(), Some(0));
+}
+
 /// What a shell says to a line that is pasted into it.
 fn pasted(line: &str, home: &Path) -> String {
     let mut shell = Command::new("timeout");

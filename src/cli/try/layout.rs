@@ -209,7 +209,7 @@ fn dig(nameserver: SocketAddr) -> String {
     if in_path("dig").is_some() {
         format!("dig +short @{ip} -p {port} {HOST} A")
     } else {
-        format!("{} dig +short @{ip} -p {port} {HOST} A", own_name())
+        format!("{} dig @{nameserver} {HOST} A 2>/dev/null | awk '{{print $NF}}'", own_name())
     }
 }
 
