@@ -73,7 +73,10 @@ pub async fn forward(route: Route<'_>, request: Request<Upload>, admitted: Admit
     let closes = by_http1 && exchange.is_early();
     let answered = match answered {
         Ok(answered) => answered,
-        Err(failure) => return closing(failed(failure, form, &route, &admitted), closes),
+        Err(failure) => {
+            let forwarded = failed(failure, form, &route, &admitted);
+            return if closes { forwarded.closing() } else { forwarded };
+        }
     };
     let status = answered.response.status();
     let endpoint = Some(Arc::clone(answered.inside.endpoint()));
@@ -95,15 +98,15 @@ pub async fn forward(route: Route<'_>, request: Request<Upload>, admitted: Admit
     let body = answer::body(incoming, by, route.pool, ((answered.inside, admitted), cut));
     let forwarded =
         Forwarded { response: Response::from_parts(head, body), failure: None, endpoint };
-    closing(forwarded, closes)
+    if closes { forwarded.closing() } else { forwarded }
 }
 
-/// Says that the connection closes, where it does because the rest of an upload is not read (RFC 9112 §9.6).
-fn closing(mut forwarded: Forwarded, closes: bool) -> Forwarded {
-    if closes {
-        forwarded.response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+impl Forwarded {
+    /// Says that the connection closes: the rest of the upload is not read (RFC 9112 §9.6).
+    fn closing(mut self) -> Forwarded {
+        self.response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        self
     }
-    forwarded
 }
 
 /// How the pace of a release takes an answer: an app that says that it is overloaded is.
