@@ -224,15 +224,17 @@ impl<'a> Reader<'a> {
         Some(items.collect())
     }
 
-    /// The list `key`, each of its texts read by `read`; a text that is there twice is a mistake.
+    /// The list `key`, each of its texts read by `read`; a text that is there twice is a mistake. None too where not one of its
+    /// texts could be read: that is reported, and it is no empty list.
     pub(super) fn list<T: PartialEq>(
         &mut self,
         body: &Body,
         key: &str,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Option<Vec<T>> {
-        let mut values = Vec::new();
-        for Item { at, text } in self.items(body, key)? {
+        let items = self.items(body, key)?;
+        let (mut values, is_empty) = (Vec::new(), items.is_empty());
+        for Item { at, text } in items {
             match read(&text) {
                 Ok(value) if values.contains(&value) => {
                     self.wrong(at, format!("`{text}` is given twice"));
@@ -241,7 +243,7 @@ impl<'a> Reader<'a> {
                 Err(message) => self.wrong(at, message),
             }
         }
-        Some(values)
+        (is_empty || !values.is_empty()).then_some(values)
     }
 
     /// The text of `key`, read by `read`.
