@@ -301,10 +301,10 @@ def wrk(port, path, connections, seconds, script=None, folder=None):
         command += ["-s", f"{folder}/wrk.lua"]
     done = spawn([*command, f"http://127.0.0.1:{port}{path}"], CLIENT_CORE, stdout=subprocess.PIPE, text=True)
     text = done.communicate()[0]
-    if not re.search(r"99%\s+[\d.]", text):
+    if not re.search(r"(?m)^\s+99%\s+[\d.]", text):
         sys.exit(f"wrk measured nothing at port {port}{path}:\n{text}")
     milliseconds = lambda word: float(re.match(r"[\d.]+", word)[0]) * {"us": 0.001, "ms": 1, "s": 1000}[re.sub(r"[\d.]+", "", word)]
-    latency = {share: milliseconds(re.search(rf"{share}%\s+(\S+)", text)[1]) for share in (50, 99)}
+    latency = {share: milliseconds(re.search(rf"(?m)^\s+{share}%\s+(\S+)", text)[1]) for share in (50, 99)}
     requests = int(re.search(r"(\d+) requests in", text)[1])
     errors = sum(int(number) for number in re.findall(r"(?:connect|read|write|timeout) (\d+)", text))
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
