@@ -269,8 +269,7 @@ impl<S: Store> Follow<S> {
             self.tell(front, teller, &mut told).await;
             if kept.as_ref() != Some(&self.known) {
                 self.keep();
-                // A full disk is tried again: a restart would find the switch of before.
-                kept = self.of_disk.is_none().then(|| self.known.clone());
+                kept = Some(self.known.clone());
             }
             let around = Around {
                 desired: self.desired(),
@@ -283,7 +282,11 @@ impl<S: Store> Follow<S> {
             tokio::select! {
                 () = notice.changed() => self.look(clock::now()).await,
                 told = changed.changed() => if told.is_err() { break },
-                _ = tick.tick() => told = None,
+                _ = tick.tick() => {
+                    told = None;
+                    // A full disk is tried again: a restart would find the switch of before.
+                    kept = kept.filter(|_| self.of_disk.is_none());
+                }
                 () = tokio::time::sleep(FIRST_WORD), if asks_still => {}
                 Some(request) = requests.recv() => {
                     self.answer(request, (front, &mut given), teller);
