@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -150,6 +150,65 @@ async fn no_more_streams_than_allowed_run_at_once_and_all_are_answered() {
         assert_eq!(stream.await.unwrap().unwrap().status(), StatusCode::OK);
     }
     assert_eq!(ledger.asked().len(), 10);
+}
+
+/// A frame of HTTP/2 (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// Kind, stream and payload of the next frame.
+async fn next_frame(stream: &mut TcpStream) -> (u8, u32, Vec<u8>) {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    let [high, middle, low, kind, _, id @ ..] = head;
+    let mut payload = vec![0; u32::from_be_bytes([0, high, middle, low]) as usize];
+    stream.read_exact(&mut payload).await.unwrap();
+    (kind, u32::from_be_bytes(id), payload)
+}
+
+#[tokio::test]
+async fn a_client_that_heeds_no_limit_has_its_next_stream_refused_and_the_others_are_answered() {
+    const HEADERS: u8 = 1;
+    const RESET: u8 = 3;
+    const REFUSED_STREAM: u32 = 7;
+    /// Of the headers and of the stream.
+    const END: u8 = 5;
+    let ledger = Ledger::open(Duration::ZERO).await;
+    let mut settings = settings(vec![site_of(ledger.address)]);
+    settings.serve.limits = Limits { streams: 2, ..Limits::default() };
+    let gateway = start(settings);
+    gateway.set("shop", posture(Mode::Hold));
+    let mut stream = TcpStream::connect(gateway.addresses()[0]).await.unwrap();
+    // GET http / of the static table, and the name spelled out (RFC 7541).
+    let request = [&[0x82, 0x86, 0x84, 0x01, 12][..], b"shop.example"].concat();
+    let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    said.extend(frame(4, 0, 0, &[]));
+    for id in [1, 3, 5] {
+        said.extend(frame(HEADERS, END, id, &request));
+    }
+    stream.write_all(&said).await.unwrap();
+    let refused = loop {
+        let (kind, id, payload) = next_frame(&mut stream).await;
+        assert_ne!(kind, HEADERS, "stream {id} is answered while all wait");
+        if kind == RESET {
+            break (id, payload);
+        }
+    };
+    assert_eq!(refused, (5, REFUSED_STREAM.to_be_bytes().to_vec()));
+    until(&gateway, |report| report.waiting == 2).await;
+    gateway.set("shop", posture(Mode::Open));
+    let mut answered = Vec::new();
+    while answered.len() < 2 {
+        let (kind, id, _) = next_frame(&mut stream).await;
+        if kind == HEADERS {
+            answered.push(id);
+        }
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, [1, 3]);
+    assert_eq!(ledger.asked(), ["GET /", "GET /"]);
 }
 
 #[tokio::test]
