@@ -230,6 +230,11 @@ impl First {
     fn is_preface(&self) -> bool {
         self.bytes() == PREFACE
     }
+
+    /// Whether there may be more where they came from.
+    fn is_full(&self) -> bool {
+        self.filled == self.bytes.len()
+    }
 }
 
 /// A connection whose first bytes were looked at.
@@ -253,6 +258,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
         let taken = left.len().min(buf.remaining());
         buf.put_slice(left.get(..taken).unwrap_or_default());
         first.given += taken;
+        // All that has come, in one go: for a head that comes in two parts hyper doubles its buffer.
+        if buf.remaining() > 0 && self.first.is_full() {
+            #[expect(
+                clippy::let_underscore_must_use,
+                reason = "what goes wrong does so again at the next read"
+            )]
+            let _ = Pin::new(&mut self.inner).poll_read(cx, buf);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -37,7 +37,8 @@ impl Conduct {
         let mut http1 = http1::Builder::new();
         // Late heads and idle connections are the lookout's: a timer for each request would cost more than parsing it.
         http1
-            .half_close(false)
+            // Who hangs up while they are answered is the lookout's too: to see it hyper would keep another buffer ready.
+            .half_close(true)
             .keep_alive(true)
             .header_read_timeout(None)
             .max_headers(limits.header_count)

@@ -260,6 +260,11 @@ impl Visit {
         let verdict = waiting.await;
         record.waited();
         match verdict {
+            // They left since the lookout looked last: it drops this, with what is written down of it.
+            Ok(admitted) if self.wire.hung_up() => {
+                drop(admitted);
+                std::future::pending().await
+            }
             // Their own boxes: whoever waits keeps no room for what comes then.
             Ok(admitted) => Box::pin(self.pass(kind, (admitted, Fate::Released), record)).await,
             Err(refused) => Box::pin(self.refuse(&refused, record)).await,
