@@ -87,6 +87,8 @@ mod try_out;
 #[cfg(test)]
 mod two_flips;
 #[cfg(test)]
+mod update_suite;
+#[cfg(test)]
 mod variable;
 #[cfg(test)]
 mod watching;
