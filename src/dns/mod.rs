@@ -23,6 +23,7 @@ mod rfc2136;
 mod route53;
 #[cfg(feature = "aws")]
 mod scratch;
+mod signer;
 #[cfg(feature = "aws")]
 mod told;
 #[cfg(feature = "aws")]
