@@ -14,6 +14,8 @@ mod calls;
 mod cloudfront;
 #[cfg(feature = "aws")]
 mod commands;
+#[cfg(feature = "aws")]
+mod exchange;
 pub mod nameserver;
 #[cfg(feature = "aws")]
 mod reading;
