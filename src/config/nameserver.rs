@@ -238,6 +238,7 @@ mod tests {
             (11, "is not a name in the zone"),
             (19, "CNAME beside other records"),
             (24, "is not a word for `algorithm`"),
+            (25, "is not base64 of 16 bytes or more"),
             (28, "is not base64 of 16 bytes or more"),
         ];
         for (line, words) in said {
