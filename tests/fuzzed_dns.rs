@@ -1,6 +1,8 @@
 //! What must hold for any message to the nameserver and any file of a zone. The fuzz targets look for one for which it does
 //! not; `corpus` replays what they started from, so that every build knows of it.
 
+use std::sync::LazyLock;
+
 use hickory_proto::op::{Message, MessageType, Query};
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_proto::rr::{Name, RecordType, TSigner};
@@ -21,15 +23,22 @@ const ZONE: &str = r#"{"format": 1, "zone": "example.test.", "records": [
   {"name": "shop.example.test.", "type": "A", "ttl": 60, "values": ["192.0.2.1", "192.0.2.2"]},
   {"name": "www.example.test.", "type": "CNAME", "ttl": 60, "values": ["shop.example.test."]},
   {"name": "child.example.test.", "type": "NS", "ttl": 60, "values": ["ns.child.example.test."]},
-  {"name": "ns.child.example.test.", "type": "A", "ttl": 60, "values": ["192.0.2.4"]}
+  {"name": "ns.child.example.test.", "type": "A", "ttl": 60, "values": ["192.0.2.4"]},
+  {"name": "large.example.test.", "type": "A", "ttl": 60, "values": [LARGE]}
 ]}"#;
+
+/// With a name whose answer is too large for a datagram.
+static STANDING: LazyLock<Zone> = LazyLock::new(|| {
+    let large: Vec<_> = (0..100).map(|last| format!("\"198.51.100.{last}\"")).collect();
+    from_json(ZONE.replace("LARGE", &large.join(", ")).as_bytes()).expect("this is a zone")
+});
 
 /// Every message has an answer that can be read and fits, or none; only a signed one changes the zone, and what it becomes is
 /// a later zone that can be written and read.
 pub(crate) fn messages(input: &[u8]) {
-    let zone = from_json(ZONE.as_bytes()).expect("this is a zone");
+    let zone = &*STANDING;
     for way in [Way::Udp, Way::Tcp] {
-        let next = asked(&zone, input, way);
+        let next = asked(zone, input, way);
         assert_eq!(next, None, "nobody signed it");
     }
     let Ok(mut request) = Message::from_vec(input) else { return };
@@ -43,7 +52,7 @@ pub(crate) fn messages(input: &[u8]) {
     }
     let Ok(signed) = request.to_vec() else { return };
     for way in [Way::Udp, Way::Tcp] {
-        if let Some(next) = asked(&zone, &signed, way) {
+        if let Some(next) = asked(zone, &signed, way) {
             assert!(is_later(next.soa().serial, zone.soa().serial), "{next:?}");
             assert_eq!(from_json(&to_json(&next)).as_ref(), Ok(&next));
         }
