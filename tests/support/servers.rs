@@ -123,7 +123,12 @@ impl Ours {
             "nameserver \"example.test\" {{\n  listen = [\"127.0.0.1:0\"]\n  key \"roadworks\" {{\n    secret = \"{SECRET}\"\n  }}\n}}\n"
         );
         let stand = Stand::at(folder.path(), &text);
-        let serving = stand.serve();
+        // By nothing that ends it after a while, as other verbs are: thousands of flips take minutes.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roadworks"));
+        command.arg("serve").current_dir(folder.path()).stdin(Stdio::null()).env_clear();
+        let plain = stand.command(&[]);
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let serving = stand.serve_by(&mut command);
         let client = Client::of(super::nameserver::address(&serving).port());
         let lines: Vec<_> = records.lines().map(added).collect();
         client.nsupdate(&lines.join("\n"));
