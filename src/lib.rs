@@ -28,7 +28,6 @@ pub mod agent;
 pub mod gateway;
 pub mod page;
 
-#[cfg(feature = "aws")]
 pub mod dns;
 pub mod pipeline;
 

@@ -1,4 +1,4 @@
-//! What must hold for any request. The fuzz targets look for one for which it does not; `gateway_corpus` replays what they
+//! What must hold for any request. The fuzz targets look for one for which it does not; `corpus` replays what they
 //! started from, so that every build knows of it.
 
 use http::request::Parts;

@@ -24,6 +24,8 @@ mod closed;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod crowd;
@@ -34,7 +36,7 @@ mod flip;
 #[cfg(test)]
 mod fuzzed;
 #[cfg(test)]
-mod gateway_corpus;
+mod fuzzed_dns;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -86,6 +88,8 @@ mod testers;
 mod try_out;
 #[cfg(test)]
 mod two_flips;
+#[cfg(test)]
+mod update_suite;
 #[cfg(test)]
 mod variable;
 #[cfg(test)]

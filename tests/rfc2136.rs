@@ -1,11 +1,13 @@
-//! `dns "rfc2136"` against real BIND: there and back, what is refused, and what a name server does in silence.
+//! `dns "rfc2136"` against real BIND, Knot and our own nameserver: there and back, what is refused, and what a name server does in silence.
 
 use std::fs;
 
 use tempfile::TempDir;
 
-use crate::support::bind::{Bind, Fate, SECRET, Wire, free_port, meddle};
+use crate::support::bind::{Bind, Fate, Wire, free_port, meddle};
 use crate::support::command::{Ran, roadworks, run};
+use crate::support::dig::{Client, SECRET};
+use crate::support::servers::Server;
 
 const NAME: &str = "shop.example.test";
 const LIVE: &str = "A = [\"192.0.2.10\", \"192.0.2.11\"]\nHTTPS = [\"1 . alpn=h2,h3\"]\nttl = 60";
@@ -49,129 +51,144 @@ impl Site {
     }
 }
 
-/// A primary whose name is live, and its site.
-fn both() -> (Bind, Site) {
-    let bind = Bind::primary(RECORDS, None);
-    let site = Site::of(&[bind.port()], LIVE, MAINTENANCE);
-    (bind, site)
+/// BIND, Knot and ours in turn, the name of each live, with its site and its serial.
+fn each() -> impl Iterator<Item = (Server, Site, u32)> {
+    Server::each(RECORDS).map(|server| {
+        let site = Site::of(&[server.port()], LIVE, MAINTENANCE);
+        let serial = server.serial();
+        (server, site, serial)
+    })
 }
 
 #[track_caller]
-fn says(bind: &Bind, kinds: [&[&str]; 4]) {
+fn says(server: &Client, kinds: [&[&str]; 4]) {
     for (kind, wanted) in ["A", "AAAA", "HTTPS", "CNAME"].into_iter().zip(kinds) {
-        assert_eq!(bind.dig(NAME, kind), wanted, "{kind}");
+        assert_eq!(server.dig(NAME, kind), wanted, "{kind}");
     }
 }
 
 #[track_caller]
-fn is_live(bind: &Bind) {
-    says(bind, [&["60 192.0.2.10", "60 192.0.2.11"], &[], &["60 1 . alpn=\"h2,h3\""], &[]]);
+fn is_live(server: &Client) {
+    says(server, [&["60 192.0.2.10", "60 192.0.2.11"], &[], &["60 1 . alpn=\"h2,h3\""], &[]]);
 }
 
 #[track_caller]
-fn is_in_maintenance(bind: &Bind) {
-    says(bind, [&["30 198.51.100.7"], &["30 2001:db8::7"], &[], &[]]);
+fn is_in_maintenance(server: &Client) {
+    says(server, [&["30 198.51.100.7"], &["30 2001:db8::7"], &[], &[]]);
 }
 
 #[test]
 fn all_types_of_the_name_move_there_and_back_in_one_update_each() {
-    let (bind, site) = both();
-    let plan = site.run(&["plan", "detour", "--json"]).exits(0).json();
-    let steps: Vec<_> =
-        plan["steps"].as_array().unwrap().iter().map(|step| &step["target"]).collect();
-    assert_eq!(steps, ["shop.example.test A", "shop.example.test AAAA", "shop.example.test HTTPS"]);
-    assert_eq!(plan["steps"][0]["kind"], "rfc2136");
-    assert_eq!(plan["steps"][1]["before"], serde_json::Value::Null);
-    assert_eq!(plan["steps"][1]["after"]["records"][0], "2001:db8::7");
-    assert_eq!(bind.serial(), 1);
-    let status = site.run(&DETOUR).exits(0).json();
-    assert_eq!(status["levers"][0]["position"], "maintenance");
-    assert_eq!(status["phase"], "moved");
-    is_in_maintenance(&bind);
-    assert_eq!(bind.serial(), 2, "one update");
-    site.run(&["open", "--yes"]).exits(0);
-    is_live(&bind);
-    assert_eq!(bind.serial(), 3, "one update");
-    site.run(&["open", "--yes"]).exits(0);
-    assert_eq!(bind.serial(), 3, "nothing to do");
-    assert_eq!(site.run(&["status", "--json"]).exits(0).json()["mode"], "open");
+    for (server, site, first) in each() {
+        let plan = site.run(&["plan", "detour", "--json"]).exits(0).json();
+        let steps: Vec<_> =
+            plan["steps"].as_array().unwrap().iter().map(|step| &step["target"]).collect();
+        assert_eq!(
+            steps,
+            ["shop.example.test A", "shop.example.test AAAA", "shop.example.test HTTPS"]
+        );
+        assert_eq!(plan["steps"][0]["kind"], "rfc2136");
+        assert_eq!(plan["steps"][1]["before"], serde_json::Value::Null);
+        assert_eq!(plan["steps"][1]["after"]["records"][0], "2001:db8::7");
+        assert_eq!(server.serial(), first);
+        let status = site.run(&DETOUR).exits(0).json();
+        assert_eq!(status["levers"][0]["position"], "maintenance", "{}", server.called());
+        assert_eq!(status["phase"], "moved");
+        is_in_maintenance(&server);
+        assert_eq!(server.serial(), first + 1, "{}: one update", server.called());
+        site.run(&["open", "--yes"]).exits(0);
+        is_live(&server);
+        assert_eq!(server.serial(), first + 2, "{}: one update", server.called());
+        site.run(&["open", "--yes"]).exits(0);
+        assert_eq!(server.serial(), first + 2, "{}: nothing to do", server.called());
+        assert_eq!(site.run(&["status", "--json"]).exits(0).json()["mode"], "open");
+    }
 }
 
 #[test]
 fn a_plan_that_somebody_overtook_changes_nothing_and_names_what_is_there() {
-    let (bind, site) = both();
-    site.run(&["plan", "detour", "-out", "plan.json"]).exits(0);
-    bind.nsupdate(
-        "update delete shop.example.test A\nupdate add shop.example.test 60 A 203.0.113.9",
-    );
-    let before = bind.serial();
-    let error = site.run(&["apply", "plan.json", "-auto-approve", "--json"]).exits(3).error();
-    assert!(error.to_string().contains("203.0.113.9"), "{error:#}");
-    assert_eq!(bind.serial(), before);
+    for (server, site, _) in each() {
+        site.run(&["plan", "detour", "-out", "plan.json"]).exits(0);
+        server.nsupdate(
+            "update delete shop.example.test A\nupdate add shop.example.test 60 A 203.0.113.9",
+        );
+        let before = server.serial();
+        let error = site.run(&["apply", "plan.json", "-auto-approve", "--json"]).exits(3).error();
+        assert!(error.to_string().contains("203.0.113.9"), "{}: {error:#}", server.called());
+        assert_eq!(server.serial(), before);
+    }
 }
 
 #[test]
 fn what_is_neither_target_is_refused_by_name_until_its_rule_is_set_aside() {
-    let (bind, site) = both();
-    bind.nsupdate("update add shop.example.test 60 A 203.0.113.9");
-    let before = bind.serial();
-    let error = site.run(&DETOUR).exits(3).error();
-    assert!(error["message"].as_str().unwrap().contains("203.0.113.9"), "{error:#}");
-    assert_eq!(bind.serial(), before);
-    let status = site.run(&["status", "--json"]).exits(0).json();
-    assert_eq!(status["levers"][0]["position"], "foreign");
-    let aside = ["--override=foreign-record", "--reason", "ours"];
-    site.run(&[&DETOUR[..], &aside].concat()).exits(0);
-    is_in_maintenance(&bind);
+    for (server, site, _) in each() {
+        server.nsupdate("update add shop.example.test 60 A 203.0.113.9");
+        let before = server.serial();
+        let error = site.run(&DETOUR).exits(3).error();
+        assert!(error["message"].as_str().unwrap().contains("203.0.113.9"), "{error:#}");
+        assert_eq!(server.serial(), before);
+        let status = site.run(&["status", "--json"]).exits(0).json();
+        assert_eq!(status["levers"][0]["position"], "foreign");
+        let aside = ["--override=foreign-record", "--reason", "ours"];
+        site.run(&[&DETOUR[..], &aside].concat()).exits(0);
+        is_in_maintenance(&server);
+    }
 }
 
 #[test]
 fn somebody_who_is_quicker_than_the_update_is_not_overwritten() {
-    let bind = Bind::primary(RECORDS, None);
-    let quick = meddle(bind.port(), "update add shop.example.test 60 A 203.0.113.9");
-    let wire = Wire::to(&bind, Fate::Arrives, quick);
-    let site = Site::of(&[wire.port()], LIVE, MAINTENANCE);
-    let error = site.run(&DETOUR).exits(3).error();
-    assert_eq!(error["code"], "record-moved", "{error:#}");
-    assert!(error["message"].as_str().unwrap().contains("203.0.113.9"), "{error:#}");
-    assert_eq!(bind.dig(NAME, "A").len(), 3);
-    assert_eq!(bind.dig(NAME, "AAAA"), [""; 0]);
-    let status = site.run(&["status", "--json"]).exits(0).json();
-    assert_eq!(status["desired"], "open", "the switch is put back with it: {status:#}");
+    for server in Server::each(RECORDS) {
+        let quick = meddle(server.port(), "update add shop.example.test 60 A 203.0.113.9");
+        let wire = Wire::to(&server, Fate::Arrives, quick);
+        let site = Site::of(&[wire.port()], LIVE, MAINTENANCE);
+        let error = site.run(&DETOUR).exits(3).error();
+        assert_eq!(error["code"], "record-moved", "{}: {error:#}", server.called());
+        assert!(error["message"].as_str().unwrap().contains("203.0.113.9"), "{error:#}");
+        assert_eq!(server.dig(NAME, "A").len(), 3);
+        assert_eq!(server.dig(NAME, "AAAA"), [""; 0]);
+        let status = site.run(&["status", "--json"]).exits(0).json();
+        assert_eq!(status["desired"], "open", "the switch is put back with it: {status:#}");
+    }
 }
 
 #[test]
 fn an_update_whose_answer_is_lost_is_found_by_reading_and_one_that_is_lost_is_sent_again() {
     for fate in [Fate::Unanswered, Fate::Lost] {
-        let bind = Bind::primary(RECORDS, None);
-        let wire = Wire::to(&bind, fate, || {});
-        let site = Site::of(&[wire.port()], LIVE, MAINTENANCE);
-        site.run(&DETOUR).exits(0);
-        is_in_maintenance(&bind);
-        assert_eq!(bind.serial(), 2, "{fate:?}: it is made once");
+        for server in Server::each(RECORDS) {
+            let first = server.serial();
+            let wire = Wire::to(&server, fate, || {});
+            let site = Site::of(&[wire.port()], LIVE, MAINTENANCE);
+            site.run(&DETOUR).exits(0);
+            is_in_maintenance(&server);
+            assert_eq!(server.serial(), first + 1, "{}, {fate:?}: made once", server.called());
+        }
     }
 }
 
 #[test]
 fn a_cname_becomes_an_address_and_the_address_a_cname_in_one_message() {
     let cname = "CNAME = \"lb.example.test\"";
-    let bind = Bind::primary("lb A 192.0.2.20\nshop CNAME lb", None);
-    let site = Site::of(&[bind.port()], cname, MAINTENANCE);
-    site.run(&DETOUR).exits(0);
-    is_in_maintenance(&bind);
-    site.run(&["open", "--yes"]).exits(0);
-    assert_eq!(bind.dig(NAME, "CNAME"), ["60 lb.example.test."]);
-    assert_eq!(bind.serial(), 3);
+    let records = "lb 60 A 192.0.2.20\nshop 60 CNAME lb.example.test.";
+    for server in Server::each(records) {
+        let first = server.serial();
+        let site = Site::of(&[server.port()], cname, MAINTENANCE);
+        site.run(&DETOUR).exits(0);
+        is_in_maintenance(&server);
+        site.run(&["open", "--yes"]).exits(0);
+        assert_eq!(server.dig(NAME, "CNAME"), ["60 lb.example.test."], "{}", server.called());
+        assert_eq!(server.serial(), first + 2);
+    }
 }
 
 #[test]
 fn a_cname_beside_which_something_stands_is_not_sent_on_its_way() {
     // BIND would delete the addresses, drop the CNAME because of the TXT, and say NOERROR.
-    let bind = Bind::primary(&format!("{RECORDS}\nshop TXT \"mine\""), None);
-    let site = Site::of(&[bind.port()], LIVE, "CNAME = \"page.example.net\"");
-    let error = site.run(&DETOUR).exits(1).error();
-    assert!(error["message"].as_str().unwrap().contains("YXRRSET"), "{error:#}");
-    is_live(&bind);
+    for server in Server::each(&format!("{RECORDS}\nshop 60 TXT \"mine\"")) {
+        let site = Site::of(&[server.port()], LIVE, "CNAME = \"page.example.net\"");
+        let error = site.run(&DETOUR).exits(1).error();
+        assert!(error["message"].as_str().unwrap().contains("YXRRSET"), "{error:#}");
+        is_live(&server);
+    }
 }
 
 #[test]
@@ -184,58 +201,64 @@ fn a_cname_at_the_apex_is_refused_before_anything_is_sent() {
 
 #[test]
 fn an_address_at_the_apex_moves_and_soa_and_ns_stay() {
-    let bind = Bind::primary("@ 60 A 192.0.2.10", None);
-    let site =
-        Site::with(&[bind.port()], ("", "roadworks", SECRET), "A = [\"192.0.2.10\"]", MAINTENANCE);
-    site.run(&DETOUR).exits(0);
-    assert_eq!(bind.dig("example.test", "A"), ["30 198.51.100.7"]);
-    assert_eq!(bind.dig("example.test", "NS").len(), 1);
+    for server in Server::each("@ 60 A 192.0.2.10") {
+        let key = ("", "roadworks", SECRET);
+        let site = Site::with(&[server.port()], key, "A = [\"192.0.2.10\"]", MAINTENANCE);
+        site.run(&DETOUR).exits(0);
+        assert_eq!(server.dig("example.test", "A"), ["30 198.51.100.7"], "{}", server.called());
+        assert_eq!(server.dig("example.test", "NS").len(), 1);
+    }
 }
 
 #[test]
 fn a_ttl_alone_is_moved() {
-    let bind = Bind::primary("shop 60 A 192.0.2.10", None);
-    let address = "A = [\"192.0.2.10\"]\nttl = ";
-    let site = Site::of(&[bind.port()], &format!("{address}60"), &format!("{address}5"));
-    site.run(&DETOUR).exits(0);
-    assert_eq!(bind.dig(NAME, "A"), ["5 192.0.2.10"]);
+    // Knot keeps the old TTL where the same address is added: the set is deleted first.
+    for server in Server::each("shop 60 A 192.0.2.10") {
+        let address = "A = [\"192.0.2.10\"]\nttl = ";
+        let site = Site::of(&[server.port()], &format!("{address}60"), &format!("{address}5"));
+        site.run(&DETOUR).exits(0);
+        assert_eq!(server.dig(NAME, "A"), ["5 192.0.2.10"], "{}", server.called());
+    }
 }
 
 #[test]
 fn a_key_that_the_name_server_does_not_take_is_named_and_nothing_is_changed() {
-    let bind = Bind::primary(RECORDS, None);
     let wrong = "d3JvbmcgLSB3cm9uZyAtIHdyb25nIC0gd3JvbmcgLSB3cm9uZw==";
-    for (key, secret, word) in [
-        ("roadworks", wrong, "BADSIG"),
-        ("nobodys", SECRET, "BADKEY"),
-        ("guest", SECRET, "REFUSED"),
-    ] {
-        let site = Site::with(&[bind.port()], ("shop", key, secret), LIVE, MAINTENANCE);
-        let ran = site.run(&DETOUR).exits(4);
-        assert!(!ran.stderr.contains(secret), "a secret is in no error");
-        let error = ran.error();
-        assert!(error["message"].as_str().unwrap().contains(word), "{error:#}");
-        is_live(&bind);
-        let doctor = site.run(&["doctor"]).exits(1);
-        assert!(doctor.stdout.contains(word), "{doctor:#?}");
+    for (server, _, first) in each() {
+        let mut keys = vec![("roadworks", wrong, "BADSIG"), ("nobodys", SECRET, "BADKEY")];
+        // One that it knows, and that may not.
+        if let Server::Bind(_) = server {
+            keys.push(("guest", SECRET, "REFUSED"));
+        }
+        for (key, secret, word) in keys {
+            let site = Site::with(&[server.port()], ("shop", key, secret), LIVE, MAINTENANCE);
+            let ran = site.run(&DETOUR).exits(4);
+            assert!(!ran.stderr.contains(secret), "a secret is in no error");
+            let error = ran.error();
+            assert!(error["message"].as_str().unwrap().contains(word), "{error:#}");
+            is_live(&server);
+            let doctor = site.run(&["doctor"]).exits(1);
+            assert!(doctor.stdout.contains(word), "{doctor:#?}");
+        }
+        assert_eq!(server.serial(), first, "{}", server.called());
     }
-    assert_eq!(bind.serial(), 1);
 }
 
 #[test]
 fn doctor_asks_every_name_server_and_tries_the_key_and_changes_nothing() {
-    let (bind, site) = both();
-    let doctor = site.run(&["doctor", "--json"]).exits(0).json();
-    let results: Vec<_> = doctor["checks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|check| (check["id"].as_str().unwrap(), check["result"].as_str().unwrap()))
-        .collect();
-    for wanted in ["nameserver", "key", "record", "ttl"] {
-        assert!(results.contains(&(wanted, "ok")), "{doctor:#}");
+    for (server, site, first) in each() {
+        let doctor = site.run(&["doctor", "--json"]).exits(0).json();
+        let results: Vec<_> = doctor["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|check| (check["id"].as_str().unwrap(), check["result"].as_str().unwrap()))
+            .collect();
+        for wanted in ["nameserver", "key", "record", "ttl"] {
+            assert!(results.contains(&(wanted, "ok")), "{doctor:#}");
+        }
+        assert_eq!(server.serial(), first);
     }
-    assert_eq!(bind.serial(), 1);
 }
 
 #[test]
@@ -272,12 +295,13 @@ fn a_secondary_that_lags_behind_is_waited_for_and_named() {
 fn what_does_not_fit_into_a_datagram_goes_by_tcp() {
     let addresses: Vec<_> = (1..=60).map(|last| format!("\"198.51.100.{last}\"")).collect();
     let many = format!("A = [{}]", addresses.join(", "));
-    let bind = Bind::primary(RECORDS, None);
-    let site = Site::of(&[bind.port()], LIVE, &many);
-    site.run(&DETOUR).exits(0);
-    assert_eq!(bind.dig(NAME, "A").len(), 60);
-    site.run(&["open", "--yes"]).exits(0);
-    is_live(&bind);
+    for server in Server::each(RECORDS) {
+        let site = Site::of(&[server.port()], LIVE, &many);
+        site.run(&DETOUR).exits(0);
+        assert_eq!(server.dig(NAME, "A").len(), 60, "{}", server.called());
+        site.run(&["open", "--yes"]).exits(0);
+        is_live(&server);
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod site;
 mod spot;
 #[cfg(test)]
 mod trials;
+mod tsig;
 mod units;
 mod unresolved;
 
@@ -30,14 +31,15 @@ pub use gateway::{
     PathPattern, ReadOnlyConfig, TlsConfig, Upgrades, UpstreamProtocol, UpstreamUrl,
 };
 pub use locate::{Config, FILE_NAME, StoreAt, load};
-pub use nameserver::{NameserverConfig, RecordConfig, TsigDigest, TsigKey};
+pub use nameserver::{NameserverConfig, RecordConfig};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
 pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
-pub use rfc2136::{Answers, KeyAlgorithm, MOVED, Rfc2136Config, UpdateKey};
+pub use rfc2136::{Answers, MOVED, Rfc2136Config};
 pub use secret::Secret;
 pub use serve::{Admin, Limits, ServeConfig};
 pub use site::{Account, DnsSource, SiteConfig, VariableWay};
 pub use spot::Spots;
+pub use tsig::{TsigDigest, TsigKey};
 pub use units::duration;
 pub use unresolved::Unresolved;

@@ -4,15 +4,13 @@
 
 use std::net::SocketAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hcl_edit::structure::{Block, Body};
 use hickory_proto::rr::{Name, RData, RecordType};
 
 use super::gateway::words;
 use super::read::{Item, Reader};
-use super::secret::Secret;
 use super::spot::Spots;
+use super::tsig::{TsigKey, key};
 use crate::net::record;
 
 /// Where it listens unless told otherwise: loopback, and no right is needed for the port.
@@ -50,34 +48,6 @@ pub struct RecordConfig {
     /// At least one, none twice.
     pub data: Vec<RData>,
 }
-
-/// Whoever knows the secret may change every record of the zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TsigKey {
-    /// Its name, which both sides must write the same.
-    pub name: Name,
-    /// How it signs.
-    pub algorithm: TsigDigest,
-    /// In base64, as key files have it.
-    pub secret: Secret,
-}
-
-/// The digest of a TSIG key. SHA-1 and MD5 are no longer safe enough to be offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TsigDigest {
-    /// `hmac-sha256`
-    Sha256,
-    /// `hmac-sha384`
-    Sha384,
-    /// `hmac-sha512`
-    Sha512,
-}
-
-const ALGORITHMS: [(&str, TsigDigest); 3] = [
-    ("hmac-sha256", TsigDigest::Sha256),
-    ("hmac-sha384", TsigDigest::Sha384),
-    ("hmac-sha512", TsigDigest::Sha512),
-];
 
 /// Reads the `nameserver` block of a whole file, if there is one.
 pub(super) fn read<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Option<NameserverConfig> {
@@ -208,7 +178,7 @@ fn kind(text: &str) -> Result<RecordType, String> {
 fn keys<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Vec<TsigKey> {
     let mut keys: Vec<TsigKey> = Vec::new();
     for block in body.get_blocks("key") {
-        let Some(key) = key(reader, block) else { continue };
+        let Some(key) = key(reader, block, SHORTEST_SECRET) else { continue };
         if keys.iter().any(|other| other.name == key.name) {
             reader.wrong(&block.ident, format!("there are two keys \"{}\"", key.name));
         }
@@ -217,32 +187,9 @@ fn keys<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Vec<TsigKey> {
     keys
 }
 
-fn key<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<TsigKey> {
-    let labels = reader.labels(block, &["name"])?;
-    let label = labels.first().copied().unwrap_or_default();
-    let name = record::name(label).filter(|name| !name.is_root());
-    if name.is_none() {
-        reader.wrong(&block.ident, "a key has a name, as key \"update\" { .. }");
-    }
-    let body = &block.body;
-    reader.only(body, &["algorithm", "secret"], &[], &[]);
-    let algorithm = match body.get_attribute("algorithm") {
-        Some(_) => reader.choice(body, "algorithm", &ALGORITHMS)?,
-        None => TsigDigest::Sha256,
-    };
-    let secret = reader.needed(block, "secret")?;
-    let bytes = STANDARD.decode(secret.trim()).unwrap_or_default();
-    if let Some(given) = body.get_attribute("secret").filter(|_| bytes.len() < SHORTEST_SECRET) {
-        let hint = "make one: openssl rand -base64 32".to_owned();
-        let message = format!("the secret is not base64 of {SHORTEST_SECRET} bytes or more");
-        reader.wrong_with(&given.value, message, Some(hint));
-    }
-    Some(TsigKey { name: name?, algorithm, secret: Secret::new(secret.trim()) })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::TsigDigest;
     use crate::config::{Config, Error, load};
 
     fn read(text: &str) -> (Option<Config>, Vec<String>) {
@@ -291,6 +238,7 @@ mod tests {
             (11, "is not a name in the zone"),
             (19, "CNAME beside other records"),
             (24, "is not a word for `algorithm`"),
+            (25, "is not base64 of 16 bytes or more"),
             (28, "is not base64 of 16 bytes or more"),
         ];
         for (line, words) in said {

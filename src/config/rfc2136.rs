@@ -3,15 +3,13 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hcl_edit::structure::Block;
 use hickory_proto::rr::rdata::CNAME;
 use hickory_proto::rr::{Name, RData, RecordType};
 
 use super::gateway::words;
 use super::read::Reader;
-use super::secret::Secret;
+use super::tsig::{self, TsigKey};
 
 /// A name, its two answers, and the name servers that give them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,33 +23,11 @@ pub struct Rfc2136Config {
     /// The one that takes updates.
     pub primary: SocketAddr,
     /// What updates are signed with.
-    pub key: UpdateKey,
+    pub key: TsigKey,
     /// What the name says while the site is open.
     pub live: Answers,
     /// What it says in maintenance.
     pub maintenance: Answers,
-}
-
-/// A TSIG key (RFC 8945).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpdateKey {
-    /// Its name, which the name server knows too.
-    pub name: Name,
-    /// How it signs.
-    pub algorithm: KeyAlgorithm,
-    /// The key itself, decoded.
-    pub secret: Secret,
-}
-
-/// How a key signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyAlgorithm {
-    /// `hmac-sha256`
-    HmacSha256,
-    /// `hmac-sha384`
-    HmacSha384,
-    /// `hmac-sha512`
-    HmacSha512,
 }
 
 /// Everything that a name says: of each type in [`MOVED`] all records, or none.
@@ -72,12 +48,6 @@ const DNS_PORT: u16 = 53;
 const TTL: u32 = 60;
 /// RFC 2181 section 8.
 const LARGEST_TTL: u32 = i32::MAX as u32;
-const ALGORITHMS: [(&str, KeyAlgorithm); 3] = [
-    ("hmac-sha256", KeyAlgorithm::HmacSha256),
-    ("hmac-sha384", KeyAlgorithm::HmacSha384),
-    ("hmac-sha512", KeyAlgorithm::HmacSha512),
-];
-
 impl Answers {
     /// The records of one type.
     pub fn of(&self, kind: RecordType) -> impl Iterator<Item = &RData> {
@@ -158,7 +128,7 @@ fn servers<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Vec<SocketAd
     }
 }
 
-fn key<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<UpdateKey> {
+fn key<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<TsigKey> {
     let Some(block) = block.body.get_blocks("key").next() else {
         let hint = "`tsig-keygen -a hmac-sha256 roadworks` makes one for BIND, `keymgr -t roadworks hmac-sha256` for Knot";
         let message =
@@ -166,30 +136,8 @@ fn key<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<UpdateKey> {
         reader.wrong_with(&block.ident, message, Some(hint.to_owned()));
         return None;
     };
-    let labels = reader.labels(block, &["name"])?;
-    reader.only(&block.body, &["algorithm", "secret"], &[], &[]);
-    let name = dns_name(labels.first().copied().unwrap_or_default()).ok();
-    if name.is_none() {
-        reader.wrong(&block.ident, "a key's name is written like a host: key \"roadworks\"");
-    }
-    let algorithm = reader.choice(&block.body, "algorithm", &ALGORITHMS);
-    let wrong = block.body.get_attribute("algorithm").is_some() && algorithm.is_none();
-    let secret = reader
-        .needed(block, "secret")
-        .and_then(|_| reader.parsed(&block.body, "secret", secret))?;
-    let algorithm = algorithm.unwrap_or(KeyAlgorithm::HmacSha256);
-    (!wrong).then_some(UpdateKey { name: name?, algorithm, secret })
-}
-
-/// Never says what the text is.
-fn secret(text: &str) -> Result<Secret, String> {
-    match STANDARD.decode(text.trim()) {
-        Ok(bytes) if !bytes.is_empty() => Ok(Secret::new(bytes)),
-        Ok(_) | Err(_) => {
-            Err("the secret is not base64, as name servers write it in their own configuration"
-                .to_owned())
-        }
-    }
+    // How long it has to be is for the name server to say.
+    tsig::key(reader, block, 1)
 }
 
 fn answers<'a>(reader: &mut Reader<'a>, block: &'a Block, side: &str) -> Option<Answers> {
@@ -288,7 +236,7 @@ fn words_of(name: &Name) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DnsSource, Error, load};
+    use super::super::{DnsSource, Error, TsigDigest, load};
     use super::*;
 
     const KEY: &str = "key \"roadworks\" {\n secret = file(\"update.key\")\n}\n";
@@ -334,7 +282,7 @@ mod tests {
         assert_eq!(config.primary.to_string(), "192.0.2.53:53");
         assert_eq!(config.servers[2].to_string(), "[2001:db8::53]:53");
         assert_eq!(config.key.secret.bytes(), b"secret");
-        assert_eq!(config.key.algorithm, KeyAlgorithm::HmacSha256);
+        assert_eq!(config.key.algorithm, TsigDigest::Sha256);
         assert_eq!((config.live.ttl, config.maintenance.ttl), (60, 5));
         assert!(!format!("{config:?}").contains("secret\""), "{config:?}");
     }

@@ -2,20 +2,20 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Deref;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use roadworks::clock;
 use roadworks::tasks::Tasks;
 use tempfile::TempDir;
 
-pub(crate) const SECRET: &str = "cm9hZHdvcmtzIHRocm93LWF3YXkga2V5IGZvciB0ZXN0cw==";
+use super::dig::{Client, SECRET, nsupdate};
+
 const LONG: Duration = Duration::from_secs(20);
 /// The opcode of an update, in the third byte of a message (RFC 2136, section 1.3).
 const UPDATE: u8 = 5 << 3;
@@ -23,8 +23,16 @@ const UPDATE: u8 = 5 << 3;
 /// A name server of the zone `example.test`.
 pub(crate) struct Bind {
     folder: TempDir,
-    port: u16,
+    client: Client,
     process: Child,
+}
+
+impl Deref for Bind {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Bind {
@@ -60,7 +68,7 @@ impl Bind {
         );
         fs::write(folder.path().join("named.conf"), configuration).unwrap();
         let process = named(folder.path());
-        let bind = Bind { folder, port, process };
+        let bind = Bind { folder, client: Client::of(port), process };
         bind.until_ready();
         bind
     }
@@ -75,44 +83,8 @@ impl Bind {
 
     #[track_caller]
     fn until_ready(&self) {
-        let deadline = clock::monotonic() + LONG;
-        while self.dig("example.test", "SOA").is_empty() {
-            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(clock::monotonic() < deadline, "named is not ready: {}", log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
-    }
-
-    /// `TTL DATA` of each record that it gives, sorted.
-    pub(crate) fn dig(&self, name: &str, kind: &str) -> Vec<String> {
-        let output = Command::new("dig")
-            .args(["+noall", "+answer", "+tries=1", "+time=1", "@127.0.0.1", "-p"])
-            .args([&self.port.to_string(), name, kind])
-            .output()
-            .expect("dig is installed by script/test");
-        let text = String::from_utf8(output.stdout).unwrap();
-        let mut lines: Vec<_> = text.lines().filter_map(|line| record(line, kind)).collect();
-        lines.sort();
-        lines
-    }
-
-    pub(crate) fn serial(&self) -> u32 {
-        let soa = self.dig("example.test", "SOA");
-        soa[0].split(' ').nth(3).unwrap().parse().unwrap()
-    }
-
-    /// Changes the zone as somebody else would.
-    #[track_caller]
-    pub(crate) fn nsupdate(&self, lines: &str) {
-        nsupdate(self.port, lines);
+        let log = self.folder.path().join("log");
+        self.client.until_ready(|| fs::read_to_string(&log).unwrap_or_default());
     }
 }
 
@@ -123,18 +95,6 @@ impl Drop for Bind {
     }
 }
 
-#[track_caller]
-fn nsupdate(port: u16, lines: &str) {
-    let mut process = Command::new("nsupdate")
-        .args(["-y", &format!("hmac-sha256:roadworks:{SECRET}")])
-        .stdin(Stdio::piped())
-        .spawn()
-        .expect("nsupdate is installed by script/test");
-    let script = format!("server 127.0.0.1 {port}\nzone example.test\n{lines}\nsend\n");
-    process.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    assert!(process.wait().unwrap().success(), "{lines}");
-}
-
 fn named(folder: &Path) -> Child {
     let log = fs::File::create(folder.join("log")).unwrap();
     Command::new("named")
@@ -143,12 +103,6 @@ fn named(folder: &Path) -> Child {
         .stderr(log)
         .spawn()
         .expect("named is installed by script/test")
-}
-
-/// `name TTL IN TYPE DATA` -> `TTL DATA`.
-fn record(line: &str, kind: &str) -> Option<String> {
-    let words: Vec<_> = line.split_whitespace().collect();
-    (words.get(3) == Some(&kind)).then(|| format!("{} {}", words[1], words[4..].join(" ")))
 }
 
 /// A port that is free for both UDP and TCP.
@@ -180,7 +134,11 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn to(server: &Bind, fate: Fate, mut before: impl FnMut() + Send + 'static) -> Wire {
+    pub(crate) fn to(
+        server: &Client,
+        fate: Fate,
+        mut before: impl FnMut() + Send + 'static,
+    ) -> Wire {
         let port = free_port();
         let socket = UdpSocket::bind(("127.0.0.1", port)).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();

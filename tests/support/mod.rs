@@ -4,6 +4,7 @@
 pub(crate) mod app;
 pub(crate) mod bind;
 pub(crate) mod command;
+pub(crate) mod dig;
 pub(crate) mod emulator;
 pub(crate) mod http;
 pub(crate) mod metrics;
@@ -11,6 +12,7 @@ pub(crate) mod nameserver;
 pub(crate) mod played;
 pub(crate) mod recorder;
 pub(crate) mod route53;
+pub(crate) mod servers;
 pub(crate) mod serving;
 pub(crate) mod site;
 pub(crate) mod terraform;

@@ -16,8 +16,10 @@ use super::{disk, limits, update};
 
 /// By which way a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub enum Way {
+    /// In one datagram.
     Udp,
+    /// On a connection.
     Tcp,
 }
 
@@ -39,8 +41,13 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// `zone` after it; `None` where it changes nothing.
+    pub(super) fn on(&self, zone: &Zone) -> Result<Option<Zone>, ResponseCode> {
+        update(zone, &self.request)
+    }
+
     /// The answer to it.
-    fn reply(&self, code: ResponseCode, now: u64) -> Vec<u8> {
+    pub(super) fn reply(&self, code: ResponseCode, now: u64) -> Vec<u8> {
         let mut response = begun(&self.request);
         response.metadata.response_code = code;
         sent(response, Some(&self.signature), self.limit, now)
@@ -130,7 +137,7 @@ impl Clerk {
     /// Makes `change`, or none of it, and says so.
     pub(super) fn change(&self, change: &Change, now: u64) -> Vec<u8> {
         let zone = self.desk.zone();
-        let code = match update(&zone, &change.request) {
+        let code = match change.on(&zone) {
             Ok(None) => ResponseCode::NoError,
             Ok(Some(next)) => self.publish(next, change),
             Err(code) => {

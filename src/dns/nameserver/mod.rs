@@ -12,13 +12,16 @@ mod limits;
 mod rig;
 mod running;
 mod sockets;
+mod trial;
 mod tsig;
 mod update;
 mod zone;
 
 pub use answer::answer;
+pub use desk::Way;
 pub use disk::{from_json, to_json};
 pub use error::Error;
 pub use running::Nameserver;
+pub use trial::{Trial, tried};
 pub use update::update;
 pub use zone::{Node, NotAZone, RrSet, Standing, Zone, is_later, next_serial};

@@ -2,30 +2,19 @@
 //!
 //! Digests are compared in constant time, by the library. A key's secret is in no error and no log.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::TSIG;
-use hickory_proto::rr::rdata::tsig::{TsigAlgorithm, TsigError, make_tsig_record};
+use hickory_proto::rr::rdata::tsig::{TsigError, make_tsig_record};
 use hickory_proto::rr::{TSigResponseContext, TSigner};
 
 use super::answer::begun;
 use super::error::Error;
-use crate::config::{TsigDigest, TsigKey};
-
-/// How far two clocks may be apart, in seconds (RFC 8945 section 10).
-const FUDGE: u16 = 300;
+use crate::config::TsigKey;
+use crate::dns::signer;
 
 /// The key, ready for use.
 pub(super) fn signer(key: &TsigKey) -> Result<TSigner, Error> {
-    let algorithm = match key.algorithm {
-        TsigDigest::Sha256 => TsigAlgorithm::HmacSha256,
-        TsigDigest::Sha384 => TsigAlgorithm::HmacSha384,
-        TsigDigest::Sha512 => TsigAlgorithm::HmacSha512,
-    };
-    let unusable = || Error::Key { name: key.name.to_ascii() };
-    let secret = STANDARD.decode(key.secret.bytes()).map_err(|_| unusable())?;
-    TSigner::new(secret, algorithm, key.name.clone(), FUDGE).map_err(|_| unusable())
+    signer::signer(key).map_err(|_| Error::Key { name: key.name.to_ascii() })
 }
 
 /// What a request's signature says.

@@ -5,15 +5,12 @@
 use std::net::SocketAddr;
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::TSigner;
-use hickory_proto::rr::rdata::tsig::{TsigAlgorithm, TsigError};
+use hickory_proto::rr::rdata::tsig::TsigError;
 
 use super::exchange::{Silence, Transport, send};
 use crate::clock;
-use crate::config::{KeyAlgorithm, UpdateKey};
-
-/// How far two clocks may be apart, in seconds (RFC 8945, section 10).
-const FUDGE: u16 = 300;
+use crate::config::TsigKey;
+use crate::dns::signer::signer;
 
 /// What became of an update.
 #[derive(Debug)]
@@ -52,17 +49,12 @@ pub(super) enum Refusal {
 /// Not cancel safe: dropped midway, whether it took effect is only known by asking.
 pub(super) async fn update(
     server: SocketAddr,
-    key: &UpdateKey,
+    key: &TsigKey,
     mut update: Message,
     again: Again,
 ) -> Verdict {
-    let algorithm = match key.algorithm {
-        KeyAlgorithm::HmacSha256 => TsigAlgorithm::HmacSha256,
-        KeyAlgorithm::HmacSha384 => TsigAlgorithm::HmacSha384,
-        KeyAlgorithm::HmacSha512 => TsigAlgorithm::HmacSha512,
-    };
     let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
-    let with_key = TSigner::new(key.secret.bytes().to_vec(), algorithm, key.name.clone(), FUDGE);
+    let with_key = signer(key);
     let signed = with_key.map_err(|error| error.to_string()).and_then(|with_key| {
         let verifier = update.finalize(&with_key, now).map_err(|error| error.to_string())?;
         let bytes = update.to_vec().map_err(|error| error.to_string())?;

@@ -3,7 +3,6 @@
 //! Two values alternate, so a late update could match by accident: none is sent again without reading first, and what
 //! is read decides. A name server that says NOERROR is not believed: the name is read back from every one.
 
-mod exchange;
 mod key;
 mod reading;
 mod told;
@@ -21,6 +20,7 @@ use reading::{Said, Stand, side_in_words, wanted};
 use told::{moved_meanwhile, not_made, outcome_unknown, plain, refused};
 
 use super::all::all;
+use super::exchange;
 use crate::clock;
 use crate::config::{Answers, MOVED, Rfc2136Config};
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};

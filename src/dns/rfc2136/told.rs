@@ -7,7 +7,7 @@ use hickory_proto::rr::Name;
 
 use super::exchange::Silence;
 use super::key::Refusal;
-use crate::config::{Rfc2136Config, UpdateKey};
+use crate::config::{Rfc2136Config, TsigKey};
 use crate::lever::Error;
 
 /// A name without its last dot, as a person writes it.
@@ -44,7 +44,7 @@ pub(super) fn no_authority(server: SocketAddr, name: &Name) -> Error {
 
 pub(super) fn refused(config: &Rfc2136Config, refusal: &Refusal) -> Error {
     let Rfc2136Config { primary, zone, name, key, .. } = config;
-    let UpdateKey { name: key, .. } = key;
+    let TsigKey { name: key, .. } = key;
     let (zone, name, key) = (plain(zone), plain(name), plain(key));
     let credentials = |message: String, hint: String| Error::Credentials { message, hint };
     match refusal {

@@ -1,14 +1,24 @@
-//! The seeds of the gateway's fuzz targets, replayed on stable Rust.
+//! The seeds of the fuzz targets, replayed on stable Rust.
 
 use std::fs;
 use std::path::Path;
 
-use super::fuzzed::CHECKS;
+use super::fuzzed::{self, Check};
+use super::fuzzed_dns;
 
 #[test]
 fn every_seed_of_the_gateways_fuzz_targets_holds() {
+    replay(&fuzzed::CHECKS);
+}
+
+#[test]
+fn every_seed_of_the_nameservers_fuzz_targets_holds() {
+    replay(&fuzzed_dns::CHECKS);
+}
+
+fn replay(checks: &[(&str, Check)]) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
-    for (name, check) in CHECKS {
+    for (name, check) in checks {
         let mut seen = 0;
         for entry in fs::read_dir(seeds.join(name)).unwrap() {
             let input = fs::read(entry.unwrap().path()).unwrap();

@@ -59,13 +59,19 @@ pub(super) async fn ask(server: SocketAddr, question: &Message) -> Result<Messag
     for _ in 0..ATTEMPTS {
         match send(server, question, &bytes, Transport::Udp).await {
             Ok(reply) if reply.message.truncation => {
-                return send(server, question, &bytes, Transport::Tcp).await.map(|tcp| tcp.message);
+                return ask_by_tcp(server, question).await;
             }
             Ok(reply) => return Ok(reply.message),
             Err(silence) => last = silence,
         }
     }
     Err(last)
+}
+
+/// The same by TCP alone. Cancel safe.
+pub(super) async fn ask_by_tcp(server: SocketAddr, question: &Message) -> Result<Message, Silence> {
+    let bytes = question.to_vec().map_err(|_| Silence::Garbled)?;
+    send(server, question, &bytes, Transport::Tcp).await.map(|reply| reply.message)
 }
 
 /// Sends `bytes`, which are `sent` in writing, once, and waits for the answer.

@@ -1,0 +1,10 @@
+//! The nameserver takes any bytes for what they are, and changes its zone for nobody without a key.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[allow(dead_code, reason = "the other target's check")]
+#[path = "../../tests/fuzzed_dns.rs"]
+mod fuzzed_dns;
+
+fuzz_target!(|input: &[u8]| fuzzed_dns::messages(input));
