@@ -191,32 +191,11 @@ fn store<'a>(reader: &mut Reader<'a>, body: &'a Body) -> StoreAt {
 mod tests {
     use super::*;
     use crate::config::Target;
-
-    /// The configuration that `text` is, or its mistakes.
-    fn read(text: &str) -> (Option<Config>, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FILE_NAME);
-        fs::write(&path, text).unwrap();
-        let env = |name: &str| (name == "ZONE").then(|| "Z1".to_owned());
-        match load(folder.path(), &env) {
-            Ok(config) => (Some(config), Vec::new()),
-            Err(Error::Wrong(mistakes)) => (
-                None,
-                mistakes
-                    .iter()
-                    .map(|mistake| {
-                        let place = mistake.place.as_ref().unwrap();
-                        format!("{}:{} {}", place.line, place.column, mistake.message)
-                    })
-                    .collect(),
-            ),
-            Err(other) => panic!("{other}"),
-        }
-    }
+    use crate::config::rig::{good, wrong};
 
     #[test]
     fn records_may_be_written_out_and_a_zone_come_from_the_environment() {
-        let config = read(
+        let config = good(
             r#"
             site "shop" {
               hosts       = ["shop.example.com"]
@@ -238,9 +217,7 @@ mod tests {
               }
             }
             "#,
-        )
-        .0
-        .unwrap();
+        );
         let site = config.site(None).unwrap();
         let Some(DnsSource::Records { records, .. }) = &site.dns else { panic!() };
         assert_eq!(records.len(), 2);
@@ -254,10 +231,9 @@ mod tests {
 
     #[test]
     fn every_mistake_is_reported_with_its_place() {
-        let mistakes = read(
+        let mistakes = wrong(
             "site \"shop\" {\n  host = [\"a\"]\n  maintenance = \"shut\"\n  dns \"terraform\" {\n    dir = env(\"NOWHERE\")\n  }\n}\nstores {\n}\n",
-        )
-        .1;
+        );
         assert_eq!(
             mistakes,
             [

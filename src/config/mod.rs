@@ -12,6 +12,8 @@ mod read;
 mod records;
 mod resolve;
 mod rfc2136;
+#[cfg(test)]
+mod rig;
 mod secret;
 mod serve;
 mod sharing;

@@ -190,46 +190,25 @@ fn keys<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Vec<TsigKey> {
 #[cfg(test)]
 mod tests {
     use super::super::TsigDigest;
-    use crate::config::{Config, Error, load};
-
-    fn read(text: &str) -> (Option<Config>, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("roadworks.hcl"), text).unwrap();
-        std::fs::write(folder.path().join("update.key"), "MDEyMzQ1Njc4OWFiY2RlZg==\n").unwrap();
-        match load(folder.path(), &|_| None) {
-            Ok(config) => (Some(config), Vec::new()),
-            Err(Error::Wrong(mistakes)) => (
-                None,
-                mistakes
-                    .iter()
-                    .map(|mistake| {
-                        let place = mistake.place.as_ref().unwrap();
-                        let hint = mistake.hint.as_deref().unwrap_or_default();
-                        format!("{}:{} {} {hint}", place.line, place.column, mistake.message)
-                    })
-                    .collect(),
-            ),
-            Err(other) => panic!("{other}"),
-        }
-    }
+    use crate::config::rig::{good, wrong_and_hints};
 
     #[test]
     fn a_whole_nameserver_is_read() {
         let text = "nameserver \"Example.test.\" {\n  listen = [\"127.0.0.1:0\"]\n  record \"@\" {\n    type = \"a\"\n    values = [\"127.0.0.1\"]\n  }\n  record \"a.b\" {\n    type = \"TXT\"\n    ttl = 5\n    values = [\"x y\"]\n  }\n  key \"update\" {\n    secret = file(\"update.key\")\n  }\n}\n";
-        let nameserver = read(text).0.unwrap().nameserver.unwrap();
+        let nameserver = good(text).nameserver.unwrap();
         assert_eq!(nameserver.zone.to_ascii(), "example.test.");
         let names: Vec<_> = nameserver.records.iter().map(|one| one.name.to_ascii()).collect();
         assert_eq!(names, ["example.test.", "a.b.example.test."]);
         assert_eq!((nameserver.records[0].ttl, nameserver.records[1].ttl), (60, 5));
         assert_eq!(nameserver.keys[0].algorithm, TsigDigest::Sha256);
-        let bare = read("nameserver \"example.test\" {}\n").0.unwrap().nameserver.unwrap();
+        let bare = good("nameserver \"example.test\" {}\n").nameserver.unwrap();
         assert_eq!(bare.listen, ["127.0.0.1:5300".parse().unwrap()]);
     }
 
     #[test]
     fn each_mistake_is_said_with_its_place() {
         let text = "nameserver \"exa mple\" {\n  lisen = []\n  record \"shop\" {\n    type = \"A\"\n    values = [\"192.0.2\"]\n  }\n  record \"www\" {\n    type = \"SOA\"\n    values = [\"x\"]\n  }\n  record \"a.\" {\n    type = \"A\"\n    values = [\"192.0.2.1\"]\n  }\n  record \"b\" {\n    type = \"CNAME\"\n    values = [\"c.test\"]\n  }\n  record \"b\" {\n    type = \"A\"\n    values = [\"192.0.2.1\"]\n  }\n  key \"update\" {\n    algorithm = \"hmac-md5\"\n    secret = \"short\"\n  }\n  key \"k\" {\n    secret = \"short\"\n  }\n}\n";
-        let mistakes = read(text).1;
+        let mistakes = wrong_and_hints(text);
         let said = [
             (1, "is not a zone"),
             (2, "did you mean `listen`?"),

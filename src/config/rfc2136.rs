@@ -236,8 +236,9 @@ fn words_of(name: &Name) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DnsSource, Error, TsigDigest, load};
     use super::*;
+    use crate::config::rig::load_text;
+    use crate::config::{DnsSource, TsigDigest};
 
     const KEY: &str = "key \"roadworks\" {\n secret = file(\"update.key\")\n}\n";
     const SIDES: &str =
@@ -247,22 +248,15 @@ mod tests {
 
     /// The block with these lines, or its mistakes.
     fn read(lines: &str) -> ReadOr {
-        let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "site \"shop\" {{\n hosts = [\"Shop.Example.test\"]\n dns \"rfc2136\" {{\n{lines}}}\n}}\n"
         );
-        std::fs::write(folder.path().join("roadworks.hcl"), text).unwrap();
-        std::fs::write(folder.path().join("update.key"), "c2VjcmV0\n").unwrap();
-        match load(folder.path(), &|_| None) {
-            Ok(config) => match config.sites[0].dns.clone() {
-                Some(DnsSource::Rfc2136(name)) => (Some(*name), Vec::new()),
-                other => panic!("{other:?}"),
-            },
-            Err(Error::Wrong(mistakes)) => {
-                (None, mistakes.into_iter().map(|mistake| mistake.message).collect())
-            }
-            Err(other) => panic!("{other}"),
-        }
+        let (config, mistakes) = load_text(&text);
+        let block = config.map(|mut config| match config.sites.remove(0).dns {
+            Some(DnsSource::Rfc2136(name)) => *name,
+            other => panic!("{other:?}"),
+        });
+        (block, mistakes.into_iter().map(|mistake| mistake.message).collect())
     }
 
     fn with(servers: &str, rest: &str) -> ReadOr {
@@ -281,7 +275,7 @@ mod tests {
         assert_eq!(config.name.to_string(), "shop.example.test.");
         assert_eq!(config.primary.to_string(), "192.0.2.53:53");
         assert_eq!(config.servers[2].to_string(), "[2001:db8::53]:53");
-        assert_eq!(config.key.secret.bytes(), b"secret");
+        assert_eq!(config.key.secret.bytes(), b"secret-of-16-bytes!");
         assert_eq!(config.key.algorithm, TsigDigest::Sha256);
         assert_eq!((config.live.ttl, config.maintenance.ttl), (60, 5));
         assert!(!format!("{config:?}").contains("secret\""), "{config:?}");

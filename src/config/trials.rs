@@ -1,40 +1,13 @@
 //! A whole `gateway {}`, `page {}` and `serve {}`: what is read, what is refused and where.
 
-use std::fs;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::rig::{good, load_text, wrong};
 use super::*;
 use crate::hcl::Colour;
 use crate::switch::Mode;
-
-/// The configuration that `text` is, or its mistakes.
-fn load_text(text: &str) -> (Option<Config>, Vec<crate::hcl::Diagnostic>) {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("roadworks.hcl"), text).unwrap();
-    let env = |name: &str| (name == "BYPASS_KEY").then(|| "0123456789abcdef".to_owned());
-    match load(folder.path(), &env) {
-        Ok(config) => (Some(config), Vec::new()),
-        Err(Error::Wrong(mistakes)) => (None, mistakes),
-        Err(other) => panic!("{other}"),
-    }
-}
-
-fn good(text: &str) -> Config {
-    let (config, mistakes) = load_text(text);
-    config.unwrap_or_else(|| panic!("{mistakes:#?}"))
-}
-
-/// `line:column message` of each mistake.
-fn wrong(text: &str) -> Vec<String> {
-    let (_, mistakes) = load_text(text);
-    let shown = |mistake: &crate::hcl::Diagnostic| {
-        let place = mistake.place.as_ref().unwrap();
-        format!("{}:{} {}", place.line, place.column, mistake.message)
-    };
-    mistakes.iter().map(shown).collect()
-}
 
 /// A site `shop` whose gateway has these lines besides the least.
 fn with(lines: &str) -> String {
