@@ -12,6 +12,7 @@ mod reading;
 mod rfc2136;
 mod route53;
 mod scratch;
+pub mod settle;
 mod told;
 mod wire;
 mod zone;
