@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{FlipArgs, Wait};
 use super::confirm::confirm;
@@ -130,6 +130,10 @@ fn say(context: &Context, opened: &Opened, done: &Done, samples: &[Sample]) -> R
         let mut object = status_object(&opened.site, &done.sight, now);
         if let Some(fields) = object.as_object_mut() {
             fields.insert("took".to_owned(), json!(done.took.as_secs_f64()));
+            let warnings = fields.get_mut("warnings").and_then(Value::as_array_mut);
+            if let Some(warnings) = warnings {
+                warnings.extend(done.warnings.iter().map(|warning| json!(warning)));
+            }
             if !samples.is_empty() {
                 fields.insert("resolvers".to_owned(), json!(samples));
             }

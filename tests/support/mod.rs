@@ -14,3 +14,4 @@ pub(crate) mod route53;
 pub(crate) mod serving;
 pub(crate) mod site;
 pub(crate) mod terraform;
+pub(crate) mod unbound;
