@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,7 +16,6 @@ use crate::support::command::{Ran, roadworks, run};
 use crate::support::serving::{HOST, LONG, Stand, answer, config};
 use crate::support::unbound::Unbound;
 use roadworks::clock;
-use roadworks::tasks::Tasks;
 
 const NOBODY: &str = "http://127.0.0.1:1";
 const LIVE: &str = "192.0.2.10";
@@ -70,17 +70,14 @@ fn t5_a_lagging_secondary_delays_the_bound() {
     let mut secondary = Bind::secondary(primary.port(), port);
     let ttl = (says(LIVE, 8), says(AWAY, 8));
     let site = Site::of(&[primary.port(), port], (&ttl.0, &ttl.1), &[]);
-    let lag = Duration::from_secs(3);
-    let late = Tasks::new();
     let began = clock::now();
-    late.start_thread("late", move || {
-        std::thread::sleep(lag);
-        secondary.restart();
-        std::thread::sleep(Duration::from_secs(10));
-        drop(secondary);
-    })
-    .unwrap();
-    let status = site.run(&["detour", "--yes", "--json"]).exits(0).json();
+    let status = thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_secs(3));
+            secondary.restart();
+        });
+        site.run(&["detour", "--yes", "--json"]).exits(0).json()
+    });
     let moved_at = time(&status, "moved_at");
     assert!(moved_at.duration_since(began).as_secs() >= 3, "{status:#}");
     assert_eq!(status["phase"], "moved");
