@@ -51,7 +51,7 @@ pub(super) async fn move_to(
     let by = who(opened).await;
     if sight.is_at(&opened.site, to) && end.is_none() {
         let mut done = Done { changed: false, sight, warnings: Vec::new(), took: Duration::ZERO };
-        let samples = settle::wait(context, opened, &mut done, &[], args).await?;
+        let samples = Box::pin(settle::wait(context, opened, &mut done, &[], args)).await?;
         return say(context, opened, &done, &samples);
     }
     let plan = sight.plan(&opened.site, to);
@@ -107,7 +107,7 @@ pub(super) async fn carry_out_agreed(
     };
     waiting.ended();
     let mut done = done?;
-    let samples = settle::wait(context, opened, &mut done, &questions, args).await?;
+    let samples = Box::pin(settle::wait(context, opened, &mut done, &questions, args)).await?;
     let told = say(context, opened, &done, &samples)?;
     if args.stay {
         tokio::select! {

@@ -84,21 +84,17 @@ pub(super) async fn wait(
     questions: &[Question],
     args: &FlipArgs,
 ) -> Result<Vec<Sample>, Error> {
-    let wanted = match args.wait {
+    let goal = match args.wait {
         Some(Wait::Settled) => Seen::Settled,
         Some(Wait::Quiet) => Seen::Quiet,
         Some(Wait::None | Wait::Moved) | None => return Ok(Vec::new()),
     };
     let waiting = Waiting::new(context.report);
-    let wait = until(context, opened, done, wanted, &waiting);
+    let wait = until(context, opened, done, goal, &waiting);
     let ended = tokio::select! {
-        ended = tokio::time::timeout(args.timeout, wait) => match ended {
-            Ok(ended) => ended,
-            Err(_) => {
-                let waited = args.timeout;
-                Err(agent::Error::GaveUp { what: wanted.word(), waited, still: None }.into())
-            }
-        },
+        ended = tokio::time::timeout(args.timeout, wait) => ended.unwrap_or_else(|_| {
+            Err(agent::Error::GaveUp { what: goal.word(), waited: args.timeout, still: None }.into())
+        }),
         () = interrupted() => Err(Error::Interrupted),
     };
     waiting.ended();
@@ -115,12 +111,12 @@ pub(super) async fn wait(
     Ok(samples)
 }
 
-/// Looks until the last move has come as far as `wanted`, telling how long it still takes.
+/// Looks until the last move has come as far as `goal`, telling how long it still takes.
 async fn until(
     context: &Context,
     opened: &Opened,
     done: &mut Done,
-    wanted: Seen,
+    goal: Seen,
     waiting: &Waiting,
 ) -> Result<(), Error> {
     let began = clock::monotonic();
@@ -128,7 +124,7 @@ async fn until(
     loop {
         let now = clock::now();
         let proof = done.sight.proof(&opened.site, now);
-        if proof.seen >= wanted {
+        if proof.seen >= goal {
             return Ok(());
         }
         let (due, what) = next(&proof);
@@ -139,7 +135,7 @@ async fn until(
         let waited = clock::monotonic().duration_since(began);
         waiting.waiting(LeverName::Dns, &format!("{what}, in {} s", left(due, now)), waited);
         tokio::time::sleep(POLL).await;
-        if wanted == Seen::Quiet {
+        if goal == Seen::Quiet {
             done.sight = look(&opened.site).await?;
         }
     }

@@ -18,11 +18,11 @@ const MOST: usize = 256;
 /// The answers of a site's names that a cache may have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct History(Vec<Answer>);
+pub struct History(Vec<Kept>);
 
 /// One answer of one name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Answer {
+struct Kept {
     /// The name and type.
     target: String,
     /// The records, without the TTL; null where there are none.
@@ -35,7 +35,7 @@ struct Answer {
     given: bool,
 }
 
-impl Answer {
+impl Kept {
     fn is(&self, given: &Given) -> bool {
         self.target == given.target && self.answer == given.answer && self.ttl == given.ttl
     }
@@ -66,7 +66,7 @@ impl History {
             }
             if !self.0.iter().any(|known| known.is(given)) {
                 let Given { target, answer, ttl } = given.clone();
-                self.0.push(Answer { target, answer, ttl, last: now, given: true });
+                self.0.push(Kept { target, answer, ttl, last: now, given: true });
                 news = true;
             }
         }
@@ -80,10 +80,10 @@ impl History {
 
     /// When no cache can have an answer other than `wanted` of any of these names; `None` where none was ever given.
     pub fn expires(&self, wanted: &[Given]) -> Option<Timestamp> {
-        let other = |known: &&Answer| {
+        let other = |known: &&Kept| {
             wanted.iter().any(|want| want.target == known.target && want.answer != known.answer)
         };
-        self.0.iter().filter(other).map(Answer::gone_at).max()
+        self.0.iter().filter(other).map(Kept::gone_at).max()
     }
 }
 
