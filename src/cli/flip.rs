@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<
     if opened.asked.is_some() {
         return Err(asked_twice());
     }
-    move_to(context, &mut opened, to, args).await
+    Box::pin(move_to(context, &mut opened, to, args)).await
 }
 
 /// Moves an opened site to `to`, asking first as its mode's verb asks.
@@ -47,7 +47,7 @@ pub(super) async fn move_to(
         end::kept(&opened.site.store, clock::now()).await?;
     }
     context.pin(opened, &sight).await;
-    settle::before(opened, &sight, to).await;
+    Box::pin(settle::before(opened, &sight, to)).await;
     let by = who(opened).await;
     if sight.is_at(&opened.site, to) && end.is_none() {
         let mut done = Done { changed: false, sight, warnings: Vec::new(), took: Duration::ZERO };
