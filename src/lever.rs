@@ -53,6 +53,11 @@ pub trait Lever {
     /// For how long after a move from `before` a correct client may still have the old answer; the longest that it can
     /// be, where it is not known what was before.
     fn settles_after(&self, before: Option<&Observation>) -> Duration;
+
+    /// The answers that others may keep, as they were when `seen` was seen; none where nobody keeps any.
+    fn given(&self, _seen: &Observation) -> Vec<Given> {
+        Vec::new()
+    }
 }
 
 /// Where a lever stands.
@@ -75,6 +80,17 @@ pub struct Part {
     pub target: String,
     /// What it says now; null where there is nothing.
     pub value: Value,
+}
+
+/// What a lever's system gives, and for how long whoever asked may keep it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// Which part, as in [`Part`].
+    pub target: String,
+    /// The answer itself; null where there is nothing.
+    pub answer: Value,
+    /// For how many seconds it may be kept.
+    pub ttl: u32,
 }
 
 /// Where a lever stands, in a word.

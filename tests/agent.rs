@@ -184,8 +184,13 @@ impl World {
             lever(LeverName::Dns, &name, fault),
             lever(LeverName::Variable, &variable, of_variable),
         ];
-        let site =
-            Site { name: "shop".to_owned(), store: store.clone(), levers, warnings: Vec::new() };
+        let site = Site {
+            name: "shop".to_owned(),
+            store: store.clone(),
+            levers,
+            warnings: Vec::new(),
+            quiet: Duration::from_mins(2),
+        };
         World { site, variable, name, log }
     }
 

@@ -70,6 +70,8 @@ mod route53_faults;
 #[cfg(test)]
 mod serve_refuses;
 #[cfg(test)]
+mod settle;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 #[cfg(feature = "aws")]

@@ -81,6 +81,9 @@ pub struct Heartbeat {
     /// When a request was refused last.
     #[serde(default)]
     pub last_refused: Option<Timestamp>,
+    /// When a visitor came last while the name leads away: neither a tester nor a probe.
+    #[serde(default)]
+    pub last_request: Option<Timestamp>,
     /// The newest format of the switch that it reads.
     pub reads_format: u32,
     /// What an operator should know: the store cannot be read, the disk is full.
@@ -125,6 +128,7 @@ impl Heartbeat {
             cut: report.cut,
             upstreams: report.upstreams,
             last_refused: report.last_refused,
+            last_request: report.last_request,
             reads_format: FORMAT,
             trouble: Vec::new(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Error, Sight, Site, look};
+use super::{Error, Sight, Site, answers, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{self, Lever, Observation, Progress, Remembering, Silent, Started};
@@ -167,6 +167,7 @@ impl<'a, S: Store> Operation<'a, S> {
             end: order.end,
             gateway: kept_closed(site, &sight, order.to),
         };
+        let unread = answers::note(site, &sight.levers, now).await.err();
         let (steps, from, settles_after) = seen(site, &sight, order.to);
         let (previous, read) = sight.switch.unzip();
         let switch = Switch::asked(previous.as_ref(), ask, now);
@@ -188,7 +189,7 @@ impl<'a, S: Store> Operation<'a, S> {
             deadline: clock::monotonic() + order.timeout.min(LONGEST),
             timeout: order.timeout,
             entries: 0,
-            warnings: Vec::new(),
+            warnings: unread.iter().map(unremembered).collect(),
         };
         operation.log(if resumed { Event::Resumed } else { Event::Asked }, None).await;
         for rule in set_aside {
@@ -251,8 +252,15 @@ impl<'a, S: Store> Operation<'a, S> {
                 None => return Ok(None),
             }
         }
-        let confirmed =
-            self.switch.confirmed(&self.switch.operation, self.settles_after, clock::now());
+        let moved_at = clock::now();
+        let settles_after = match answers::settles_after(site, &self.seen, moved_at).await {
+            Ok(seconds) => seconds.max(self.settles_after),
+            Err(error) => {
+                self.warnings.push(unremembered(&error));
+                self.settles_after
+            }
+        };
+        let confirmed = self.switch.confirmed(&self.switch.operation, settles_after, moved_at);
         let Some(switch) = confirmed else { return Ok(None) };
         match site.store.write_switch(&switch, Some(&self.version)).await {
             Ok(version) => self.version = version,
@@ -433,6 +441,12 @@ impl<'a, S: Store> Operation<'a, S> {
             }
         }
     }
+}
+
+fn unremembered(error: &store::Error) -> String {
+    format!(
+        "what the name said could not be remembered, so a TTL that was changed lately is not counted: {error}"
+    )
 }
 
 fn seen<S: Store>(site: &Site<S>, sight: &Sight, to: Mode) -> (Vec<Step>, Mode, u32) {

@@ -2,6 +2,7 @@
 //!
 //! A crash anywhere is mended by running again: the plan is made anew from what is observed, never resumed from memory.
 
+mod answers;
 mod control;
 mod error;
 mod fleet;
@@ -11,8 +12,10 @@ mod keeper;
 mod kept;
 mod lead;
 mod look;
+mod quiet;
 mod serve;
 
+pub use answers::{note, pin, pinned};
 pub use control::{Control, Sites, Socket, Unheard, ask};
 pub use error::Error;
 pub use fleet::{Fleet, gateways};
@@ -22,7 +25,10 @@ pub use keeper::{Extension, Keeper, Liveness, Opener, alive, at_end, extend, ove
 pub use kept::{Kept, Local, id};
 pub use lead::{Depth, Done, Order, carry_out};
 pub use look::{Sight, look};
+pub use quiet::Proof;
 pub use serve::Crew;
+
+use std::time::Duration;
 
 use crate::lever::Lever;
 use crate::store::{SiteStore, Store};
@@ -38,6 +44,8 @@ pub struct Site<S> {
     pub levers: Vec<Box<dyn Lever>>,
     /// What was noticed while its configuration was read.
     pub warnings: Vec<String>,
+    /// For how long nobody may come to the old target before it is quiet.
+    pub quiet: Duration,
 }
 
 impl<S: Store> Site<S> {

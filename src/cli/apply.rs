@@ -3,14 +3,13 @@
 use super::args::ApplyArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
-use super::flip::{Agreed, carry_out_agreed, move_to, possible, who};
+use super::flip::{Agreed, carry_out_agreed, move_to, who};
 use super::plan::{SavedPlan, default_mode, keys, saved};
 use super::report::value_words;
 use crate::agent::{self, Sight};
 use crate::switch::Step;
 
 pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error> {
-    possible(&args.flip)?;
     let plan = args.plan.as_deref().map(saved).transpose()?;
     let mut opened = context.open().await?;
     let Some(saved) = plan else {

@@ -214,9 +214,9 @@ pub(super) enum Wait {
     None,
     /// Until every lever's own system confirms
     Moved,
-    /// Until no correct client can still have the old answer
+    /// Until no correct client can still have the old answer, counting down
     Settled,
-    /// Until nobody comes to the old target any more
+    /// Until nobody has come to the old target for two minutes: a detour with a gateway
     Quiet,
 }
 

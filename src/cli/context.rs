@@ -3,27 +3,27 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::args::{self, Common};
 use super::error::Error;
 use super::report::Report;
-use crate::agent::{Fleet, Site};
+use super::settle;
+use crate::agent::{self, Fleet, Sight, Site};
 use crate::aws::{AssumeRole, Session, Settings};
 use crate::clock;
 use crate::config::{
-    self, Account, Beside, Config, DnsSource, Pinned, Resolved, SiteConfig, StoreAt, Variable,
-    VariableWay,
+    self, Account, Beside, Config, DnsSource, Resolved, SiteConfig, StoreAt, Variable, VariableWay,
 };
 use crate::dns::{Rfc2136, Route53};
 use crate::lever::Lever;
 use crate::pipeline::{VariableCommand, VariableFile};
-use crate::store::{Expect, FileStore, SiteStore, encoded};
+use crate::store::{FileStore, SiteStore, encoded};
 use crate::switch::{Mode, Phase, Switch};
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
 use crate::terraform::{Inputs, VariableInput};
 
-const PINNED: &str = "pinned.json";
 /// The boolean's usual name.
 const USUAL: &str = "maintenance_mode";
 
@@ -56,6 +56,8 @@ pub(super) struct Opened {
     pub(super) host: String,
     /// The AWS session of the name's lever; `None` where AWS has no part in the site.
     pub(super) session: Option<Session>,
+    /// The recursive resolvers that are sampled.
+    pub(super) resolvers: Vec<SocketAddr>,
     /// What `-var` of the switch asks for, if it was given.
     pub(super) asked: Option<bool>,
     /// Who holds the lock of the Terraform state, if somebody does.
@@ -183,10 +185,13 @@ impl Context {
         }
         let switch = store.switch().await?.map(|(switch, _)| switch);
         levers.extend(variable_lever(&site.variable, &known.resolved, switch.as_ref()));
+        let resolvers = settle::resolvers(&site.settle);
+        let quiet = site.settle.quiet;
         let site = Site {
             name: known.resolved.name.clone(),
             store,
             levers,
+            quiet,
             warnings: site.warnings.iter().chain(&known.resolved.warnings).cloned().collect(),
         };
         Ok(Opened {
@@ -194,6 +199,7 @@ impl Context {
             bare,
             host,
             site,
+            resolvers,
             resolved: known.resolved,
             session,
             asked: known.asked,
@@ -216,8 +222,8 @@ impl Context {
     /// What Terraform says; what was pinned, where its state cannot be read.
     async fn know(&self, site: &SiteConfig, store: &SiteStore<FileStore>) -> Result<Known, Error> {
         // Pins are for the night when nothing else can be read; that they cannot be read themselves stops nobody else.
-        let (pinned, unread) = match store.document::<Pinned>(PINNED).await {
-            Ok(found) => (found.map(|(pinned, _)| pinned), None),
+        let (pinned, unread) = match agent::pinned(store).await {
+            Ok(pinned) => (pinned, None),
             Err(error) => (None, Some(format!("what was pinned is of no use: {error}"))),
         };
         let beside = Beside {
@@ -305,14 +311,19 @@ impl Context {
     }
 
     /// Pins what was resolved, so that a flip in an incident needs neither state nor backend.
-    pub(super) async fn pin(&self, opened: &mut Opened) {
+    pub(super) async fn pin(&self, opened: &mut Opened, sight: &Sight) {
+        let noted = agent::note(&opened.site, &sight.levers, clock::now()).await;
+        if let Err(error) = noted {
+            opened.site.warnings.push(format!(
+                "what the name says could not be remembered ({error}), so a TTL that is lowered now is not counted by a flip"
+            ));
+        }
         if opened.resolved.pinned_at.is_some() || opened.resolved.folder.is_none() {
             return;
         }
         let store = &opened.site.store;
         let pinned = opened.resolved.pinned(clock::now());
-        let written = store.write(PINNED, &pinned, Expect::Anything).await;
-        if let Err(error) = written {
+        if let Err(error) = agent::pin(store, &pinned).await {
             opened.site.warnings.push(format!(
                 "the targets could not be pinned ({error}), so a flip will need the Terraform state"
             ));

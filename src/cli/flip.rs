@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{FlipArgs, Wait};
 use super::confirm::confirm;
@@ -12,21 +12,21 @@ use super::error::Error;
 use super::local;
 use super::plan::{asked_twice, plan_of};
 use super::report::{Form, Waiting, plan_words, status_object, status_words};
-use crate::agent::{self, Depth, Done, Order, Sight, carry_out, look};
+use super::settle;
+use crate::agent::{Depth, Done, Order, Sight, carry_out, look};
 use crate::clock;
-use crate::lever::Progress;
-use crate::switch::{LeverName, Mode, Seen, Switch};
+use crate::dns::settle::Sample;
+use crate::switch::Mode;
 
 pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<u8, Error> {
     if args.local {
         return local::run(context, to, args).await;
     }
-    possible(args)?;
     let mut opened = context.open().await?;
     if opened.asked.is_some() {
         return Err(asked_twice());
     }
-    move_to(context, &mut opened, to, args).await
+    Box::pin(move_to(context, &mut opened, to, args)).await
 }
 
 /// Moves an opened site to `to`, asking first as its mode's verb asks.
@@ -40,14 +40,19 @@ pub(super) async fn move_to(
     let end = end::wanted(args, to, clock::now())?;
     let sight = look(&opened.site).await?;
     sight.refusal(&opened.site, to, &overrides(args))?;
+    if args.wait == Some(Wait::Quiet) {
+        sight.counts(&opened.site, to).map_err(Error::CannotWait)?;
+    }
     if (end.is_some() && !args.stay) || args.wait == Some(Wait::None) {
         end::kept(&opened.site.store, clock::now()).await?;
     }
-    context.pin(opened).await;
+    context.pin(opened, &sight).await;
+    Box::pin(settle::before(opened, &sight, to)).await;
     let by = who(opened).await;
     if sight.is_at(&opened.site, to) && end.is_none() {
-        let took = Duration::ZERO;
-        return say(context, opened, &Done { changed: false, sight, warnings: Vec::new(), took });
+        let mut done = Done { changed: false, sight, warnings: Vec::new(), took: Duration::ZERO };
+        let samples = Box::pin(settle::wait(context, opened, &mut done, &[], args)).await?;
+        return say(context, opened, &done, &samples);
     }
     let plan = sight.plan(&opened.site, to);
     if plan.changes() {
@@ -82,6 +87,10 @@ pub(super) async fn carry_out_agreed(
     if let Some(holder) = opened.lock_holder().await {
         return Err(Error::StateLocked { holder: Box::new(holder) });
     }
+    if args.wait == Some(Wait::Quiet) {
+        agreed.sight.counts(&opened.site, agreed.to).map_err(Error::CannotWait)?;
+    }
+    let questions = settle::questions(opened, &agreed.sight, agreed.to);
     let order = Order {
         to: agreed.to,
         by: agreed.by,
@@ -97,13 +106,9 @@ pub(super) async fn carry_out_agreed(
         () = interrupted() => Err(Error::Interrupted),
     };
     waiting.ended();
-    let done = done?;
-    if args.wait == Some(Wait::Settled)
-        && let Some((switch, _)) = &done.sight.switch
-    {
-        settled(context, switch, args.timeout).await?;
-    }
-    let told = say(context, opened, &done)?;
+    let mut done = done?;
+    let samples = Box::pin(settle::wait(context, opened, &mut done, &questions, args)).await?;
+    let told = say(context, opened, &done, &samples)?;
     if args.stay {
         tokio::select! {
             kept = end::keep(context.report, opened) => kept?,
@@ -119,12 +124,19 @@ fn overrides(args: &FlipArgs) -> Vec<String> {
     args.overrides.iter().cloned().chain(none).collect()
 }
 
-fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Error> {
+fn say(context: &Context, opened: &Opened, done: &Done, samples: &[Sample]) -> Result<u8, Error> {
     let now = clock::now();
     if context.report.form() == Form::Json {
         let mut object = status_object(&opened.site, &done.sight, now);
         if let Some(fields) = object.as_object_mut() {
             fields.insert("took".to_owned(), json!(done.took.as_secs_f64()));
+            let warnings = fields.get_mut("warnings").and_then(Value::as_array_mut);
+            if let Some(warnings) = warnings {
+                warnings.extend(done.warnings.iter().map(|warning| json!(warning)));
+            }
+            if !samples.is_empty() {
+                fields.insert("resolvers".to_owned(), json!(samples));
+            }
         }
         context.report.object(&object)?;
         return Ok(0);
@@ -142,39 +154,6 @@ fn say(context: &Context, opened: &Opened, done: &Done) -> Result<u8, Error> {
     context.report.words(&what);
     context.report.data(&status_words(&opened.site, &done.sight, now))?;
     Ok(0)
-}
-
-/// Refuses what this verb could not keep, before anything is read.
-pub(super) fn possible(args: &FlipArgs) -> Result<(), Error> {
-    match args.wait {
-        Some(Wait::Quiet) => Err(Error::CannotWait(
-            "nothing here counts the requests at the old target, so quiet cannot be seen",
-        )),
-        Some(Wait::None | Wait::Moved | Wait::Settled) | None => Ok(()),
-    }
-}
-
-async fn settled(context: &Context, switch: &Switch, timeout: Duration) -> Result<(), Error> {
-    let waiting = Waiting::new(context.report);
-    let began = clock::monotonic();
-    let wait = async {
-        while switch.seen(clock::now()) < Seen::Settled {
-            waiting.waiting(
-                LeverName::Dns,
-                "old answers to expire",
-                clock::monotonic().duration_since(began),
-            );
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    };
-    let ended = tokio::select! {
-        ended = tokio::time::timeout(timeout, wait) => {
-            ended.map_err(|_| agent::Error::GaveUp { what: "settled", waited: timeout, still: None }.into())
-        }
-        () = interrupted() => Err(Error::Interrupted),
-    };
-    waiting.ended();
-    ended
 }
 
 pub(super) async fn interrupted() {

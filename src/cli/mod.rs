@@ -20,6 +20,7 @@ mod plan;
 mod reload;
 mod report;
 mod serve;
+mod settle;
 mod status;
 mod r#try;
 mod unserved;

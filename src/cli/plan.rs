@@ -9,6 +9,7 @@ use super::args::PlanArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
 use super::report::{Form, commands_object, commands_words, plan_object, plan_words, verb};
+use super::settle;
 use crate::agent::{Sight, look};
 use crate::config::RecordKey;
 use crate::dns::Route53;
@@ -47,7 +48,8 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<u8, Error>
     opened.site.offers(to)?;
     let sight = look(&opened.site).await?;
     sight.refusal(&opened.site, to, &args.overrides)?;
-    context.pin(&mut opened).await;
+    context.pin(&mut opened, &sight).await;
+    settle::before(&mut opened, &sight, to).await;
     let plan = plan_of(&opened, &sight, to);
     if let Some(path) = &args.out {
         save(path, &plan, &sight, &opened)?;

@@ -11,6 +11,7 @@ use super::nameserver::{self, NameserverConfig};
 use super::page::PageConfig;
 use super::read::Reader;
 use super::serve::{self, ServeConfig};
+use super::settle::SettleConfig;
 use super::sharing;
 use super::site::{self, Account, DnsSource, SiteConfig, VariableWay};
 use crate::files::read_up_to;
@@ -91,6 +92,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
         variable: VariableWay::Tfvars { chosen: false },
         gateway: None,
         page: PageConfig::default(),
+        settle: SettleConfig::default(),
         warnings: Vec::new(),
     };
     Ok(Config {

@@ -214,7 +214,7 @@ fn https(text: &str) -> Result<RData, String> {
 }
 
 /// `192.0.2.53`, `192.0.2.53:5300`, `2001:db8::53` or `[2001:db8::53]:5300`.
-fn server(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn server(text: &str) -> Result<SocketAddr, String> {
     let at_port = || text.parse().ok();
     let alone = text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DNS_PORT));
     alone.or_else(at_port).ok_or_else(|| {

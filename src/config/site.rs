@@ -10,6 +10,7 @@ use super::page::{self, PageConfig};
 use super::read::Reader;
 use super::records::SwitchedRecord;
 use super::rfc2136::Rfc2136Config;
+use super::settle::{self, SettleConfig};
 use crate::switch::Mode;
 
 /// One site of the configuration.
@@ -29,6 +30,8 @@ pub struct SiteConfig {
     pub gateway: Option<GatewayConfig>,
     /// What its visitors read.
     pub page: PageConfig,
+    /// How the end of a move is seen.
+    pub settle: SettleConfig,
     /// What is allowed and still unwise, each with its place.
     pub warnings: Vec<String>,
 }
@@ -99,7 +102,7 @@ pub enum VariableWay {
 }
 
 const ATTRIBUTES: [&str; 2] = ["hosts", "maintenance"];
-const BLOCKS: [&str; 4] = ["dns", "variable", "gateway", "page"];
+const BLOCKS: [&str; 5] = ["dns", "variable", "gateway", "page", "settle"];
 
 /// Reads `site "name" { .. }`.
 pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<SiteConfig> {
@@ -138,9 +141,19 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     };
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
     let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));
+    let settle = sub("settle").map(|block| settle::read(reader, block)).unwrap_or_default();
     let warnings = reader.take_warnings();
-    let mut site =
-        SiteConfig { name, hosts, maintenance: None, dns, variable, gateway, page, warnings };
+    let mut site = SiteConfig {
+        name,
+        hosts,
+        maintenance: None,
+        dns,
+        variable,
+        gateway,
+        page,
+        settle,
+        warnings,
+    };
     site.maintenance = maintenance(reader, body, |mode| match mode {
         // What is broken is there all the same, and reported.
         Mode::Detour => sub("dns").is_some(),

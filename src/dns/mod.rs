@@ -25,6 +25,8 @@ mod rfc2136;
 mod route53;
 #[cfg(feature = "aws")]
 mod scratch;
+#[cfg(feature = "aws")]
+pub mod settle;
 mod signer;
 #[cfg(feature = "aws")]
 mod told;

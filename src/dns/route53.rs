@@ -25,7 +25,9 @@ use super::zone::Zone;
 use crate::aws::{Error as AwsError, Session};
 use crate::clock;
 use crate::config::{RecordKey, SwitchedRecord};
-use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
+use crate::lever::{
+    Answer, Error, Given, Lever, Observation, Part, Position, Progress, Refusal, Started,
+};
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
 const POLL: Duration = Duration::from_secs(1);
@@ -409,10 +411,6 @@ impl Lever for Route53 {
     }
 
     fn settles_after(&self, before: Option<&Observation>) -> Duration {
-        let ttl = |value: &Value| match value {
-            Value::Null => NEGATIVE_TTL,
-            value => value.get("ttl").and_then(Value::as_u64).unwrap_or(ALIAS_TTL),
-        };
         let longest = if let Some(seen) = before {
             seen.parts.iter().map(|part| ttl(&part.value)).max()
         } else {
@@ -420,5 +418,25 @@ impl Lever for Route53 {
             sets.map(|set| set.as_ref().map_or(NEGATIVE_TTL, |set| ttl(&shown("", set)))).max()
         };
         Duration::from_secs(longest.unwrap_or(ALIAS_TTL) + 1)
+    }
+
+    fn given(&self, seen: &Observation) -> Vec<Given> {
+        let given = |part: &Part| {
+            let mut answer = part.value.clone();
+            if let Some(fields) = answer.as_object_mut() {
+                fields.remove("ttl");
+            }
+            let ttl = u32::try_from(ttl(&part.value)).unwrap_or(u32::MAX);
+            Given { target: part.target.clone(), answer, ttl }
+        };
+        seen.parts.iter().map(given).collect()
+    }
+}
+
+/// For how many seconds resolvers may keep what a record says.
+fn ttl(value: &Value) -> u64 {
+    match value {
+        Value::Null => NEGATIVE_TTL,
+        value => value.get("ttl").and_then(Value::as_u64).unwrap_or(ALIAS_TTL),
     }
 }

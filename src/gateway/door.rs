@@ -33,6 +33,8 @@ use crate::switch::{Mode, Posture};
 
 /// No lane has it, so that nobody passes.
 const SHUT: u8 = 1 << 7;
+/// In a detour whoever comes has an old answer.
+const AWAY: u8 = Modes::one(Mode::Detour).bits();
 
 /// What the door says to a request.
 #[derive(Debug)]
@@ -66,6 +68,8 @@ pub struct Door {
     changed: watch::Sender<u64>,
     /// Milliseconds since `born` of the last refusal, and one more; 0 is never.
     refused: AtomicU64,
+    /// The same of the last visitor who was not refused though the name leads away.
+    visited: AtomicU64,
     born: Instant,
     clock: fn() -> Instant,
 }
@@ -102,6 +106,7 @@ impl Door {
                 nudge: Notify::new(),
                 changed,
                 refused: AtomicU64::new(0),
+                visited: AtomicU64::new(0),
                 born,
                 clock,
             }
@@ -140,14 +145,16 @@ impl Door {
 
     /// What is to be told of it, without upstreams, at the time `wall`.
     pub fn report(&self, wall: Timestamp) -> Report {
-        let (now, refused) = ((self.clock)(), self.refused.load(Ordering::Relaxed));
-        let last_refused = refused.checked_sub(1).and_then(|since_born| {
-            let ago =
-                now.duration_since(self.born).saturating_sub(Duration::from_millis(since_born));
+        let now = (self.clock)();
+        let at = |stamp: &AtomicU64| {
+            let since_born = Duration::from_millis(stamp.load(Ordering::Relaxed).checked_sub(1)?);
+            let ago = now.duration_since(self.born).saturating_sub(since_born);
             wall.checked_sub(ago).ok()
-        });
+        };
+        let last_refused = at(&self.refused);
+        let last_request = last_refused.max(at(&self.visited));
         let report = self.with(|state, _| state.report(&self.inside));
-        Report { last_refused, ..report }
+        Report { last_refused, last_request, ..report }
     }
 
     /// How long its moves took, from asking until no request ran that the new mode would not have let in.
@@ -169,7 +176,12 @@ impl Door {
 
     /// Whether a request of these modes passes at once.
     fn lets(&self, modes: Modes) -> bool {
-        modes.has_all(self.gate.load(Ordering::SeqCst))
+        let gate = self.gate.load(Ordering::SeqCst);
+        let lets = modes.has_all(gate);
+        if lets && gate & AWAY != 0 {
+            self.visited();
+        }
+        lets
     }
 
     /// One of a watched counter's was the last.
@@ -224,13 +236,26 @@ impl Door {
     }
 
     fn refused(&self, why: Why, snapshot: Arc<Snapshot>) -> Refused {
-        let ago = (self.clock)().saturating_duration_since(self.born).as_millis();
-        let stamp = u64::try_from(ago).unwrap_or(u64::MAX - 1) + 1;
+        let stamp = self.stamp();
         // Coarse, so that cores which refuse a hundred thousand a second do not fight for the line.
         if stamp > self.refused.load(Ordering::Relaxed) + 100 || why != Why::Mode {
             self.refused.store(stamp, Ordering::Relaxed);
         }
         Refused { why, snapshot }
+    }
+
+    /// A visitor came who is not refused, though the name leads away.
+    pub(super) fn visited(&self) {
+        let stamp = self.stamp();
+        if stamp > self.visited.load(Ordering::Relaxed) + 100 {
+            self.visited.store(stamp, Ordering::Relaxed);
+        }
+    }
+
+    /// Milliseconds since `born`, and one more.
+    fn stamp(&self) -> u64 {
+        let ago = (self.clock)().saturating_duration_since(self.born).as_millis();
+        u64::try_from(ago).unwrap_or(u64::MAX - 1) + 1
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

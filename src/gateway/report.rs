@@ -29,6 +29,9 @@ pub struct Report {
     pub cut: u64,
     /// When a request was refused last.
     pub last_refused: Option<Timestamp>,
+    /// When a request came last that was refused, that an `allow` block let in during a detour, or that the gateway itself
+    /// answered in place of the app: a visitor's, neither a tester's nor a probe.
+    pub last_request: Option<Timestamp>,
     /// Its upstreams.
     pub upstreams: Vec<UpstreamReport>,
 }

@@ -85,6 +85,7 @@ impl Visit {
             return Answering::later(self.read_first(kind), busy);
         }
         if let Some(answer) = self.stands_in(kind) {
+            self.site.home.door.visited();
             return self.answer_now(answer, Fate::Answered, busy);
         }
         match self.look(kind) {

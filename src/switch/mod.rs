@@ -63,6 +63,8 @@ pub enum Seen {
     Moved,
     /// No correct client can still have the old answer.
     Settled,
+    /// Nobody comes to the old target any more, as those who stand there say.
+    Quiet,
 }
 
 impl Seen {
@@ -72,6 +74,7 @@ impl Seen {
             Seen::Moving => "moving",
             Seen::Moved => "moved",
             Seen::Settled => "settled",
+            Seen::Quiet => "quiet",
         }
     }
 }

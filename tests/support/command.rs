@@ -73,7 +73,9 @@ pub(crate) fn of(binary: &Path, folder: &Path, endpoint: &str, around: &[&OsStr]
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
         .env("AWS_REGION", "us-east-1")
-        .env("AWS_EC2_METADATA_DISABLED", "true");
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        // Not this machine's own.
+        .env("ROADWORKS_RESOLVERS", "");
     command
 }
 

@@ -16,3 +16,4 @@ pub(crate) mod servers;
 pub(crate) mod serving;
 pub(crate) mod site;
 pub(crate) mod terraform;
+pub(crate) mod unbound;

@@ -9,7 +9,7 @@ use super::super::doctor::Finding;
 use crate::agent::{self, Heartbeat, Sight, Site};
 use crate::audit::Entry;
 use crate::store::Store;
-use crate::switch::{LeverName, Plan, Seen};
+use crate::switch::{LeverName, Plan};
 
 /// The object of `plan --json`.
 pub(in crate::cli) fn plan_object(plan: &Plan) -> Value {
@@ -31,7 +31,8 @@ pub(in crate::cli) fn status_object<S: Store>(
     now: Timestamp,
 ) -> Value {
     let switch = sight.switch.as_ref().map(|(switch, _)| switch);
-    let phase = switch.map_or(Seen::Settled, |switch| switch.seen(now)).word();
+    let proof = sight.proof(site, now);
+    let phase = proof.seen.word();
     let levers: Vec<_> = site
         .levers
         .iter()
@@ -52,6 +53,10 @@ pub(in crate::cli) fn status_object<S: Store>(
         "mode": sight.mode(site),
         "desired": sight.desired(),
         "phase": phase,
+        "moved_at": proof.moved_at,
+        "settled_at": proof.settled_at,
+        "quiet_at": proof.quiet_at,
+        "last_request": proof.last_request,
         "hold_spent": gateways(site, sight).any(|(beat, alive)| alive && beat.hold_spent),
         "operation": switch.map(|switch| &switch.operation),
         "since": switch.map(|switch| switch.since),
@@ -104,6 +109,7 @@ fn gateway_object((beat, alive): (Heartbeat, bool)) -> Value {
         "cut": beat.cut,
         "upstreams": beat.upstreams,
         "last_refused": beat.last_refused,
+        "last_request": beat.last_request,
         "seen": beat.at,
         "started": beat.started,
         "trouble": beat.trouble,

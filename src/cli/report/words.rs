@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::doctor::{Finding, Outcome};
 use super::one_line;
-use crate::agent::{self, Heartbeat, Sight, Site};
+use crate::agent::{self, Heartbeat, Proof, Sight, Site};
 use crate::audit::Entry;
 use crate::store::Store;
 use crate::switch::{LeverName, Mode, OnEnd, Plan, Seen, Step, Switch};
@@ -103,7 +103,11 @@ pub(in crate::cli) fn status_words<S: Store>(
     now: Timestamp,
 ) -> String {
     let (mode, desired) = (sight.mode(site), sight.desired());
-    let asked = sight.switch.as_ref().map(|(switch, _)| switch_words(switch, now));
+    let asked = sight.switch.as_ref().map(|(switch, _)| {
+        let proof = sight.proof(site, now);
+        let (words, rest) = (switch_words(switch, proof.seen, now), proof_words(&proof));
+        format!("{words}{rest}")
+    });
     let title = format!("{}  {}", site.name, mode.word().to_uppercase());
     let mut lines = vec![format!("{title}{}", asked.unwrap_or_default())];
     for (lever, seen) in site.levers.iter().zip(&sight.levers) {
@@ -163,7 +167,7 @@ fn gateway_line(beat: &Heartbeat, alive: bool) -> String {
 
 /// What is asked for, where nothing else can be seen.
 pub(in crate::cli) fn asked_words(site: &str, switch: &Switch, now: Timestamp) -> String {
-    format!("{site} {}", switch_words(switch, now))
+    format!("{site} {}", switch_words(switch, switch.seen(now), now))
 }
 
 /// How the gateway of this machine stands, where nothing else can be seen.
@@ -180,8 +184,8 @@ pub(in crate::cli) fn verb(mode: Mode) -> &'static str {
     if mode == Mode::Closed { "close" } else { mode.word() }
 }
 
-fn switch_words(switch: &Switch, now: Timestamp) -> String {
-    let phase = switch.seen(now).word();
+fn switch_words(switch: &Switch, seen: Seen, now: Timestamp) -> String {
+    let phase = seen.word();
     let asked =
         format!("asked for {} at {} by {}", switch.mode, switch.since, one_line(&switch.by));
     let reason = switch.reason.as_ref().map(|reason| format!("  \"{}\"", one_line(reason)));
@@ -193,15 +197,23 @@ fn switch_words(switch: &Switch, now: Timestamp) -> String {
             (false, false) => format!("\n  until {until}, then it opens if every check passes"),
         }
     });
-    let settles = switch.settles_at().filter(|_| switch.seen(now) == Seen::Moved);
+    format!(" ({phase})  {asked}{}{}", reason.unwrap_or_default(), end.unwrap_or_default())
+}
+
+/// When it settles, and whether anybody still comes to the old target: what is next, and what of it was seen.
+fn proof_words(proof: &Proof) -> String {
+    let settles = proof.settled_at.filter(|_| proof.seen == Seen::Moved);
     let settles = settles
         .map(|at| format!("\n  settled at {at}, when every correct client has the new answer"));
-    format!(
-        " ({phase})  {asked}{}{}{}",
-        reason.unwrap_or_default(),
-        end.unwrap_or_default(),
-        settles.unwrap_or_default()
-    )
+    let came = proof.last_request.map(|at| format!(", the last request came at {at}"));
+    let came = came.unwrap_or_default();
+    let quiet = proof.quiet_at.map(|at| match proof.seen {
+        Seen::Quiet => format!("\n  quiet since {at} at the old target{came}"),
+        Seen::Moving | Seen::Moved | Seen::Settled => {
+            format!("\n  quiet at {at} if nobody comes to the old target any more{came}")
+        }
+    });
+    settles.unwrap_or_default() + &quiet.unwrap_or_default()
 }
 
 /// The findings, each with its fix.

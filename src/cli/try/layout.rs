@@ -120,6 +120,9 @@ nameserver \"example.test\" {{
       ttl = 1
     }}
   }}
+
+  # No resolver but ours knows this name.
+  settle {{ resolvers = [] }}
 "
         )
     }

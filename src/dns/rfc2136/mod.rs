@@ -23,7 +23,9 @@ use super::all::all;
 use super::exchange;
 use crate::clock;
 use crate::config::{Answers, MOVED, Rfc2136Config};
-use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
+use crate::lever::{
+    Answer, Error, Given, Lever, Observation, Part, Position, Progress, Refusal, Started,
+};
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
 const POLL: Duration = Duration::from_millis(500);
@@ -38,12 +40,15 @@ pub struct Rfc2136 {
     config: Rfc2136Config,
     /// What the name servers said last of how long resolvers keep that there is no such record.
     negative_ttl: AtomicU32,
+    /// The longest TTL that any name server gave when they were all read last: one may lag behind.
+    longest_ttl: AtomicU32,
 }
 
 impl Rfc2136 {
     /// The lever that moves the name of `config`.
     pub fn new(config: Rfc2136Config) -> Rfc2136 {
-        Rfc2136 { config, negative_ttl: AtomicU32::new(NEGATIVE_TTL) }
+        let (negative_ttl, longest_ttl) = (AtomicU32::new(NEGATIVE_TTL), AtomicU32::new(0));
+        Rfc2136 { config, negative_ttl, longest_ttl }
     }
 
     /// What each name server says, in words, and where that is. Cancel safe.
@@ -190,6 +195,9 @@ impl Rfc2136 {
         read: Vec<(SocketAddr, Result<Said, Error>)>,
     ) -> Result<Observation, Error> {
         let primary = self.config.primary;
+        let answers = read.iter().filter_map(|(_, said)| said.as_ref().ok());
+        let longest = answers.filter_map(Said::longest_ttl).max().unwrap_or_default();
+        self.longest_ttl.store(longest, Ordering::Relaxed);
         let (of_primary, others): (Vec<_>, Vec<_>) =
             read.into_iter().partition(|(server, _)| *server == primary);
         let said = match of_primary.into_iter().next() {
@@ -301,8 +309,7 @@ impl Lever for Rfc2136 {
     fn settles_after(&self, before: Option<&Observation>) -> Duration {
         let negative = u64::from(self.negative_ttl.load(Ordering::Relaxed));
         let longest = if let Some(seen) = before {
-            let ttl = |part: &Part| part.value.get("ttl").map_or(Some(negative), Value::as_u64);
-            seen.parts.iter().filter_map(ttl).max()
+            self.given(seen).iter().map(|given| u64::from(given.ttl)).max()
         } else {
             let sides = [&self.config.live, &self.config.maintenance];
             let has = |side: &Answers, kind| side.of(kind).next().is_some();
@@ -311,5 +318,17 @@ impl Lever for Rfc2136 {
             ttl.max(appears.then_some(negative))
         };
         Duration::from_secs(longest.unwrap_or(negative) + 1)
+    }
+
+    fn given(&self, seen: &Observation) -> Vec<Given> {
+        let (negative, longest) =
+            (self.negative_ttl.load(Ordering::Relaxed), self.longest_ttl.load(Ordering::Relaxed));
+        let given = |part: &Part| {
+            let ttl = part.value.get("ttl").and_then(Value::as_u64);
+            let ttl = ttl.map_or(negative, |ttl| u32::try_from(ttl).unwrap_or(u32::MAX));
+            let answer = part.value.get("records").cloned().unwrap_or_default();
+            Given { target: part.target.clone(), answer, ttl: ttl.max(longest) }
+        };
+        seen.parts.iter().map(given).collect()
     }
 }

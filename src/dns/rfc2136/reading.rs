@@ -47,6 +47,11 @@ impl Said {
         self.sets.iter().find(|(of, _)| *of == kind).map(|(_, set)| set)
     }
 
+    /// The longest TTL of its records.
+    pub(super) fn longest_ttl(&self) -> Option<u32> {
+        self.sets.iter().map(|(_, set)| set.ttl).max()
+    }
+
     /// The value of one type, as a step has it.
     pub(super) fn value(&self, kind: RecordType) -> Value {
         self.set(kind).map_or(Value::Null, |set| shown(set.ttl, set.data.iter()))
