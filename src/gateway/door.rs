@@ -143,6 +143,11 @@ impl Door {
         self.with(|state, after| state.closing(self, after));
     }
 
+    /// There is no time left to let anybody in: who still waits is refused, those too who are being released.
+    pub fn last_call(&self) {
+        self.with(|state, after| state.refuse_all(Why::Closing, after));
+    }
+
     /// What is to be told of it, without upstreams, at the time `wall`.
     pub fn report(&self, wall: Timestamp) -> Report {
         let now = (self.clock)();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -39,6 +40,8 @@ use crate::tasks::Tasks;
 
 /// How often certificates are looked at.
 const CERTIFICATES: Duration = Duration::from_secs(2);
+/// So long before its end nobody is let in any more who still waits.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -188,6 +191,8 @@ impl Gateway {
     /// Gives the visitors of a site this from the next request on; `None` is knowing nothing, and answers 503. Says whether
     /// there is such a site.
     pub fn set(&self, site: &str, posture: Option<Posture>) -> bool {
+        // A reload has every site begin again with the posture of before: it must not overtake this.
+        let _now = self.now();
         self.shared.site(site).as_ref().inspect(|site| site.set(posture)).is_some()
     }
 
@@ -218,14 +223,21 @@ impl Gateway {
         self.shared.closing.store(true, Relaxed);
         self.now().listeners.iter().for_each(|listener| listener.closing.cancel());
         self.shared.sites.load().values().for_each(|site| site.home.door.closing());
-        let all_gone = async {
+        let mut all_gone = pin!(async {
             while !self.shared.is_empty() {
                 // Again and again: what waited in the queues of the system is accepted only now.
                 self.shared.tell_all(Order::Quit);
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-        };
-        if tokio::time::timeout(deadline, all_gone).await.is_err() {
+        });
+        let last_call = deadline.saturating_sub(LAST_CALL);
+        let mut late = tokio::time::timeout(last_call, all_gone.as_mut()).await.is_err();
+        if late {
+            self.shared.sites.load().values().for_each(|site| site.home.door.last_call());
+            late =
+                tokio::time::timeout(deadline.saturating_sub(last_call), all_gone).await.is_err();
+        }
+        if late {
             tracing::warn!(open = self.shared.open(), "connections are cut: their time is over");
         }
         self.tasks.stop();

@@ -297,7 +297,7 @@ impl State {
     }
 
     /// Refuses everybody in the room.
-    fn refuse_all(&mut self, why: Why, after: &mut After) {
+    pub(super) fn refuse_all(&mut self, why: Why, after: &mut After) {
         let under = Arc::clone(&self.snapshot);
         let called = self.room.refuse((why, &under), |_| false, &mut after.wake);
         self.pace.came_back(called);

@@ -247,11 +247,16 @@ impl Visit {
             let (site, upstream) = (site.settings.name.as_str(), forwarded.upstream());
             tracing::debug!(site, ?upstream, %failure, "not forwarded");
         }
-        record.answered(fate, forwarded.response.status().as_u16());
+        let closed = || site.home.door.snapshot().mode() >= Some(Mode::Closed);
         let response = match kind {
+            // A 5xx there stops all crawling.
+            Kind::Robots | Kind::Acme if forwarded.failure.is_some() && closed() => {
+                refusal::not_found(&id)
+            }
             Kind::Robots => site.robots().watch(&method, forwarded.response),
             Kind::Plain(_) | Kind::Acme | Kind::Allow(..) | Kind::Bypass => forwarded.response,
         };
+        record.answered(fate, response.status().as_u16());
         (response, record)
     }
 

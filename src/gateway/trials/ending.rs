@@ -44,3 +44,28 @@ async fn a_shutdown_while_holding_answers_everyone_who_waits_and_sends_none_of_t
     }
     assert_eq!(ledger.asked().len(), 0);
 }
+
+#[tokio::test]
+async fn whoever_is_still_in_line_when_its_time_is_over_is_refused_and_not_cut() {
+    let ledger = Ledger::open(Duration::ZERO).await;
+    let mut site = site_of(ledger.address);
+    site.gateway.hold.release_rate = Some(1);
+    let gateway = start(settings(vec![site]));
+    gateway.set("shop", posture(Mode::Hold));
+    let mut visitors = Vec::new();
+    for number in 0..8 {
+        let at = gateway.addresses()[0];
+        visitors.push(Visitor::asks(at, "POST", &format!("/{number}")).await);
+    }
+    until(&gateway, |report| report.waiting == 8).await;
+    gateway.set("shop", posture(Mode::Open));
+    gateway.shut_down(Duration::from_secs(3)).await;
+    let mut passed = 0;
+    for mut visitor in visitors {
+        let heard = visitor.hears().await;
+        assert!([200, 503].contains(&heard.status), "{}", heard.status);
+        passed += usize::from(heard.status == 200);
+    }
+    assert!((1..8).contains(&passed), "{passed} were let in, one a second");
+    assert_eq!(ledger.asked().len(), passed);
+}

@@ -1,12 +1,13 @@
 //! One request after the other, mode by mode.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::ledger::{Ledger, Visitor, until};
-use super::{answer, app, posture, said, settings, site_of, start, status};
+use super::{ANY, answer, app, posture, said, settings, site_of, start, status};
 use crate::clock;
 use crate::config::PathPattern;
 use crate::switch::Mode;
@@ -37,6 +38,35 @@ async fn each_mode_gives_what_it_says_from_the_next_request_on() {
         let closes = got.to_lowercase().contains("connection: close");
         assert_eq!(closes, mode >= Mode::Closed, "{mode}: {got}");
     }
+}
+
+#[tokio::test]
+async fn a_reload_never_takes_back_a_move_that_was_made_meanwhile() {
+    let settings = settings(vec![site_of(app().await)]);
+    let gateway = start(settings.clone());
+    for round in 0..60 {
+        let mode = if round % 2 == 0 { Mode::Closed } else { Mode::Open };
+        std::thread::scope(|scope| {
+            let reload = scope.spawn(|| gateway.reload(&settings, &BTreeMap::new()));
+            std::thread::sleep(Duration::from_micros(round * 200));
+            gateway.set("shop", posture(mode));
+            reload.join().unwrap().unwrap();
+        });
+        assert_eq!(gateway.report("shop", clock::now()).mode, Some(mode), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_crawler_gets_404_where_the_app_of_a_closed_site_dies_before_it_is_probed_again() {
+    let app = TcpListener::bind(ANY).await.unwrap();
+    let gateway = start(settings(vec![site_of(app.local_addr().unwrap())]));
+    until(&gateway, |report| report.upstreams[0].healthy).await;
+    gateway.set("shop", posture(Mode::Closed));
+    drop(app);
+    let got =
+        said(gateway.addresses()[0], "GET /robots.txt HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+            .await;
+    assert_eq!(status(&got), "404", "{got}");
 }
 
 #[tokio::test]
@@ -90,7 +120,7 @@ async fn k7_a_reload_while_it_holds_changes_no_mode_and_loses_nobody() {
         (Visitor::asks(at, "POST", "/1").await, Visitor::asks(at, "POST", "/2").await);
     until(&gateway, |report| report.waiting == 2).await;
     settings.sites[0].gateway.hold.places = 2;
-    gateway.reload(&settings, &std::collections::BTreeMap::new()).unwrap();
+    gateway.reload(&settings, &BTreeMap::new()).unwrap();
     assert_eq!(gateway.addresses(), [at]);
     let mut third = Visitor::asks(at, "POST", "/3").await;
     assert_eq!(third.hears().await.status, 503, "the new settings hold");
