@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::app::App;
-use crate::support::serving::{Serving, Stand, config, until};
+use crate::support::serving::{Serving, Stand, answer, config, until};
 
 /// A site that is served, with its app.
 fn served() -> (App, Stand, Serving) {
@@ -135,6 +135,23 @@ fn an_operation_is_given_more_time() {
 }
 
 #[test]
+fn an_operation_that_is_extended_while_it_drains_is_still_that_of_who_asked() {
+    let (app, stand, serving) = served();
+    app.opens_the_gate(false);
+    let running = serving.sends("POST", "/gate");
+    until(|| (app.asked("POST /gate") == 1).then_some(()));
+    std::thread::scope(|scope| {
+        let close = scope.spawn(|| stand.run(&["close", "--for", "30m", "--yes"]));
+        stand.until(|status| status["phase"] == "moving");
+        stand.run(&["extend", "15m"]).exits(0);
+        app.opens_the_gate(true);
+        close.join().unwrap().exits(0);
+    });
+    assert_eq!(answer(running).0, 200);
+    assert!(!events(&stand).contains(&"superseded".to_owned()), "{:?}", events(&stand));
+}
+
+#[test]
 fn a_longer_patience_helps_those_who_wait_already() {
     let app = App::start();
     let stand = Stand::new(&config(&app.url(), "hold {\n patience = \"2s\"\n}"));
@@ -154,7 +171,7 @@ fn a_longer_patience_helps_those_who_wait_already() {
         (&false.into(), &1.into())
     );
     stand.run(&["open", "--yes"]).exits(0);
-    assert_eq!(crate::support::serving::answer(held).0, 200);
+    assert_eq!(answer(held).0, 200);
     let long = stand.run(&["--json", "extend", "--patience", "10m"]).exits(1);
     assert!(long.error()["message"].as_str().is_some(), "{long:#?}");
 }
@@ -166,7 +183,7 @@ fn patience_that_is_spent_is_a_503_while_the_switch_stays_in_hold() {
     let serving = stand.serve();
     stand.run(&["hold", "--yes"]).exits(0);
     let held = serving.sends("POST", "/held");
-    assert_eq!(crate::support::serving::answer(held).0, 503);
+    assert_eq!(answer(held).0, 503);
     let status = stand.until(|status| status["hold_spent"] == true);
     assert_eq!(
         (&status["mode"], &status["desired"]),
@@ -216,7 +233,7 @@ fn a_wait_for_what_does_not_come_ends_with_5_and_the_switch_stays_as_asked() {
     );
     assert_eq!(stand.run(&["wait", "--timeout", "1s"]).code, Some(5));
     app.opens_the_gate(true);
-    assert_eq!(crate::support::serving::answer(running).0, 200);
+    assert_eq!(answer(running).0, 200);
     // The agent finishes what the command left behind.
     stand.run(&["wait", "--timeout", "15s"]).exits(0);
     assert_eq!(stand.status()["phase"], "settled");
@@ -230,6 +247,6 @@ fn who_waits_for_nothing_is_answered_when_the_switch_is_written() {
     let asked = stand.run(&["--json", "read-only", "--wait", "none", "--yes"]).exits(0).json();
     assert_eq!(asked["desired"], "read-only", "{asked:#}");
     app.opens_the_gate(true);
-    assert_eq!(crate::support::serving::answer(running).0, 200);
+    assert_eq!(answer(running).0, 200);
     stand.until(|status| status["phase"] == "settled" && status["mode"] == "read-only");
 }

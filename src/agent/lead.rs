@@ -210,11 +210,15 @@ impl<'a, S: Store> Operation<'a, S> {
         Err(Error::Superseded { by, at: since, mode })
     }
 
-    /// Somebody threw the switch meanwhile: their operation, planned from what is so now.
+    /// Somebody threw the switch meanwhile: their operation, planned from what is so now. It is still ours if all that they
+    /// did was to give it more time.
     async fn follow(&mut self) -> Result<(), Error> {
-        self.log(Event::Superseded, None).await;
-        self.followed = true;
         let sight = look(self.site).await?;
+        let ours = |(switch, _): &(Switch, Version)| switch.operation == self.switch.operation;
+        if !sight.switch.as_ref().is_some_and(ours) {
+            self.log(Event::Superseded, None).await;
+            self.followed = true;
+        }
         sight.refusal(self.site, sight.desired(), &[])?;
         let (steps, from, settles_after) = seen(self.site, &sight, sight.desired());
         let Some((switch, version)) = sight.switch else {
@@ -223,7 +227,10 @@ impl<'a, S: Store> Operation<'a, S> {
             });
         };
         (self.switch, self.version, self.seen) = (switch, version, sight.levers);
-        (self.steps, self.from, self.settles_after) = (steps, from, settles_after);
+        self.steps = steps;
+        if self.followed {
+            (self.from, self.settles_after) = (from, settles_after);
+        }
         Ok(())
     }
 
