@@ -9,12 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::Executor;
+use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 
 use super::core::Core;
-use super::limits::{Conduct, LINGER, LINGER_FOR};
+use super::limits::{LINGER, LINGER_FOR};
 use super::listener::{Listener, Tls};
 use super::service::Service;
 use crate::net::wire::{Order, Socket, Watched, Wire};
@@ -41,7 +42,7 @@ pub(super) async fn serve(core: Arc<Core>, listener: Arc<Listener>, watched: Wat
         if io.first.is_preface() {
             Box::pin(http2(&core, &listener, &wire, io)).await;
         } else {
-            http1(&conduct, Service::new(&core, &listener, &wire), &wire, io).await;
+            http1(&conduct.http1, Service::new(&core, &listener, &wire), &wire, io).await;
         }
     }
     drop(watched);
@@ -118,16 +119,16 @@ async fn secure(core: &Arc<Core>, listener: &Arc<Listener>, tls: &Tls, wire: &Ar
         http2(core, listener, wire, stream).await;
     } else {
         let conduct = core.shared.conduct.load_full();
-        http1(&conduct, Service::new(core, listener, wire), wire, stream).await;
+        http1(&conduct.http1_in_tls, Service::new(core, listener, wire), wire, stream).await;
     }
 }
 
-async fn http1<S>(conduct: &Conduct, service: Service, wire: &Arc<Wire>, io: S)
+async fn http1<S>(http1: &http1::Builder, service: Service, wire: &Arc<Wire>, io: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (core, listener) = (Arc::clone(service.core()), Arc::clone(service.listener()));
-    let connection = conduct.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let connection = http1.serve_connection(TokioIo::new(io), service).with_upgrades();
     let mut connection = pin!(connection);
     // Told before there was anybody to tell: the first request is read and answered all the same.
     let mut quits = wire.is_told();

@@ -1,5 +1,5 @@
-//! Who is inside: every request is counted before it looks at the door, and uncounted when its last byte is sent or its
-//! client is gone. The types allow no other order: only a [`Ticket`], which is counted, can look. Never decides itself.
+//! Who is inside: every request is counted before it looks at the door, and uncounted when the app has
+//! said all or the client is gone. The types allow no other order: only a [`Ticket`], which is counted, can look. Never decides itself.
 
 use std::fmt;
 use std::sync::atomic::Ordering::SeqCst;
@@ -132,7 +132,7 @@ impl Drop for Slot {
     }
 }
 
-/// A request that was let in. Keep it until the last byte of its answer is sent; dropping it uncounts it.
+/// A request that was let in. Keep it until the app has said all of its answer; dropping it uncounts it.
 #[must_use = "a request is inside for as long as this is kept"]
 pub struct Admitted {
     // Before the slot, since the next one may go only when this one is uncounted.

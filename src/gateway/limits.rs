@@ -29,6 +29,8 @@ const SEND_BUFFER: usize = 64 << 10;
 pub(super) struct Conduct {
     pub(super) limits: Limits,
     pub(super) http1: http1::Builder,
+    /// The same in TLS, where a client may say goodbye and leave the socket open.
+    pub(super) http1_in_tls: http1::Builder,
     pub(super) patience: Patience,
 }
 
@@ -46,12 +48,14 @@ impl Conduct {
             .max_buf_size(limits.header_bytes.max(64 << 10))
             // Flushing late for pipelined requests also keeps back the 400 to one that is broken.
             .pipeline_flush(false);
+        let mut http1_in_tls = http1.clone();
+        http1_in_tls.half_close(false);
         let patience = Patience {
             head: limits.header_timeout,
             idle: limits.idle_timeout,
             rate: limits.body_rate,
         };
-        Conduct { limits, http1, patience }
+        Conduct { limits, http1, http1_in_tls, patience }
     }
 
     /// HTTP/2, whose streams are tasks of `spawn`.

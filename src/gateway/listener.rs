@@ -24,7 +24,7 @@ use crate::net::tls::Certificates;
 const BREATHER: Duration = Duration::from_millis(100);
 
 const CROWDED: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 5\r\nconnection: close\r\n\r\n";
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n";
 
 /// One address, for all cores.
 #[derive(Debug)]

@@ -363,7 +363,10 @@ fn since(now: u32, then: u32) -> Duration {
 
 /// Takes the time of one look from the credit and adds what `bytes` are worth; whether nothing is left.
 fn spend(credit: &AtomicI64, bytes: u64, rate: u64) -> bool {
-    let earned = i64::try_from(bytes.saturating_mul(1000) / rate.max(1)).unwrap_or(i64::MAX);
+    if rate == 0 {
+        return false;
+    }
+    let earned = i64::try_from(bytes.saturating_mul(1000) / rate).unwrap_or(i64::MAX);
     let left = credit.load(Relaxed).saturating_add(earned).min(millis(SAVED)) - millis(LOOK);
     credit.store(left, Relaxed);
     left < 0
