@@ -58,6 +58,24 @@ fn a_switch_that_is_gone_leaves_the_mode_as_it_is() {
 }
 
 #[test]
+fn a_switch_that_is_gone_and_whose_copy_is_torn_opens_nothing() {
+    let app = App::start();
+    let (stand, serving, switch) = closed(&app);
+    let copy = stand.folder().join(".roadworks/local/shop/switch.json");
+    until(|| copy.exists().then_some(()));
+    serving.signal("KILL");
+    serving.ended();
+    fs::remove_file(&switch).unwrap();
+    fs::write(&copy, "{").unwrap();
+    let again = stand.serve();
+    until(|| (again.metric(OF_STORE).as_deref() == Some("1")).then_some(()));
+    assert_eq!((again.ask("GET", "/").0, again.ask("GET", "/healthz").0), (503, 503));
+    stand.run(&["close", "--yes"]).exits(0);
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(again.ask("GET", "/").0, 200);
+}
+
+#[test]
 fn a_switch_that_is_torn_or_unreadable_leaves_the_mode_as_it_is() {
     let app = App::start();
     let (stand, serving, switch) = closed(&app);

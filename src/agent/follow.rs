@@ -162,6 +162,13 @@ impl<S: Store> Follow<S> {
                 ));
             }
             (Ok(None), Known::NeverAsked(_)) => self.of_store = None,
+            // A copy that cannot be read was a switch once.
+            (Ok(None), Known::Nothing) if self.of_disk.is_some() => {
+                self.of_store = Some(format!(
+                    "there is no switch in the store at {}, and the one kept here is unreadable: nothing is known until somebody throws it, or that file is removed and `roadworks serve` started again",
+                    self.store.describe()
+                ));
+            }
             (Ok(None), Known::Nothing) => {
                 self.known = Known::NeverAsked(now);
                 self.of_store = None;

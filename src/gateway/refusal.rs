@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use super::body::Body;
 use super::negotiate::{self, Form};
 use super::rules;
+use super::snapshot::Why;
 use crate::page::{Forms, Language, ProblemDetails};
 use crate::switch::{Mode, Posture};
 
@@ -38,6 +39,8 @@ const UNAVAILABLE: &str = "14";
 /// Everything about a refusal that does not come from the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Refusal<'a> {
+    /// Why it was not let in.
+    pub why: Why,
     /// What visitors get; `None` where the gateway knows nothing.
     pub posture: Option<&'a Posture>,
     /// What they read.
@@ -86,7 +89,9 @@ pub fn answer(refusal: &Refusal<'_>, parts: &Parts, now: Timestamp) -> Answer {
     let mode = refusal.posture.map(|posture| posture.mode);
     let leaves = mode.is_some_and(|mode| mode >= Mode::Closed) || upload == Unread::Leave;
     let connection = if leaves { Afterwards::Close } else { Afterwards::Keep };
-    let mut response = if is_preflight(parts) {
+    // What it announces may find a place, or another gateway: then the app has to say whether it may come.
+    let refused_too = matches!(refusal.why, Why::Mode | Why::Spent);
+    let mut response = if is_preflight(parts) && refused_too {
         preflight(parts)
     } else if parts.method == Method::OPTIONS && !parts.headers.contains_key(ORIGIN) {
         options()

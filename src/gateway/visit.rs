@@ -98,7 +98,7 @@ impl Visit {
                 Answering::later(self.wait(kind, waiting, record), busy)
             }
             Verdict::Refuse(refused) => {
-                let answer = self.refusal(&refused.snapshot);
+                let answer = self.refusal(refused.why, &refused.snapshot);
                 if answer.upload == Unread::Drain {
                     let record = self.record();
                     return Answering::later(
@@ -280,7 +280,7 @@ impl Visit {
     // ## Refused
 
     async fn refuse(self, refused: &Refused, mut record: Box<Record>) -> Done {
-        let answer = self.refusal(&refused.snapshot);
+        let answer = self.refusal(refused.why, &refused.snapshot);
         match answer.upload {
             Unread::Drain => return self.drain(answer.response, refused.why, record).await,
             Unread::Nothing => {}
@@ -290,8 +290,9 @@ impl Visit {
         (answer.response, record)
     }
 
-    fn refusal(&self, snapshot: &Snapshot) -> refusal::Answer {
+    fn refusal(&self, why: Why, snapshot: &Snapshot) -> refusal::Answer {
         let refusal = Refusal {
+            why,
             posture: snapshot.posture.as_ref(),
             forms: &snapshot.forms,
             status: self.site.refuse_status,

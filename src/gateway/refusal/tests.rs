@@ -32,11 +32,15 @@ fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
 
 /// The refusal of a site that has this posture since second 0, asked at second 1.
 fn refused(posture: Option<&Posture>, parts: &Parts) -> Answer {
+    refused_for(Why::Mode, posture, parts)
+}
+
+fn refused_for(why: Why, posture: Option<&Posture>, parts: &Parts) -> Answer {
     let page = Page::compile(&PageConfig::default()).unwrap();
     let forms = page.render(&Told { host: Some("shop.example"), posture, now: at(0) });
     let request_id = HeaderValue::from_static("req-1");
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let refusal = Refusal { posture, forms: &forms, status, request_id: &request_id };
+    let refusal = Refusal { why, posture, forms: &forms, status, request_id: &request_id };
     answer(&refusal, parts, at(1))
 }
 
@@ -231,6 +235,19 @@ fn a_gateway_that_knows_no_mode_refuses_without_naming_one() {
 }
 
 #[test]
+fn a_preflight_is_not_answered_for_a_request_that_the_app_might_still_execute() {
+    let headers = [("origin", "https://a.example"), ("access-control-request-method", "PUT")];
+    let preflight = parts("OPTIONS", "/cart", &headers);
+    let hold = posture(Mode::Hold, None);
+    for why in [Why::Crowded, Why::TimedOut, Why::Closing, Why::Unknown] {
+        let refused = refused_for(why, Some(&hold), &preflight);
+        assert_eq!(refused.response.status(), 503, "{why:?}");
+        assert_eq!(text(&refused, "access-control-allow-methods"), None, "{why:?}");
+    }
+    assert_eq!(refused_for(Why::Spent, Some(&hold), &preflight).response.status(), 204);
+}
+
+#[test]
 fn l2_another_status_is_the_sites_own_wish() {
     let page = Page::compile(&PageConfig::default()).unwrap();
     let posture = posture(Mode::Closed, None);
@@ -238,7 +255,8 @@ fn l2_another_status_is_the_sites_own_wish() {
     let request_id = HeaderValue::from_static("req-1");
     let status = StatusCode::FORBIDDEN;
     let posture = Some(&posture);
-    let refusal = Refusal { posture, forms: &forms, status, request_id: &request_id };
+    let why = Why::Mode;
+    let refusal = Refusal { why, posture, forms: &forms, status, request_id: &request_id };
     assert_eq!(answer(&refusal, &parts("GET", "/", &[]), at(1)).response.status(), 403);
 }
 
