@@ -155,6 +155,9 @@ impl Visit {
             Kind::Acme | Kind::Robots => self.snapshot().mode()?,
             Kind::Plain(_) | Kind::Allow(..) | Kind::Bypass => return None,
         };
+        if mode >= Mode::Hold && self.is_testers(&self.snapshot()) {
+            return None;
+        }
         let copy = match kind {
             Kind::Robots if mode >= Mode::Hold => self.site.robots().answer(&self.parts.method),
             _ => None,
@@ -168,10 +171,13 @@ impl Visit {
     fn look(&self, kind: Kind) -> Verdict {
         let ticket = Ticket::take(self.site.lane(kind));
         ticket.look_as(&self.site.home.door, |snapshot| {
-            let (posture, testers) = (snapshot.posture.as_ref(), &self.site.testers);
-            let tester = testers.know(&self.parts, self.client, posture, clock::now());
-            tester.then(|| Arc::clone(self.site.lane(Kind::Bypass)))
+            self.is_testers(snapshot).then(|| Arc::clone(self.site.lane(Kind::Bypass)))
         })
+    }
+
+    fn is_testers(&self, snapshot: &Snapshot) -> bool {
+        let (posture, testers) = (snapshot.posture.as_ref(), &self.site.testers);
+        testers.know(&self.parts, self.client, posture, clock::now())
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {

@@ -177,9 +177,8 @@ fn a_door_that_was_told_nothing_refuses_everything_and_a_bypass_too() {
     drop(inside);
 }
 
-// K1
 #[test]
-fn an_open_door_lets_everything_in_and_nobody_waits() {
+fn k1_an_open_door_lets_everything_in_and_nobody_waits() {
     let site = Site::open();
     let inside = [&site.reads, &site.writes, &site.bypass].map(|lane| site.pass(lane));
     let report = site.report();
@@ -205,9 +204,8 @@ fn each_mode_lets_in_its_own() {
     assert_eq!(site.report().waiting, 0);
 }
 
-// K2
 #[test]
-fn who_waits_is_let_in_when_the_door_opens_and_was_not_counted_before() {
+fn k2_who_waits_is_let_in_when_the_door_opens_and_was_not_counted_before() {
     let site = Site::open();
     site.set(Mode::Hold, 1);
     assert_eq!(site.drain(), Drain::Drained);
@@ -224,9 +222,8 @@ fn who_waits_is_let_in_when_the_door_opens_and_was_not_counted_before() {
     assert!(site.report().exempt.is_empty());
 }
 
-// K3, I1
 #[test]
-fn patience_counts_from_the_operations_start_and_who_timed_out_never_passes() {
+fn k3_i1_patience_counts_from_the_operations_start_and_who_timed_out_never_passes() {
     let site = Site::open();
     let asked =
         Posture { since: wall() - SignedDuration::from_secs(5), ..Site::posture(Mode::Hold, 1) };
@@ -293,9 +290,8 @@ fn a_longer_patience_helps_those_who_wait_already_and_a_spent_hold_waits_again()
     assert_eq!(turned_away(&mut waiting), Why::TimedOut);
 }
 
-// K4
 #[test]
-fn closing_a_hold_refuses_those_who_wait_at_once_with_what_is_said_now() {
+fn k4_closing_a_hold_refuses_those_who_wait_at_once_with_what_is_said_now() {
     let site = Site::open();
     site.set(Mode::Hold, 1);
     let mut waiting = site.wait(&site.writes);
@@ -318,9 +314,8 @@ fn from_hold_to_read_only_reads_pass_and_writes_are_refused() {
     assert!(let_in(&mut read).is_some());
 }
 
-// I2, N2
 #[test]
-fn nine_of_ten_thousand_leave_and_their_places_are_free_at_once() {
+fn i2_n2_nine_of_ten_thousand_leave_and_their_places_are_free_at_once() {
     let hold = HoldConfig { places: 10_000, ..HoldConfig::default() };
     let site = Site::new(hold, DrainConfig::default());
     site.set(Mode::Hold, 1);
@@ -344,9 +339,8 @@ fn nine_of_ten_thousand_leave_and_their_places_are_free_at_once() {
     drop(site.pass(&site.writes));
 }
 
-// I3
 #[test]
-fn release_is_first_come_first_served_with_as_many_at_once_as_ran_before() {
+fn i3_release_is_first_come_first_served_with_as_many_at_once_as_ran_before() {
     let site = Site::open();
     let running: Vec<_> = (0..40).map(|_| site.pass(&site.writes)).collect();
     site.set(Mode::Hold, 1);
@@ -384,9 +378,8 @@ fn one_who_was_called_and_leaves_gives_the_slot_to_the_next() {
     assert!(all.iter_mut().all(|waiting| let_in(waiting).is_some()));
 }
 
-// N1
 #[test]
-fn of_a_resume_and_a_pause_at_once_nobody_slips_and_nobody_loses_the_place() {
+fn n1_of_a_resume_and_a_pause_at_once_nobody_slips_and_nobody_loses_the_place() {
     let site = Site::open();
     site.set(Mode::Hold, 1);
     let mut all: Vec<_> = (0..40).map(|_| site.wait(&site.writes)).collect();
@@ -404,9 +397,8 @@ fn of_a_resume_and_a_pause_at_once_nobody_slips_and_nobody_loses_the_place() {
     assert!(let_in(&mut last).is_some());
 }
 
-// I4
 #[test]
-fn holding_one_site_does_nothing_to_another_and_holding_twice_changes_nothing() {
+fn i4_holding_one_site_does_nothing_to_another_and_holding_twice_changes_nothing() {
     let (one, other) = (Site::open(), Site::open());
     other.set(Mode::Hold, 1);
     one.set(Mode::Hold, 2);

@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::ledger::{Ledger, Visitor, until};
 use super::{ANY, answer, app, posture, said, settings, site_of, start, status};
 use crate::clock;
-use crate::config::PathPattern;
+use crate::config::{PathPattern, Secret};
+use crate::gateway::bypass::Key;
 use crate::switch::Mode;
 
 const GET: &str = "GET /a?b=c;d HTTP/1.1\r\nHost: shop.example\r\n\r\n";
@@ -67,6 +68,29 @@ async fn a_crawler_gets_404_where_the_app_of_a_closed_site_dies_before_it_is_pro
         said(gateway.addresses()[0], "GET /robots.txt HTTP/1.1\r\nHost: shop.example\r\n\r\n")
             .await;
     assert_eq!(status(&got), "404", "{got}");
+}
+
+#[tokio::test]
+async fn a_tester_gets_the_apps_own_robots_txt_and_all_others_the_copy() {
+    let secret = || Secret::new("a key of thirty-two bytes, or so");
+    let mut site = site_of(app().await);
+    site.gateway.bypass.key = Some(secret());
+    let gateway = start(settings(vec![site]));
+    until(&gateway, |report| report.upstreams[0].healthy).await;
+    gateway.set("shop", posture(Mode::Open));
+    let ask = |more: &str| format!("GET /robots.txt HTTP/1.1\r\nHost: shop.example\r\n{more}\r\n");
+    let at = gateway.addresses()[0];
+    said(at, &ask("")).await;
+    let closed = posture(Mode::Closed).unwrap();
+    let (now, operation) = (clock::now(), closed.operation.clone().unwrap());
+    let token = Key::new(secret(), "shop").token(&operation, now + Duration::from_mins(1), now);
+    gateway.set("shop", Some(closed));
+    let token = String::from_utf8_lossy(token.bytes()).into_owned();
+    let is_copy = |got: &str| got.to_lowercase().contains("cache-control: no-store");
+    let got = said(at, &ask("")).await;
+    assert!(status(&got) == "200" && is_copy(&got), "{got}");
+    let got = said(at, &ask(&format!("Roadworks-Bypass: {token}\r\n"))).await;
+    assert!(status(&got) == "200" && !is_copy(&got), "{got}");
 }
 
 #[tokio::test]
