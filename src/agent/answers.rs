@@ -56,12 +56,20 @@ pub async fn pinned<S: Store, T: DeserializeOwned>(
 
 /// Writes what else is pinned, beside the answers that are remembered.
 pub async fn pin<S: Store, T: Serialize>(store: &SiteStore<S>, pinned: &T) -> Result<(), Error> {
-    let (before, _) = read(store).await?;
-    let mut document = serde_json::json!(pinned);
-    if let (Some(fields), Some(answers)) = (document.as_object_mut(), before.get(FIELD)) {
-        fields.insert(FIELD.to_owned(), answers.clone());
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        // What somebody else remembers in between must not be forgotten by this.
+        let (before, expect) = read(store).await?;
+        let mut document = serde_json::json!(pinned);
+        if let (Some(fields), Some(answers)) = (document.as_object_mut(), before.get(FIELD)) {
+            fields.insert(FIELD.to_owned(), answers.clone());
+        }
+        match store.write(KEY, &document, expect).await {
+            Err(Error::Moved { .. }) if attempt < ATTEMPTS => {}
+            written => return written.map(drop),
+        }
     }
-    store.write(KEY, &document, Expect::Anything).await.map(drop)
 }
 
 fn given<S: Store>(site: &Site<S>, seen: &[Observation]) -> Vec<Given> {

@@ -13,7 +13,7 @@ use super::flip::interrupted;
 use super::report::Waiting;
 use crate::agent::{self, Done, Proof, Sight, look};
 use crate::clock;
-use crate::config::SettleConfig;
+use crate::config::{MOST_RESOLVERS, SettleConfig};
 use crate::dns::settle::{Heard, Question, Sample, sample, stretches};
 use crate::files;
 use crate::lever::Progress as _;
@@ -35,7 +35,7 @@ pub(super) fn resolvers(config: &SettleConfig) -> Vec<SocketAddr> {
         return configured.clone();
     }
     if let Ok(named) = std::env::var(VARIABLE) {
-        return named.split([',', ' ']).filter_map(address).collect();
+        return named.split([',', ' ']).filter_map(address).take(MOST_RESOLVERS).collect();
     }
     let own = files::read_up_to(RESOLV_CONF.as_ref(), LARGEST).ok().flatten().unwrap_or_default();
     own_resolvers(&String::from_utf8_lossy(&own))
@@ -130,10 +130,10 @@ async fn until(
         let (due, what) = next(&proof);
         if due.is_some() && told != due {
             told = due;
-            context.report.words(&format!("{}, in {} s", what, left(due, now)));
+            context.report.words(&format!("{what}{}", left(due, now)));
         }
         let waited = clock::monotonic().duration_since(began);
-        waiting.waiting(LeverName::Dns, &format!("{what}, in {} s", left(due, now)), waited);
+        waiting.waiting(LeverName::Dns, &format!("{what}{}", left(due, now)), waited);
         tokio::time::sleep(POLL).await;
         if goal == Seen::Quiet {
             done.sight = look(&opened.site).await?;
@@ -151,10 +151,12 @@ fn next(proof: &Proof) -> (Option<Timestamp>, &'static str) {
     }
 }
 
-/// Whole seconds until `due`; the last one is not 0.
-fn left(due: Option<Timestamp>, now: Timestamp) -> i64 {
-    let left = due.map(|due| due.duration_since(now)).unwrap_or_default();
-    (left.max(SignedDuration::ZERO).as_millis() + 999).try_into().unwrap_or(i64::MAX) / 1000
+/// In how many whole seconds it is `due`, the last of which is not 0; nothing where nobody knows.
+fn left(due: Option<Timestamp>, now: Timestamp) -> String {
+    let Some(due) = due else { return String::new() };
+    let left = due.duration_since(now).max(SignedDuration::ZERO);
+    let seconds = i64::try_from(left.as_millis() + 999).unwrap_or(i64::MAX) / 1000;
+    format!(", in {seconds} s")
 }
 
 #[cfg(test)]

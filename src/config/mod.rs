@@ -41,7 +41,7 @@ pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
 pub use rfc2136::{Answers, MOVED, Rfc2136Config};
 pub use secret::Secret;
 pub use serve::{Admin, Limits, ServeConfig};
-pub use settle::SettleConfig;
+pub use settle::{MOST_RESOLVERS, SettleConfig};
 pub use site::{Account, DnsSource, SiteConfig, VariableWay};
 pub use spot::Spots;
 pub use tsig::{TsigDigest, TsigKey};

@@ -1,5 +1,5 @@
-//! Who is inside: every request is counted before it looks at the door, and uncounted when the app has
-//! said all or the client is gone. The types allow no other order: only a [`Ticket`], which is counted, can look. Never decides itself.
+//! Who is inside: every request is counted before it looks at the door, and uncounted when the app has said all or the client
+//! is gone. The types allow no other order: only a [`Ticket`], which is counted, can look. Never decides itself.
 
 use std::fmt;
 use std::sync::atomic::Ordering::SeqCst;

@@ -9,9 +9,9 @@ mod layout;
 mod page;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -120,9 +120,11 @@ fn record(layout: &Layout, folder: &Path) -> Result<(), Error> {
     let put = |path: &Path, content: &str| {
         write_new(path, content.as_bytes()).map_err(|source| not_written(path, source))
     };
-    put(&key, &layout.key)?;
-    let only_ours = fs::Permissions::from_mode(0o600);
-    fs::set_permissions(&key, only_ours).map_err(|source| not_written(&key, source))?;
+    // Nobody else can read it at any time.
+    let mut only_ours = fs::OpenOptions::new();
+    let file = only_ours.write(true).create_new(true).mode(0o600).open(&key);
+    file.and_then(|mut file| file.write_all(layout.key.as_bytes()))
+        .map_err(|source| not_written(&key, source))?;
     put(&folder.join(FILE_NAME), &layout.config())
 }
 
