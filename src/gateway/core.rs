@@ -25,6 +25,8 @@ use crate::clock;
 use crate::net::wire::{LOOK, Lookout, Order};
 use crate::tasks::Tasks;
 
+/// How long what is left at the end has to say so.
+const LAST_WORD: Duration = Duration::from_millis(100);
 /// More addresses than this are not begun at once.
 const AHEAD: usize = 1024;
 
@@ -173,6 +175,7 @@ async fn run(core: &Arc<Core>, mut begun: mpsc::Receiver<(Arc<Listener>, Entranc
             () = stopping.as_mut() => break,
         }
     }
-    // Whoever stops it has seen to it that its connections ended; what is left is dropped with the runtime.
-    core.tasks.ended(Duration::from_millis(100)).await;
+    // Whoever stops it has seen to it that its connections ended; what is left is dropped with the runtime. What was
+    // upgraded says its last word.
+    tokio::join!(core.tasks.ended(LAST_WORD), core.pool.tasks().ended(LAST_WORD));
 }

@@ -138,14 +138,16 @@ impl Door {
         self.with(|state, after| state.reload(self, (hold, drain), after));
     }
 
-    /// The gateway is on its way out: nobody waits any more. Who waits is refused; who is being released goes on.
+    /// The gateway is on its way out: nobody waits any more. Who waits is refused; who is being released goes on; upgraded
+    /// connections are told to close.
     pub fn closing(&self) {
         self.with(|state, after| state.closing(self, after));
     }
 
-    /// There is no time left to let anybody in: who still waits is refused, those too who are being released.
+    /// There is no time left to let anybody in: who still waits is refused, those too who are being released, and upgraded
+    /// connections close at once.
     pub fn last_call(&self) {
-        self.with(|state, after| state.refuse_all(Why::Closing, after));
+        self.with(|state, after| state.last_call(self, after));
     }
 
     /// What is to be told of it, without upstreams, at the time `wall`.

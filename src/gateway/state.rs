@@ -127,7 +127,11 @@ impl State {
             self.draining = Draining::begin(self.snapshot.mode(), &self.drain, after.now);
             self.cut = 0;
             self.is_move = before.posture.is_some();
-            self.say_farewell(door.inside(), after);
+            let mode = self.snapshot.mode();
+            if self.drain.upgrades == Upgrades::Close && mode.is_some() {
+                let stricter = |lane: &Lane| !lets(mode, lane);
+                self.say_farewell(door.inside(), self.spread(), stricter, after);
+            }
         }
         // It may have been asked for so long ago that patience is over.
         self.expire(door, after);
@@ -154,6 +158,13 @@ impl State {
         if self.snapshot.mode() == Some(Mode::Hold) {
             self.refuse_all(Why::Closing, after);
         }
+        self.say_farewell(door.inside(), self.spread(), |_| true, after);
+    }
+
+    /// There is no time left: nobody is let in any more, and upgraded connections close at once.
+    pub(super) fn last_call(&mut self, door: &Door, after: &mut After) {
+        self.refuse_all(Why::Closing, after);
+        self.say_farewell(door.inside(), Duration::ZERO, |_| true, after);
     }
 
     /// What is with a request of these modes, now.
@@ -297,7 +308,7 @@ impl State {
     }
 
     /// Refuses everybody in the room.
-    pub(super) fn refuse_all(&mut self, why: Why, after: &mut After) {
+    fn refuse_all(&mut self, why: Why, after: &mut After) {
         let under = Arc::clone(&self.snapshot);
         let called = self.room.refuse((why, &under), |_| false, &mut after.wake);
         self.pace.came_back(called);
@@ -346,18 +357,24 @@ impl State {
         }
     }
 
-    /// Upgraded connections that this mode would not let in are told to close, where that is wanted.
-    fn say_farewell(&self, inside: &Inside, after: &mut After) {
-        let mode = self.snapshot.mode();
-        if self.drain.upgrades == Upgrades::Close && mode.is_some() {
-            let spread = SPREAD.min(self.drain.deadline / 2);
-            let lanes = inside.lanes();
-            let stricter = lanes.iter().filter(|lane| !lets(mode, lane));
-            for counter in stricter.flat_map(|lane| lane.counters()) {
-                counter.farewell(spread);
-                after.told.push(Arc::clone(counter));
-            }
+    /// Tells the upgraded connections of these lanes to close, each at a time of its own within `spread`.
+    fn say_farewell(
+        &self,
+        inside: &Inside,
+        spread: Duration,
+        which: impl Fn(&Lane) -> bool,
+        after: &mut After,
+    ) {
+        let lanes = inside.lanes();
+        for counter in lanes.iter().filter(|lane| which(lane)).flat_map(|lane| lane.counters()) {
+            counter.farewell(spread);
+            after.told.push(Arc::clone(counter));
         }
+    }
+
+    /// Over how long closing is spread, so that not all come back at once.
+    fn spread(&self) -> Duration {
+        SPREAD.min(self.drain.deadline / 2)
     }
 
     /// When something is to be done though nothing happens.

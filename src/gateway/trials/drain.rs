@@ -141,3 +141,22 @@ async fn websockets_that_are_to_close_hear_1012_and_are_gone_when_it_is_drained(
     drop(visitor);
     until(&gateway, |report| report.drain == Drain::Drained && report.upgraded == 0).await;
 }
+
+#[tokio::test]
+async fn a_shutdown_says_1012_to_websockets_and_ends_when_they_have_closed() {
+    let mut site = site_of(chat().await);
+    site.gateway.drain =
+        DrainConfig { deadline: Duration::from_millis(200), then: None, upgrades: Upgrades::Leave };
+    let gateway = start(settings(vec![site]));
+    gateway.set("shop", posture(Mode::Open));
+    let mut visitor = upgraded(&gateway).await;
+    let begun = clock::monotonic();
+    let client = async {
+        let mut got = [0; 4];
+        visitor.0.read_exact(&mut got).await.unwrap();
+        assert_eq!((got[0], &got[2..]), (0x88, &1012_u16.to_be_bytes()[..]));
+        drop(visitor);
+    };
+    tokio::join!(gateway.shut_down(super::LONG), client);
+    assert!(clock::monotonic() - begun < super::LONG / 4, "its time was not waited for");
+}
