@@ -3,6 +3,7 @@
 //! This file puts the steps in order and does none of them itself. What must never happen here: an answer of an upstream
 //! without a ticket, or an answer made of two snapshots.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ const DRAIN_FOR: Duration = Duration::from_secs(2);
 
 /// An answer, and what is to be written down of it at its end.
 type Done = (Response<Body>, Box<Record>);
+
+/// The rest of a request's life, in a box.
+type BoxFuture = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// How much of a body was read to learn what a request is.
 enum Seen {
@@ -82,7 +86,8 @@ impl Visit {
         }
         let kind = self.site.rules.kind(&self.parts);
         if self.hides_its_nature(kind) {
-            return Answering::later(self.read_first(kind), busy);
+            let record = self.record();
+            return Answering::later(self.read_first(kind, record), busy);
         }
         if let Some(answer) = self.stands_in(kind) {
             self.site.home.door.visited();
@@ -192,8 +197,8 @@ impl Visit {
             && self.snapshot().mode() == Some(Mode::ReadOnly)
     }
 
-    async fn read_first(mut self, kind: Kind) -> Done {
-        let (record, snapshot) = (self.record(), self.snapshot());
+    async fn read_first(mut self, kind: Kind, record: Box<Record>) -> Done {
+        let snapshot = self.snapshot();
         let is_http1 = self.parts.version < Version::HTTP_2;
         let kind = match self.read_body().await {
             Seen::Whole => match &self.upload {
@@ -279,8 +284,17 @@ impl Visit {
             }
             // Their own boxes: whoever waits keeps no room for what comes then.
             Ok(admitted) => Box::pin(self.pass(kind, (admitted, Fate::Released), record)).await,
+            // Nothing of it was read while it waited, and a query may pass here.
+            Err(refused) if refused.why == Why::Mode && self.hides_its_nature(kind) => {
+                self.read_after_all(kind, record).await
+            }
             Err(refused) => Box::pin(self.refuse(&refused, record)).await,
         }
+    }
+
+    /// Ends the circle of types: what is read first may have to wait again.
+    fn read_after_all(self, kind: Kind, record: Box<Record>) -> BoxFuture {
+        Box::pin(self.read_first(kind, record))
     }
 
     // ## Refused

@@ -186,3 +186,28 @@ async fn a_graphql_body_that_is_too_long_to_judge_is_refused_and_closed_even_if_
     }
     assert_eq!(ledger.asked().len(), 0);
 }
+
+/// Nothing of it is read while it waits; where the site opens for reading alone it is read then, and judged.
+#[tokio::test]
+async fn graphql_that_waited_in_hold_is_told_apart_when_the_site_becomes_read_only() {
+    let ledger = Ledger::open(Duration::ZERO).await;
+    let mut site = site_of(ledger.address);
+    site.gateway.read_only.graphql = vec![PathPattern::Exact("/graphql".to_owned())];
+    let gateway = start(settings(vec![site]));
+    let at = gateway.addresses()[0];
+    gateway.set("shop", posture(Mode::Hold));
+    let mut visitors = Vec::new();
+    for (asks, status) in [("query{cart}", 200), ("mutation{buy}", 503)] {
+        let body = format!("{{\"query\":\"{asks}\"}}");
+        let head = "POST /graphql HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json";
+        let mut visitor = Visitor::to(at).await;
+        visitor.say(&format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        visitors.push((visitor, status));
+    }
+    until(&gateway, |report| report.waiting == 2).await;
+    gateway.set("shop", posture(Mode::ReadOnly));
+    for (mut visitor, status) in visitors {
+        assert_eq!(visitor.hears().await.status, status);
+    }
+    assert_eq!(ledger.asked(), ["POST /graphql"]);
+}
