@@ -111,7 +111,7 @@ pub enum Upload {
 #[derive(Debug)]
 pub struct Metered {
     incoming: Incoming,
-    wanted: Wanted,
+    wanted: Option<Wanted>,
 }
 
 impl Upload {
@@ -121,12 +121,12 @@ impl Upload {
         if bytes.is_empty() { Upload::Empty } else { Upload::Whole(bytes) }
     }
 
-    /// What comes on a connection, whose client may not dawdle.
-    pub fn from_client(incoming: Incoming, wire: &Arc<Wire>) -> Upload {
+    /// What comes on a connection, whose client may not dawdle; `None` for one that may be silent for as long as it likes.
+    pub fn from_client(incoming: Incoming, wire: Option<&Arc<Wire>>) -> Upload {
         if incoming.is_end_stream() {
             return Upload::Empty;
         }
-        Upload::Incoming(Metered { incoming, wanted: Wanted::on(wire) })
+        Upload::Incoming(Metered { incoming, wanted: wire.map(Wanted::on) })
     }
 }
 
@@ -136,12 +136,14 @@ impl Metered {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        match &polled {
-            Poll::Pending => self.wanted.waits(),
-            Poll::Ready(Some(Ok(frame))) => {
-                self.wanted.came(frame.data_ref().map_or(0, Bytes::len));
+        if let Some(wanted) = &mut self.wanted {
+            match &polled {
+                Poll::Pending => wanted.waits(),
+                Poll::Ready(Some(Ok(frame))) => {
+                    wanted.came(frame.data_ref().map_or(0, Bytes::len));
+                }
+                Poll::Ready(None | Some(Err(_))) => wanted.came(0),
             }
-            Poll::Ready(None | Some(Err(_))) => self.wanted.came(0),
         }
         polled.map_err(Into::into)
     }

@@ -62,7 +62,7 @@ pub fn language(headers: &HeaderMap) -> Language {
 }
 
 /// `application/grpc`, `application/grpc+proto`, `application/grpc-web-text`..
-fn is_grpc(headers: &HeaderMap) -> bool {
+pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| {
         let (name, rest) = value.as_bytes().split_at(value.len().min(16));
         name.eq_ignore_ascii_case(b"application/grpc")

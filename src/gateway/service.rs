@@ -15,6 +15,7 @@ use super::asked::{self, Host};
 use super::body::{Body, Upload};
 use super::core::Core;
 use super::listener::Listener;
+use super::negotiate;
 use super::record::Record;
 use super::routes::Routes;
 use super::sent::Sent;
@@ -87,7 +88,9 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             Err(answer) => return Answering::now(answer, None, busy),
         };
         asked::settle_host(&mut parts);
-        let upload = Upload::from_client(incoming, &self.wire);
+        // A call that streams may have nothing to say for hours, on a connection that others use too.
+        let hurried = (!negotiate::is_grpc(&parts.headers)).then_some(&self.wire);
+        let upload = Upload::from_client(incoming, hurried);
         let visit =
             Visit::new(&self.core, (&self.wire, self.listener.tls.is_some()), site, parts, upload);
         visit.enter(busy)

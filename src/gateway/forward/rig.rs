@@ -152,7 +152,7 @@ impl Inner {
             https: false,
             request_id: &request_id,
         };
-        let request = request.map(|incoming| Upload::from_client(incoming, wire));
+        let request = request.map(|incoming| Upload::from_client(incoming, Some(wire)));
         let route = Route { pool: &self.pool, upstreams: &self.upstreams, asker };
         let forwarded = forward(route, request, admitted).await;
         self.failures.lock().unwrap().extend(forwarded.failure.as_ref().map(Failure::word));

@@ -278,3 +278,37 @@ async fn sites_of_one_address_are_told_apart_by_exact_name_then_wildcard_and_hea
         assert_eq!(refused.status().as_u16(), status, "{host}");
     }
 }
+
+#[tokio::test]
+async fn a_call_of_grpc_may_be_silent_for_longer_than_a_body_and_others_of_its_connection_go_on() {
+    const HEADERS: u8 = 1;
+    const DATA: u8 = 0;
+    const END_HEADERS: u8 = 4;
+    const END: u8 = 5;
+    let ledger = Ledger::open(Duration::ZERO).await;
+    let gateway = start(settings(vec![site_of(ledger.address)]));
+    gateway.set("shop", posture(Mode::Open));
+    let mut stream = TcpStream::connect(gateway.addresses()[0]).await.unwrap();
+    // POST and GET http / of the static table; the name and the type spelled out (RFC 7541).
+    let of = |method: u8| [&[method, 0x86, 0x84, 0x01, 12][..], b"shop.example"].concat();
+    let grpc = [&of(0x83)[..], &[0x0f, 0x10, 16], b"application/grpc"].concat();
+    let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    said.extend(frame(4, 0, 0, &[]));
+    said.extend(frame(HEADERS, END_HEADERS, 1, &grpc));
+    said.extend(frame(DATA, 0, 1, &[0; 5]));
+    stream.write_all(&said).await.unwrap();
+    // A body of anything else that says nothing for so long is cut.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    said = frame(HEADERS, END, 3, &of(0x82));
+    said.extend(frame(DATA, 1, 1, &[]));
+    stream.write_all(&said).await.unwrap();
+    let mut answered = Vec::new();
+    while answered.len() < 2 {
+        let (kind, id, _) = next_frame(&mut stream).await;
+        if kind == HEADERS {
+            answered.push(id);
+        }
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, [1, 3]);
+}
