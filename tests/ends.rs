@@ -46,6 +46,25 @@ fn an_end_that_nobody_could_keep_is_refused() {
 }
 
 #[test]
+fn an_end_that_its_command_keeps_can_be_moved() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    let mut gateway = stand.command(&["serve", "--role", "gateway"]);
+    let _serving = stand.serve_by(&mut gateway);
+    std::thread::scope(|scope| {
+        let hold = scope.spawn(|| stand.run(&["hold", "--for", "30m", "--stay", "--yes"]));
+        stand.until(|status| status["mode"] == "hold");
+        let soon = roadworks::clock::now() + std::time::Duration::from_secs(2);
+        stand.run(&["extend", "--until", &soon.to_string()]).exits(0);
+        hold.join().unwrap().exits(0);
+    });
+    assert_eq!(stand.status()["mode"], "open");
+    stand.run(&["hold", "--yes"]).exits(0);
+    let none = stand.run(&["--json", "extend", "5m"]).exits(3);
+    assert_eq!(none.error()["code"], "no-agent", "there is no end that anybody keeps");
+}
+
+#[test]
 fn an_end_that_is_over_is_no_end() {
     let (_app, stand, _serving) = served();
     let over = stand.run(&["--json", "close", "--until", "2020-01-01T00:00:00Z", "--yes"]).exits(1);

@@ -78,7 +78,10 @@ async fn change(
             });
         }
     };
-    kept(store, now).await?;
+    // Whoever keeps the end of now, an agent or a command with --stay, keeps the later one.
+    if switch.until.is_none() {
+        kept(store, now).await?;
+    }
     Ok(Extension::End(End { until, then: switch.on_end }))
 }
 
