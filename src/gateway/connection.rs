@@ -184,20 +184,25 @@ where
     let service = Service::new(core, listener, wire);
     let http2 = core.shared.conduct.load().http2(Spawn(core.tasks.clone()));
     let mut connection = pin!(http2.serve_connection(TokioIo::new(io), service));
+    let mut idle = false;
     loop {
         tokio::select! {
             biased;
             _ = connection.as_mut() => return,
             order = wire.told() => match order {
-                Order::Quit | Order::Idle => {
+                Order::Quit => connection.as_mut().graceful_shutdown(),
+                Order::Idle => {
                     count(core, order);
                     connection.as_mut().graceful_shutdown();
+                    idle = true;
                 }
                 order => {
                     count(core, order);
                     return;
                 }
             },
+            // What is left are pieces that the client does not take.
+            () = tokio::time::sleep(LINGER_FOR), if idle => if !wire.is_busy() { return },
         }
     }
 }

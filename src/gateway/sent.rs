@@ -4,23 +4,25 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::body::{Body, BodyError};
 use super::record::Record;
-use crate::net::wire::Busy;
+use crate::net::wire::{Busy, Offered};
 
 /// A body, for as long as it is being sent.
 pub(super) struct Sent {
     body: Body,
     record: Option<Box<Record>>,
+    offered: Option<Offered>,
     _busy: Busy,
 }
 
 impl Sent {
     /// Its connection is busy with it, and somebody may write it down.
     pub(super) fn new(body: Body, record: Option<Box<Record>>, busy: Busy) -> Sent {
-        Sent { body, record, _busy: busy }
+        let offered = (!body.is_end_stream()).then(|| Offered::by(&busy)).flatten();
+        Sent { body, record, offered, _busy: busy }
     }
 }
 
@@ -33,6 +35,9 @@ impl hyper::body::Body for Sent {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(offered) = &mut self.offered {
+            offered.is(polled.is_ready());
+        }
         if let (Poll::Ready(Some(Ok(frame))), Some(record)) = (&polled, &mut self.record) {
             record.sent(frame.data_ref().map_or(0, Bytes::len));
         }

@@ -58,7 +58,8 @@ impl Order {
 pub struct Patience {
     /// For a head, from its first byte.
     pub head: Duration,
-    /// Between requests.
+    /// Between requests; and for a stream that is stuck, on a connection of frames: whoever pauses a download stops one, and
+    /// the connection is that of others too.
     pub idle: Duration,
     /// Bytes a second, of a body that somebody waits for and of an answer that waits for the client.
     pub rate: u64,
@@ -104,9 +105,19 @@ pub struct Wire {
     taken: AtomicU64,
     /// Whether the client does not take what we wrote.
     full: AtomicBool,
+    /// Answers in frames whose next piece the client does not take.
+    stuck: AtomicU32,
     given: AtomicU64,
-    /// Milliseconds that the client may still be slow, reading and writing.
-    credit: (AtomicI64, AtomicI64),
+    /// How long the client may still be slow.
+    credit: Credit,
+}
+
+/// Milliseconds.
+#[derive(Debug)]
+struct Credit {
+    reading: AtomicI64,
+    writing: AtomicI64,
+    stuck: AtomicI64,
 }
 
 impl Lookout {
@@ -130,8 +141,13 @@ impl Lookout {
             wanted: AtomicU32::new(0),
             taken: AtomicU64::new(0),
             full: AtomicBool::new(false),
+            stuck: AtomicU32::new(0),
             given: AtomicU64::new(0),
-            credit: (AtomicI64::new(millis(GRACE)), AtomicI64::new(millis(GRACE))),
+            credit: Credit {
+                reading: AtomicI64::new(millis(GRACE)),
+                writing: AtomicI64::new(millis(GRACE)),
+                stuck: AtomicI64::new(i64::MAX),
+            },
         });
         let place = self.places(|places| places.put(&wire));
         Ok(Watched { wire, place })
@@ -234,6 +250,11 @@ impl Wire {
         }
     }
 
+    /// Whether requests are being answered.
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Relaxed) > 0
+    }
+
     /// Whether it was told anything.
     pub fn is_told(&self) -> bool {
         self.order.load(Relaxed) > 0
@@ -313,14 +334,17 @@ impl Wire {
 
     /// Who is late, slow, or gone.
     fn broken(&self, now: u32, patience: &Patience) -> Option<Order> {
-        let (reading, writing) = (&self.credit.0, &self.credit.1);
         let taken = self.taken.swap(0, Relaxed);
         let given = self.given.swap(0, Relaxed);
-        if self.wanted.load(Relaxed) > 0 && spend(reading, taken, patience.rate) {
-            return Some(Order::Slow);
-        }
         let full = self.full.load(Relaxed);
-        if full && spend(writing, given, patience.rate) {
+        let slow = [
+            (self.wanted.load(Relaxed) > 0, &self.credit.reading, taken, SAVED),
+            (full, &self.credit.writing, given, SAVED),
+            (self.stuck.load(Relaxed) > 0, &self.credit.stuck, given, patience.idle),
+        ];
+        if slow.iter().any(|(waits, credit, bytes, most)| {
+            *waits && spend(credit, *bytes, patience.rate, *most)
+        }) {
             return Some(Order::Slow);
         }
         if self.busy.load(Relaxed) > 0 {
@@ -361,13 +385,13 @@ fn since(now: u32, then: u32) -> Duration {
     LOOK * now.wrapping_sub(then)
 }
 
-/// Takes the time of one look from the credit and adds what `bytes` are worth; whether nothing is left.
-fn spend(credit: &AtomicI64, bytes: u64, rate: u64) -> bool {
+/// Takes the time of one look from the credit and adds what `bytes` are worth, up to `most`; whether nothing is left.
+fn spend(credit: &AtomicI64, bytes: u64, rate: u64, most: Duration) -> bool {
     if rate == 0 {
         return false;
     }
     let earned = i64::try_from(bytes.saturating_mul(1000) / rate).unwrap_or(i64::MAX);
-    let left = credit.load(Relaxed).saturating_add(earned).min(millis(SAVED)) - millis(LOOK);
+    let left = credit.load(Relaxed).saturating_add(earned).min(millis(most)) - millis(LOOK);
     credit.store(left, Relaxed);
     left < 0
 }
@@ -387,6 +411,42 @@ impl Busy {
         wire.busy.fetch_add(1, Relaxed);
         wire.head_since.store(0, Relaxed);
         Busy(Arc::clone(wire))
+    }
+}
+
+/// An answer that is given piece by piece. On a connection of frames the next piece is asked for only where the client
+/// has room for it: whoever has none keeps it stuck, though the socket takes bytes.
+#[derive(Debug)]
+pub struct Offered {
+    wire: Arc<Wire>,
+    stuck: bool,
+}
+
+impl Offered {
+    /// Nobody has asked for its first piece yet. `None` where the socket tells.
+    pub fn by(busy: &Busy) -> Option<Offered> {
+        let wire = &busy.0;
+        wire.frames.load(Relaxed).then(|| {
+            let mut offered = Offered { wire: Arc::clone(wire), stuck: false };
+            offered.is(true);
+            offered
+        })
+    }
+
+    /// Whether the client has yet to ask for its next piece.
+    pub fn is(&mut self, stuck: bool) {
+        if stuck && !self.stuck {
+            self.wire.stuck.fetch_add(1, Relaxed);
+        } else if self.stuck && !stuck {
+            self.wire.stuck.fetch_sub(1, Relaxed);
+        }
+        self.stuck = stuck;
+    }
+}
+
+impl Drop for Offered {
+    fn drop(&mut self) {
+        self.is(false);
     }
 }
 

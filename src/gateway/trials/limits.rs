@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
+use super::frames::frame;
 use super::ledger::{Heard, Ledger, Visitor, metric, so};
-use super::{POLL, posture, said, settings, site_of, start, status};
+use super::{LONG, POLL, posture, said, settings, site_of, start, status};
 use crate::clock;
 use crate::config::Limits;
 use crate::gateway::Gateway;
@@ -152,5 +154,31 @@ async fn who_sends_or_takes_a_body_too_slowly_is_shed_and_who_is_fast_enough_is_
         taken += read;
     }
     assert!(taken < 16 << 20, "the answer was not whole: {taken}");
+    others_are_served(&gateway).await;
+}
+
+/// A window that never opens, instead of a socket that is full.
+#[tokio::test]
+async fn a_stream_that_nobody_reads_is_closed_and_so_is_what_was_left_of_an_answer() {
+    let limits = Limits { idle_timeout: SHORT * 2, body_rate: 1 << 20, ..Limits::default() };
+    let (ledger, gateway) = limited(limits).await;
+    let mut stuck = Vec::new();
+    // Of the second one byte is taken: its only piece is given, and what is left of it stays with the connection.
+    for (path, window) in [("/large", 0), ("/small", 1)] {
+        let mut stream = TcpStream::connect(gateway.addresses()[0]).await.unwrap();
+        let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        // SETTINGS_INITIAL_WINDOW_SIZE.
+        said.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, window]));
+        let name = [&[0x82, 0x86, 0x01, 12][..], b"shop.example", &[0x04, 6], path.as_bytes()];
+        said.extend(frame(1, 5, 1, &name.concat()));
+        stream.write_all(&said).await.unwrap();
+        stuck.push(stream);
+    }
+    so(|| ledger.asked().len() == 2).await;
+    so(|| (reached(&gateway, "body_rate"), reached(&gateway, "idle_timeout")) == (1, 1)).await;
+    for mut stream in stuck {
+        let mut all = Vec::new();
+        tokio::time::timeout(LONG, stream.read_to_end(&mut all)).await.unwrap().unwrap();
+    }
     others_are_served(&gateway).await;
 }
