@@ -34,9 +34,10 @@ impl hyper::body::Body for Sent {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.offered.iter_mut().for_each(Offered::asked);
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Some(offered) = &mut self.offered {
-            offered.is(polled.is_ready());
+        if polled.is_ready() {
+            self.offered.iter_mut().for_each(Offered::gave);
         }
         if let (Poll::Ready(Some(Ok(frame))), Some(record)) = (&polled, &mut self.record) {
             record.sent(frame.data_ref().map_or(0, Bytes::len));

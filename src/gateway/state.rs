@@ -130,7 +130,7 @@ impl State {
             let mode = self.snapshot.mode();
             if self.drain.upgrades == Upgrades::Close && mode.is_some() {
                 let stricter = |lane: &Lane| !lets(mode, lane);
-                self.say_farewell(door.inside(), self.spread(), stricter, after);
+                Self::say_farewell(door.inside(), self.spread(), stricter, after);
             }
         }
         // It may have been asked for so long ago that patience is over.
@@ -158,13 +158,13 @@ impl State {
         if self.snapshot.mode() == Some(Mode::Hold) {
             self.refuse_all(Why::Closing, after);
         }
-        self.say_farewell(door.inside(), self.spread(), |_| true, after);
+        Self::say_farewell(door.inside(), self.spread(), |_| true, after);
     }
 
     /// There is no time left: nobody is let in any more, and upgraded connections close at once.
     pub(super) fn last_call(&mut self, door: &Door, after: &mut After) {
         self.refuse_all(Why::Closing, after);
-        self.say_farewell(door.inside(), Duration::ZERO, |_| true, after);
+        Self::say_farewell(door.inside(), Duration::ZERO, |_| true, after);
     }
 
     /// What is with a request of these modes, now.
@@ -359,7 +359,6 @@ impl State {
 
     /// Tells the upgraded connections of these lanes to close, each at a time of its own within `spread`.
     fn say_farewell(
-        &self,
         inside: &Inside,
         spread: Duration,
         which: impl Fn(&Lane) -> bool,

@@ -428,25 +428,29 @@ impl Offered {
         let wire = &busy.0;
         wire.frames.load(Relaxed).then(|| {
             let mut offered = Offered { wire: Arc::clone(wire), stuck: false };
-            offered.is(true);
+            offered.gave();
             offered
         })
     }
 
-    /// Whether the client has yet to ask for its next piece.
-    pub fn is(&mut self, stuck: bool) {
-        if stuck && !self.stuck {
-            self.wire.stuck.fetch_add(1, Relaxed);
-        } else if self.stuck && !stuck {
+    /// The next piece was asked for.
+    pub fn asked(&mut self) {
+        if std::mem::take(&mut self.stuck) {
             self.wire.stuck.fetch_sub(1, Relaxed);
         }
-        self.stuck = stuck;
+    }
+
+    /// A piece was given: the client has yet to ask for the next.
+    pub fn gave(&mut self) {
+        if !std::mem::replace(&mut self.stuck, true) {
+            self.wire.stuck.fetch_add(1, Relaxed);
+        }
     }
 }
 
 impl Drop for Offered {
     fn drop(&mut self) {
-        self.is(false);
+        self.asked();
     }
 }
 
