@@ -146,6 +146,7 @@ fn an_operation_is_given_more_time() {
     let more = at(&closed["until"]).duration_until(at(&extended["until"]));
     assert_eq!(more.as_secs(), 15 * 60, "{extended:#}");
     assert_eq!(extended["operation"], closed["operation"], "it is the same one");
+    assert_eq!((&extended["mode"], &extended["site"]), (&"closed".into(), &closed["site"]));
     stand.run(&["extend", "--until", "2099-01-01T03:00:00Z"]).exits(0);
     let status = stand.status();
     assert_eq!(status["until"], "2099-01-01T03:00:00Z", "{status:#}");

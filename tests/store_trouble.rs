@@ -168,8 +168,8 @@ fn a_mode_of_one_machine_is_stricter_never_looser_and_holds_until_it_is_cleared(
     let stand = Stand::new(&config(&app.url(), ""));
     let serving = stand.serve();
     stand.run(&["read-only", "--yes"]).exits(0);
-    let looser = stand.run(&["--json", "hold", "--local", "--yes"]);
-    looser.exits(0);
+    let stricter = stand.run(&["--json", "hold", "--local", "--yes"]).exits(0).json();
+    assert_eq!((&stricter["mode"], &stricter["desired"]), (&"hold".into(), &"read-only".into()));
     let whole = stand.folder().join("lost");
     fs::rename(store(&stand), &whole).unwrap();
     until(|| (serving.metric(OF_STORE).as_deref() == Some("1")).then_some(()));

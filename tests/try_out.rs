@@ -21,6 +21,8 @@ const HOST: &str = "shop.example.test";
 struct Trying {
     serving: Serving,
     object: Value,
+    /// What it printed.
+    line: String,
     /// Where its own folder is made, and nothing else.
     temporary: TempDir,
 }
@@ -33,12 +35,14 @@ impl Trying {
         command.args(["--json", "try"]).args(words);
         command.env("TMPDIR", temporary.path()).stdout(File::create(&out).unwrap());
         let serving = Serving::start(&mut command);
-        let object = until(|| {
+        let (line, object) = until(|| {
             assert!(serving.is_running(), "it ended:\n{}", serving.log());
-            serde_json::from_str(&fs::read_to_string(&out).ok()?).ok()
+            let line = fs::read_to_string(&out).ok()?;
+            let object = serde_json::from_str(&line).ok()?;
+            Some((line, object))
         });
         fs::remove_file(out).unwrap();
-        Trying { serving, object, temporary }
+        Trying { serving, object, line, temporary }
     }
 
     fn at(&self, who: &str) -> SocketAddr {
@@ -149,6 +153,19 @@ fn the_name_moves_to_the_page_within_a_second_and_back() {
 }
 
 #[test]
+fn a_program_reads_one_line_and_has_a_health_to_ask_for_and_passes_for_its_testers() {
+    let trying = Trying::start(&[]);
+    assert_eq!(trying.line.trim_end().lines().count(), 1, "{}", trying.line);
+    trying.run(&["healthcheck"]).exits(0);
+    trying.run(&["close", "--yes"]).exits(0);
+    let passes = trying.run(&["--json", "bypass"]).exits(0).json();
+    let (header, token) = (passes["header"].as_str().unwrap(), passes["token"].as_str().unwrap());
+    assert_eq!(header, format!("Roadworks-Bypass: {token}"));
+    assert_eq!(trying.ask("gateway", &format!("GET /count HTTP/1.1\r\n{header}\r\nA:"), "").0, 200);
+    assert_eq!(trying.ask("gateway", "GET /count", "").0, 503);
+}
+
+#[test]
 fn what_is_recorded_stays_with_its_key_for_its_owner_alone_and_is_never_overwritten() {
     let kept = tempfile::tempdir().unwrap();
     let folder = kept.path().join("shop");
@@ -156,14 +173,16 @@ fn what_is_recorded_stays_with_its_key_for_its_owner_alone_and_is_never_overwrit
     let trying = Trying::start(&words);
     let config = fs::read_to_string(folder.join("roadworks.hcl")).unwrap();
     assert_eq!(config, fs::read_to_string(trying.folder().join("roadworks.hcl")).unwrap());
-    let key = folder.join("update.key");
-    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    for key in ["update.key", "bypass.key"] {
+        let kept = fs::metadata(folder.join(key)).unwrap();
+        assert_eq!(kept.permissions().mode() & 0o777, 0o600, "{key}");
+    }
     // A terminal that is closed ends it too.
     trying.ends_by("HUP");
     let mut names: Vec<_> =
         fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["roadworks.hcl", "update.key"]);
+    assert_eq!(names, ["bypass.key", "roadworks.hcl", "update.key"]);
     roadworks::config::load(&folder, &|_| None).unwrap();
 
     let again = run(roadworks(kept.path(), NOBODY, &[]).args(["--json", "try"]).args(words));

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use roadworks::clock;
@@ -50,8 +50,9 @@ fn a_watched_status_tells_again_on_each_change() {
         stand.run(&[verb, "--yes"]).exits(0);
         next(mode);
     }
-    watching.kill().unwrap();
-    watching.wait().unwrap();
+    let id = watching.id().to_string();
+    Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert_eq!(watching.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -524,6 +524,27 @@ def one_flip(proxy):
     return last, returned, lost
 
 
+def notices(proxy, count):
+    """Milliseconds from the moment at which the new switch is in its folder to the first answer by it, without load."""
+    request, switch, took = f"GET /probe HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode(), f"{proxy.folder}/.roadworks/passing/switch.json", []
+    client = socket.create_connection(("127.0.0.1", proxy.passing), 10)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for _ in range(count):
+        before, seen, status = os.stat(switch).st_ino, None, b"200"
+        command = subprocess.Popen([proxy.roadworks, "--site", "passing", "read-only", "--yes"], cwd=proxy.folder,
+                                   env=dict(os.environ, HOME=proxy.folder, USER="bench"), stdout=subprocess.DEVNULL)
+        while status == b"200":
+            if not seen and os.stat(switch).st_ino != before:
+                seen = time.monotonic()
+            client.sendall(request.replace(b"GET", b"DELETE"))
+            status = client.recv(65536)[9:12]
+        took.append(time.monotonic() - (seen or time.monotonic()))
+        command.wait()
+        proxy.verb("--site", "passing", "open")
+    client.close()
+    return statistics.median(took) * 1000, max(took) * 1000
+
+
 def start_and_idle(proxy, times):
     took, memory = [], []
     for _ in range(times):
@@ -591,6 +612,13 @@ def measure(asked, folder, proxies, running):
             proxy.stop()
             how = "roadworks close" if proxy.name == "Roadworks" else "touch of a flag file"
             rows.append(("command to last answer of before, under load", f"{proxy.name}, {how}", f"{middle:.1f} ms (at most {most:.1f}; returns after {back:.1f}); {lost} lost", "under 12 ms, none lost"))
+    if ours and wanted("notice"):
+        note("change notice")
+        ours.start()
+        ours.verb("--site", "passing", "open")
+        middle, most = notices(ours, 3 * asked.rounds)
+        ours.stop()
+        rows.append(("the switch in its folder to the first answer by it", "Roadworks", f"{middle:.1f} ms (at most {most:.1f})", "under 10 ms"))
     if ours and wanted("held"):
         note("9,000 held")
         found = [held_memory(ours, 9000) for _ in range(max(1, asked.rounds // 2))]

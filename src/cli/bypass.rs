@@ -11,8 +11,11 @@ use super::error::Error;
 use super::report::Form;
 use crate::clock;
 use crate::config::{GatewayConfig, SiteConfig};
-use crate::gateway::bypass::{HEADER, Key, LONGEST, PARAMETER};
+use crate::gateway::bypass::{Key, LONGEST, PARAMETER};
 use crate::switch::Mode;
+
+/// The header as people write it.
+const SPELT: &str = "Roadworks-Bypass";
 
 pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Error> {
     let config = context.config()?;
@@ -41,8 +44,9 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
     let passes = Passes {
         link: format!("https://{host}/?{PARAMETER}={token}"),
         direct: direct(&host, gateway).map(|at| format!("{at}/?{PARAMETER}={token}")),
-        header: format!("{HEADER}: {token}"),
+        header: format!("{SPELT}: {token}"),
         curl: (switch.mode == Mode::Detour).then(|| around(&host, &token, gateway)),
+        token,
         expiry,
     };
     say(context, &name, &passes)
@@ -54,6 +58,7 @@ struct Passes {
     direct: Option<String>,
     header: String,
     curl: Option<String>,
+    token: String,
     expiry: Timestamp,
 }
 
@@ -98,18 +103,19 @@ fn around(host: &str, token: &str, gateway: &GatewayConfig) -> String {
         (None, None) => ("https", 443, 443),
     };
     format!(
-        "curl --connect-to {host}:{port}:GATEWAY:{own} -H '{HEADER}: {token}' {scheme}://{host}/"
+        "curl --connect-to {host}:{port}:GATEWAY:{own} -H '{SPELT}: {token}' {scheme}://{host}/"
     )
 }
 
 fn say(context: &Context, site: &str, passes: &Passes) -> Result<u8, Error> {
-    let Passes { link, direct, header, curl, expiry } = passes;
+    let Passes { link, direct, header, curl, token, expiry } = passes;
     if context.report.form() == Form::Json {
         context.report.object(&json!({
             "format": 1,
             "site": site,
             "link": link,
             "direct": direct,
+            "token": token,
             "header": header,
             "curl": curl,
             "until": expiry,

@@ -1,12 +1,14 @@
 //! `extend`: the running operation gets more time, or waiting requests more patience. The operation stays the same.
 
+use serde_json::json;
+
 use super::args::ExtendArgs;
 use super::context::Context;
 use super::end::{kept, later, time};
 use super::error::Error;
 use super::flip::user;
-use super::report::Form;
-use crate::agent::{Extension, extend};
+use super::report::{Form, status_object};
+use crate::agent::{Extension, extend, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::store::{FileStore, SiteStore};
@@ -37,13 +39,21 @@ pub(super) async fn run(context: &Context, args: &ExtendArgs) -> Result<u8, Erro
     let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
     log(&store, &name, &extended, &words).await?;
     if context.report.form() == Form::Json {
-        context.report.object(&serde_json::json!({
-            "format": 1,
-            "site": name,
-            "operation": extended.operation,
-            "until": extended.until,
-            "patience": extended.patience,
-        }))?;
+        let seen = match Box::pin(context.open_site(&config, site)).await {
+            Ok(opened) => look(&opened.site).await.ok().map(|sight| (opened, sight)),
+            Err(_) => None,
+        };
+        // Levers out of reach do not undo it.
+        let mut object = seen.map_or_else(
+            || json!({ "format": 1, "site": name }),
+            |(opened, sight)| status_object(&opened.site, &sight, clock::now()),
+        );
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("operation".to_owned(), json!(extended.operation));
+            fields.insert("until".to_owned(), json!(extended.until));
+            fields.insert("patience".to_owned(), json!(extended.patience));
+        }
+        context.report.object(&object)?;
     } else {
         context.report.data(&format!("{name}  {}: {words}", extended.mode))?;
     }

@@ -175,8 +175,22 @@ pub(super) async fn who(opened: &Opened) -> String {
 /// `user@host`
 pub(super) fn user() -> String {
     let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = of("USER").or_else(|| of("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+    let user = of("USER").or_else(|| of("LOGNAME")).or_else(own_name);
+    let user = user.unwrap_or_else(|| "unknown".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = of("HOSTNAME").unwrap_or_else(|| host.trim().to_owned());
     format!("{user}@{host}")
+}
+
+/// The name that goes with the user this runs as, or the number: a service and a container have no `USER`.
+fn own_name() -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, uid) = (fields.next()?, fields.next()?, fields.next()?);
+        (uid == own && !name.is_empty()).then(|| name.to_owned())
+    });
+    Some(named.unwrap_or(own))
 }

@@ -11,8 +11,8 @@ use super::confirm::confirm;
 use super::context::Context;
 use super::error::Error;
 use super::flip::{interrupted, user};
-use super::report::Form;
-use crate::agent::{Local, Unheard, ask};
+use super::report::{Form, own_gateway_object, status_object};
+use crate::agent::{Local, Unheard, ask, look};
 use crate::clock;
 use crate::store::encoded;
 use crate::switch::Mode;
@@ -63,9 +63,7 @@ pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<
     };
     let took = clock::monotonic().duration_since(began).as_secs_f64();
     if context.report.form() == Form::Json {
-        context
-            .report
-            .object(&json!({ "format": 1, "site": name, "gateway": stands, "took": took }))?;
+        context.report.object(&object(context, &name, stands, took).await)?;
     } else {
         let mode = stands.get("mode").and_then(Value::as_str).unwrap_or("unknown");
         context.report.words(&format!("Done in {took:.3} s."));
@@ -75,6 +73,26 @@ pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<
         })?;
     }
     Ok(0)
+}
+
+/// The object of `status`, with what this gateway gives; of it alone where nothing else can be seen.
+async fn object(context: &Context, name: &str, stands: Value, took: f64) -> Value {
+    let whole = match Box::pin(context.open()).await {
+        Ok(opened) => look(&opened.site).await.ok().map(|sight| (opened, sight)),
+        Err(_) => None,
+    };
+    let alone = || match serde_json::from_value(stands.clone()) {
+        Ok(beat) => own_gateway_object(name, beat),
+        Err(_) => json!({ "format": 1, "site": name }),
+    };
+    let mut object = whole
+        .map_or_else(alone, |(opened, sight)| status_object(&opened.site, &sight, clock::now()));
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("mode".to_owned(), stands.get("mode").cloned().unwrap_or_default());
+        fields.insert("gateway".to_owned(), stands);
+        fields.insert("took".to_owned(), json!(took));
+    }
+    object
 }
 
 /// How the gateway of this machine stands.

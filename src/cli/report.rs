@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::error::Error;
 
-pub(super) use failure::{error_object, message, place};
+pub(super) use failure::{INTERRUPTED, error_object, message, place};
 use failure::{error_words, exit_code};
 pub(super) use objects::{
     commands_object, doctor_object, log_object, own_gateway_object, plan_object, status_object,

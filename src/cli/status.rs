@@ -8,8 +8,8 @@ use super::error::Error;
 use super::flip::interrupted;
 use super::local::stands;
 use super::report::{
-    Form, asked_words, own_gateway_object, own_gateway_words, status_object, status_words,
-    warnings_words,
+    Form, INTERRUPTED, asked_words, own_gateway_object, own_gateway_words, status_object,
+    status_words, warnings_words,
 };
 use crate::agent::{self, look};
 use crate::clock;
@@ -148,7 +148,7 @@ async fn watch(context: &Context, opened: &[Opened]) -> Result<u8, Error> {
         }
         tokio::select! {
             () = any(&mut notices) => {}
-            () = interrupted() => return Ok(0),
+            () = interrupted() => return Ok(INTERRUPTED),
         }
     }
 }

@@ -10,6 +10,9 @@ use super::{plain, plain_in_place};
 use crate::hcl::{Colour, Diagnostic, Place};
 use crate::{agent, config, lever, store};
 
+/// The exit code of what was interrupted.
+pub(in crate::cli) const INTERRUPTED: u8 = 130;
+
 /// The exit codes of DESIGN §4 that are not 0 and 2.
 pub(super) fn exit_code(error: &Error) -> u8 {
     const ERROR: u8 = 1;
@@ -17,7 +20,6 @@ pub(super) fn exit_code(error: &Error) -> u8 {
     const CREDENTIALS: u8 = 4;
     const GAVE_UP: u8 = 5;
     const PARTLY: u8 = 6;
-    const INTERRUPTED: u8 = 130;
     match error {
         Error::Store(error) | Error::Agent(agent::Error::Store(error)) => match error {
             store::Error::Moved { .. } | store::Error::Leased { .. } => REFUSED,

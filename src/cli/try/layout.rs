@@ -11,7 +11,11 @@ use serde_json::{Value, json};
 /// The name that visitors come to. RFC 2606 keeps `.test` for such.
 pub(super) const HOST: &str = "shop.example.test";
 /// What signs changes of the zone, beside the configuration.
-pub(super) const KEY_FILE: &str = "update.key";
+const KEY_FILE: &str = "update.key";
+/// What signs the passes of testers, beside it.
+const BYPASS_FILE: &str = "bypass.key";
+/// All that is beside the configuration.
+pub(super) const SECRETS: [&str; 2] = [KEY_FILE, BYPASS_FILE];
 /// HMAC-SHA256 wants as many (RFC 2104, section 3).
 const KEY_BYTES: usize = 32;
 /// How often a free port is looked for.
@@ -27,9 +31,6 @@ const TAIL: &str = "
     message = \"The example shop is being moved.\"
   }
 }
-
-# Metrics, at a port that is free; 127.0.0.1:9180 where nothing else is said.
-serve { admin = \"127.0.0.1:0\" }
 ";
 
 /// Who is where.
@@ -38,7 +39,10 @@ pub(super) struct Layout {
     /// Where roadworks.hcl is.
     pub(super) folder: PathBuf,
     /// What signs changes of the zone, Base64.
-    pub(super) key: String,
+    key: String,
+    /// What signs the passes of testers, Base64.
+    bypass: String,
+    admin: SocketAddr,
     pub(super) app: SocketAddr,
     pub(super) gateway: SocketAddr,
     pub(super) page: SocketAddr,
@@ -52,6 +56,8 @@ impl Layout {
         Ok(Layout {
             folder: folder.to_owned(),
             key: key()?,
+            bypass: key()?,
+            admin: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?,
             app,
             gateway: SocketAddr::from((Ipv4Addr::LOCALHOST, page.port())),
             page,
@@ -67,7 +73,19 @@ impl Layout {
   hosts = [\"{HOST}\", \"127.0.0.1\"]
 "
         );
-        [HEAD, &self.zone(), &site, &self.name(), &self.front(), TAIL].concat()
+        [HEAD, &self.zone(), &site, &self.name(), &self.front(), TAIL, &self.metrics()].concat()
+    }
+
+    /// What is in each of [`SECRETS`].
+    pub(super) fn secrets(&self) -> [(&'static str, &str); 2] {
+        [(KEY_FILE, &self.key), (BYPASS_FILE, &self.bypass)]
+    }
+
+    fn metrics(&self) -> String {
+        let admin = self.admin;
+        format!(
+            "\n# Metrics, at a port that was free; 127.0.0.1:9180 where nothing else is said.\nserve {{ admin = \"{admin}\" }}\n"
+        )
     }
 
     /// The name server.
@@ -148,6 +166,9 @@ nameserver \"example.test\" {{
 
     # How long running requests have to end.
     drain {{ deadline = \"3s\" }}
+
+    # For `roadworks bypass`: testers pass while visitors do not.
+    bypass {{ key = file(\"{BYPASS_FILE}\") }}
   }}
 "
         )
@@ -177,7 +198,7 @@ nameserver \"example.test\" {{
         let orders = format!("curl -s -d item=pen http://{gateway}/orders");
         let kept = recorded.map_or(String::new(), |folder| {
             format!(
-                "  kept        {} and {KEY_FILE} in {}\n",
+                "  kept        {} and its keys in {}\n",
                 crate::config::FILE_NAME,
                 folder.display()
             )

@@ -24,7 +24,7 @@ use crate::config::FILE_NAME;
 use crate::files::write_new;
 use crate::tasks::Tasks;
 use app::Shop;
-use layout::{KEY_FILE, Layout};
+use layout::{Layout, SECRETS};
 use page::PageServer;
 
 /// Somebody else may take a port between our choice and our use of it.
@@ -49,7 +49,8 @@ pub(super) async fn run(context: &Context, args: &TryArgs) -> Result<u8, Error> 
     }
     up(&layout).await?;
     if context.report.form() == Form::Json {
-        context.report.object(&layout.object())?;
+        // One line: a program that waits for it reads a line.
+        context.report.data(&layout.object().to_string())?;
     } else {
         context.report.data(&layout.words(args.record.as_deref()))?;
     }
@@ -88,23 +89,25 @@ async fn begun(
     }
 }
 
-/// The two files, as they are for this run.
+/// The configuration and its keys, as they are for this run.
 fn write(layout: &Layout, folder: &Path) -> Result<(), Error> {
     let put = |name: &str, content: &str| {
         let path = folder.join(name);
         fs::write(&path, content).map_err(|source| not_written(&path, source))?;
         Ok::<_, Error>(path)
     };
-    let key = put(KEY_FILE, &layout.key)?;
-    let only_ours = fs::Permissions::from_mode(0o600);
-    fs::set_permissions(&key, only_ours).map_err(|source| not_written(&key, source))?;
+    for (name, secret) in layout.secrets() {
+        let path = put(name, secret)?;
+        let only_ours = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&path, only_ours).map_err(|source| not_written(&path, source))?;
+    }
     put(FILE_NAME, &layout.config())?;
     Ok(())
 }
 
 /// Nothing of somebody's is overwritten.
 fn is_free(folder: &Path) -> Result<(), Error> {
-    for name in [FILE_NAME, KEY_FILE] {
+    for name in [FILE_NAME].into_iter().chain(SECRETS) {
         let path = folder.join(name);
         if fs::symlink_metadata(&path).is_ok() {
             return Err(Error::AlreadyThere { path });
@@ -116,16 +119,16 @@ fn is_free(folder: &Path) -> Result<(), Error> {
 /// Keeps the configuration, as a start for a real one: a copy, so that the run leaves nothing else there.
 fn record(layout: &Layout, folder: &Path) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(|source| not_written(folder, source))?;
-    let key = folder.join(KEY_FILE);
-    let put = |path: &Path, content: &str| {
-        write_new(path, content.as_bytes()).map_err(|source| not_written(path, source))
-    };
-    // Nobody else can read it at any time.
-    let mut only_ours = fs::OpenOptions::new();
-    let file = only_ours.write(true).create_new(true).mode(0o600).open(&key);
-    file.and_then(|mut file| file.write_all(layout.key.as_bytes()))
-        .map_err(|source| not_written(&key, source))?;
-    put(&folder.join(FILE_NAME), &layout.config())
+    for (name, secret) in layout.secrets() {
+        let path = folder.join(name);
+        // Nobody else can read it at any time.
+        let mut only_ours = fs::OpenOptions::new();
+        let file = only_ours.write(true).create_new(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(secret.as_bytes()))
+            .map_err(|source| not_written(&path, source))?;
+    }
+    let path = folder.join(FILE_NAME);
+    write_new(&path, layout.config().as_bytes()).map_err(|source| not_written(&path, source))
 }
 
 /// Everything answers: the app through the gateway, and the page.
