@@ -1,24 +1,29 @@
 //! A connection that somebody watches: who hung up, who is late, who is slow. One look at all of them four times a
 //! second instead of a timer for each.
 //!
-//! HTTP libraries do not notice a hang-up while bytes of the client are unread; the socket does. Reading and writing cost
-//! the same system calls as tokio's own stream.
+//! HTTP libraries do not notice a hang-up while bytes of the client are unread; the socket does.
+
+mod guards;
+mod socket;
 
 use std::fmt;
 use std::future::Future as _;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+
+pub use guards::{Busy, Offered, Wanted};
+pub use socket::Socket;
 
 /// How often all connections are looked at.
 pub const LOOK: Duration = Duration::from_millis(250);
@@ -394,199 +399,4 @@ fn spend(credit: &AtomicI64, bytes: u64, rate: u64, most: Duration) -> bool {
     let left = credit.load(Relaxed).saturating_add(earned).min(millis(most)) - millis(LOOK);
     credit.store(left, Relaxed);
     left < 0
-}
-
-/// A request that is being answered: while it lives its connection is not idle, and a hang-up is looked for.
-#[derive(Debug)]
-pub struct Busy(Arc<Wire>);
-
-impl Busy {
-    /// How many requests of its connection are being answered.
-    pub fn together(&self) -> u32 {
-        self.0.busy.load(Relaxed)
-    }
-
-    /// From now on.
-    pub fn on(wire: &Arc<Wire>) -> Busy {
-        wire.busy.fetch_add(1, Relaxed);
-        wire.head_since.store(0, Relaxed);
-        Busy(Arc::clone(wire))
-    }
-}
-
-/// An answer that is given piece by piece. On a connection of frames the next piece is asked for only where the client
-/// has room for it: whoever has none keeps it stuck, though the socket takes bytes.
-#[derive(Debug)]
-pub struct Offered {
-    wire: Arc<Wire>,
-    stuck: bool,
-}
-
-impl Offered {
-    /// Nobody has asked for its first piece yet. `None` where the socket tells.
-    pub fn by(busy: &Busy) -> Option<Offered> {
-        let wire = &busy.0;
-        wire.frames.load(Relaxed).then(|| {
-            let mut offered = Offered { wire: Arc::clone(wire), stuck: false };
-            offered.gave();
-            offered
-        })
-    }
-
-    /// The next piece was asked for.
-    pub fn asked(&mut self) {
-        if std::mem::take(&mut self.stuck) {
-            self.wire.stuck.fetch_sub(1, Relaxed);
-        }
-    }
-
-    /// A piece was given: the client has yet to ask for the next.
-    pub fn gave(&mut self) {
-        if !std::mem::replace(&mut self.stuck, true) {
-            self.wire.stuck.fetch_add(1, Relaxed);
-        }
-    }
-}
-
-impl Drop for Offered {
-    fn drop(&mut self) {
-        self.asked();
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        if self.0.busy.fetch_sub(1, Relaxed) == 1 {
-            self.0.idle_since.store(self.0.lookout.looks.load(Relaxed), Relaxed);
-        }
-    }
-}
-
-/// A body that is read: while somebody waits for it, it has to come at the rate.
-#[derive(Debug)]
-pub struct Wanted {
-    wire: Arc<Wire>,
-    waiting: bool,
-}
-
-impl Wanted {
-    /// Nobody waits yet.
-    pub fn on(wire: &Arc<Wire>) -> Wanted {
-        Wanted { wire: Arc::clone(wire), waiting: false }
-    }
-
-    /// Somebody waits for the client.
-    pub fn waits(&mut self) {
-        if !self.waiting {
-            self.waiting = true;
-            self.wire.wanted.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// So many bytes came, or it ended.
-    pub fn came(&mut self, bytes: usize) {
-        if self.waiting {
-            self.waiting = false;
-            self.wire.wanted.fetch_sub(1, Relaxed);
-        }
-        self.wire.taken.fetch_add(bytes as u64, Relaxed);
-    }
-}
-
-impl Drop for Wanted {
-    fn drop(&mut self) {
-        self.came(0);
-    }
-}
-
-/// Reads and writes a [`Wire`].
-#[derive(Debug)]
-pub struct Socket(pub Arc<Wire>);
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let wire = &*self.0;
-        loop {
-            ready!(wire.tcp.poll_read_ready(cx))?;
-            let (room, mut read) = (buf.remaining(), 0);
-            // A read that does not fill the room emptied the socket: told to tokio as "would block", this saves asking again.
-            // It must happen in here, where tokio knows which event is meant.
-            let emptied = wire.tcp.try_io(Interest::READABLE, || {
-                read = wire.tcp.try_read_buf(buf)?;
-                let partly = read > 0 && read < room;
-                if partly { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-            });
-            match emptied {
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    return Poll::Ready(Err(error));
-                }
-                Err(_) if read == 0 => {}
-                _ => {
-                    wire.read_some();
-                    return Poll::Ready(Ok(()));
-                }
-            }
-        }
-    }
-}
-
-impl Socket {
-    fn write(
-        &self,
-        cx: &mut Context<'_>,
-        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        let wire = &*self.0;
-        loop {
-            if wire.tcp.poll_write_ready(cx)?.is_pending() {
-                wire.full.store(true, Relaxed);
-                return Poll::Pending;
-            }
-            match write(&wire.tcp) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(written) => {
-                    if wire.full.load(Relaxed) {
-                        wire.full.store(false, Relaxed);
-                    }
-                    wire.given.fetch_add(written as u64, Relaxed);
-                    return Poll::Ready(Ok(written));
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.write(cx, |tcp| tcp.try_write(bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.write(cx, |tcp| tcp.try_write_vectored(pieces))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(SockRef::from(&self.0.tcp).shutdown(Shutdown::Write))
-    }
 }
