@@ -615,7 +615,8 @@ def measure(asked, folder, proxies, running):
     if ours and wanted("notice"):
         note("change notice")
         ours.start()
-        ours.verb("--site", "passing", "open")
+        for verb in ("read-only", "open"):
+            ours.verb("--site", "passing", verb)
         middle, most = notices(ours, 3 * asked.rounds)
         ours.stop()
         rows.append(("the switch in its folder to the first answer by it", "Roadworks", f"{middle:.1f} ms (at most {most:.1f})", "under 10 ms"))

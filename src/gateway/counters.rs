@@ -93,9 +93,9 @@ impl<const N: usize> Histogram<N> {
     }
 
     fn add_to(&self, sum: &mut Sum) {
-        sum.buckets.resize(N + 1, (f64::MAX, 0));
+        sum.buckets.resize(N + 1, (f64::INFINITY, 0));
         let counts = self.counts.iter().chain([&self.beyond]);
-        let bounds = self.bounds.iter().chain([&f64::MAX]);
+        let bounds = self.bounds.iter().chain([&f64::INFINITY]);
         for ((bound, count), bucket) in bounds.zip(counts).zip(&mut sum.buckets) {
             *bucket = (*bound, bucket.1 + count.load(Relaxed));
         }
