@@ -15,7 +15,7 @@ use super::report::{Form, Waiting, doctor_object, doctor_words};
 use crate::aws::Session;
 use crate::clock;
 use crate::config::{DnsSource, SwitchedRecord, Target};
-use crate::dns::{Allowed, Distribution, Zone, exercise};
+use crate::dns::route53::{Allowed, Distribution, Zone, exercise};
 use crate::files;
 use crate::lever::{Lever, Position};
 use crate::store::{self, FileStore, SiteStore};

@@ -25,11 +25,6 @@ impl Modes {
         modes.iter().fold(Modes::OPEN, |all, mode| all.and(Modes::one(*mode)))
     }
 
-    /// Every mode.
-    pub fn all() -> Modes {
-        Modes::of(&Mode::LADDER)
-    }
-
     /// Whether this mode is in it.
     pub fn has(self, mode: Mode) -> bool {
         self.has_all(Modes::one(mode).0)

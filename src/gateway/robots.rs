@@ -9,7 +9,6 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
-use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::body::{Body, BodyError};
@@ -32,11 +31,6 @@ struct Copy {
 }
 
 impl Robots {
-    /// Nothing yet.
-    pub fn new() -> Robots {
-        Robots::default()
-    }
-
     /// The last good copy, for hold, closed and detour; `None` where there is none.
     pub fn answer(&self, method: &Method) -> Option<Response<Body>> {
         let copy = self.copy.load_full()?;
@@ -67,18 +61,6 @@ impl Robots {
                     let robots = Arc::clone(self);
                     Body::streamed(Watched { body, seen: Some(Vec::new()), kind, robots })
                 })
-            }
-        }
-    }
-
-    /// Reads what the app answered to our own question, and keeps it. Dropping it keeps what was there before.
-    pub async fn learn(self: &Arc<Robots>, response: Response<Body>) {
-        let mut body = self.watch(&Method::GET, response).into_body();
-        let mut length = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            length += frame.data_ref().map_or(0, Bytes::len);
-            if length > LIMIT {
-                return;
             }
         }
     }
@@ -170,6 +152,8 @@ impl hyper::body::Body for Watched {
 mod tests {
     use std::collections::VecDeque;
 
+    use http_body_util::BodyExt as _;
+
     use super::*;
 
     /// A body in pieces, of which the last may be an error.
@@ -201,6 +185,12 @@ mod tests {
         String::from_utf8(bytes.to_vec()).unwrap()
     }
 
+    /// A client reads it to its end, or as far as it comes.
+    async fn pass(robots: &Arc<Robots>, response: Response<Body>) {
+        let mut body = robots.watch(&Method::GET, response).into_body();
+        while let Some(Ok(_)) = body.frame().await {}
+    }
+
     async fn kept(robots: &Robots) -> Option<String> {
         match robots.answer(&Method::GET) {
             Some(response) => Some(text(response).await),
@@ -210,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_passed_whole_is_the_copy() {
-        let robots = Arc::new(Robots::new());
+        let robots = Arc::new(Robots::default());
         let passed = robots.watch(&Method::GET, response(200, &[Ok("User-"), Ok("agent: *")]));
         assert_eq!(kept(&robots).await, None, "not before its last byte");
         assert_eq!(text(passed).await, "User-agent: *");
@@ -221,31 +211,31 @@ mod tests {
             (200, &"13".parse().unwrap())
         );
         assert_eq!(text(head).await, "");
-        robots.learn(Response::new(Body::whole("whole"))).await;
+        pass(&robots, Response::new(Body::whole("whole"))).await;
         assert_eq!(kept(&robots).await.as_deref(), Some("whole"));
     }
 
     #[tokio::test]
     async fn what_broke_off_is_compressed_or_is_no_file_changes_nothing() {
-        let robots = Arc::new(Robots::new());
-        robots.learn(response(200, &[Ok("good")])).await;
-        robots.learn(response(200, &[Ok("ba"), Err("gone")])).await;
-        robots.learn(response(503, &[Ok("bad")])).await;
-        robots.learn(response(206, &[Ok("bad")])).await;
+        let robots = Arc::new(Robots::default());
+        pass(&robots, response(200, &[Ok("good")])).await;
+        pass(&robots, response(200, &[Ok("ba"), Err("gone")])).await;
+        pass(&robots, response(503, &[Ok("bad")])).await;
+        pass(&robots, response(206, &[Ok("bad")])).await;
         let mut zipped = response(200, &[Ok("bad")]);
         zipped.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        robots.learn(zipped).await;
+        pass(&robots, zipped).await;
         let long = "x".repeat(LIMIT + 1);
-        robots.learn(Response::new(Body::whole(long))).await;
+        pass(&robots, Response::new(Body::whole(long))).await;
         drop(robots.watch(&Method::GET, response(200, &[Ok("the client hung up")])));
         assert_eq!(kept(&robots).await.as_deref(), Some("good"));
     }
 
     #[tokio::test]
     async fn an_app_that_has_none_any_more_has_no_copy() {
-        let robots = Arc::new(Robots::new());
-        robots.learn(response(200, &[Ok("good")])).await;
-        robots.learn(response(404, &[])).await;
+        let robots = Arc::new(Robots::default());
+        pass(&robots, response(200, &[Ok("good")])).await;
+        pass(&robots, response(404, &[])).await;
         assert_eq!(kept(&robots).await, None);
     }
 }

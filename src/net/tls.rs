@@ -171,11 +171,6 @@ impl Names {
 pub struct Certificates(ArcSwap<Names>);
 
 impl Certificates {
-    /// Begins with `names`.
-    pub fn new(names: Names) -> Certificates {
-        Certificates(ArcSwap::from_pointee(names))
-    }
-
     /// From the next hello on.
     pub fn set(&self, names: Names) {
         self.0.store(Arc::new(names));

@@ -27,9 +27,4 @@ impl Posture {
     pub fn never_asked(now: Timestamp) -> Posture {
         Posture { mode: Mode::Open, operation: None, since: now, until: None, patience: None }
     }
-
-    /// Whether the operation should have ended by `now`, and has not.
-    pub fn is_overdue(&self, now: Timestamp) -> bool {
-        self.mode != Mode::Open && self.until.is_some_and(|until| until <= now)
-    }
 }

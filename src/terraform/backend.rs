@@ -119,11 +119,6 @@ impl Backend {
         Ok(Self { workspace, source })
     }
 
-    /// `terraform.workspace`
-    pub fn workspace(&self) -> &str {
-        &self.workspace
-    }
-
     /// Where the state is, for a person.
     pub fn describe(&self) -> String {
         match &self.source {
@@ -288,7 +283,7 @@ mod tests {
         let backend = found(&folder, None).unwrap();
         assert_eq!(backend.read().await.unwrap().unwrap(), b"here");
         assert_eq!(backend.lock().await.unwrap(), Lock::Free);
-        assert_eq!(backend.workspace(), "default");
+        assert_eq!(backend.workspace, "default");
     }
 
     #[tokio::test]

@@ -50,8 +50,6 @@ pub struct Switchboard {
     pub workspace: String,
     /// SHA-256 over the files that were read.
     pub digest: String,
-    /// Where the variable is declared, or nowhere.
-    pub place_of_variable: Option<Place>,
 }
 
 /// A record that the boolean moves.
@@ -258,8 +256,6 @@ impl Search<'_> {
         let Boolean { value, value_without_our_file, audience, spelling, overruling } =
             self.boolean(&variable)?;
         let (_, origin) = self.value(&variable, Heard::Everybody)?;
-        let place_of_variable =
-            self.folder.root.variables.get(&variable).map(super::shape::Block::place);
         Ok(Switchboard {
             value,
             origin,
@@ -273,7 +269,6 @@ impl Search<'_> {
             warnings: self.warnings(),
             workspace: self.folder.workspace.clone(),
             digest: self.folder.digest.clone(),
-            place_of_variable,
             variable,
         })
     }

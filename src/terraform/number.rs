@@ -57,11 +57,6 @@ impl NumberError {
 }
 
 impl Number {
-    /// Zero, with the precision of a literal.
-    pub fn zero() -> Self {
-        Self(with_precision(Float::ZERO, PRECISION))
-    }
-
     /// The sum.
     pub fn add(&self, other: &Self) -> Result<Self, NumberError> {
         let precision = self.shared_precision(other);
@@ -147,11 +142,6 @@ impl Number {
         if up.is_zero() { up.abs() } else { up }
     }
 
-    /// Whether nothing stands behind the point.
-    pub fn is_integer(&self) -> bool {
-        self.is_zero() || self.0.repr().is_int()
-    }
-
     /// Whether it is zero, of either sign.
     pub fn is_zero(&self) -> bool {
         self.0.repr().significand().is_zero()
@@ -189,11 +179,6 @@ impl Number {
         }
         let shift = usize::try_from(repr.exponent()).ok()?;
         Some(repr.significand().clone() << shift)
-    }
-
-    /// The whole part, towards zero.
-    pub fn whole(&self) -> IBig {
-        Self(self.truncated()).to_integer().unwrap_or_default()
     }
 
     /// As Go's `%e`, `%f` and `%g` print it, without its sign.
@@ -485,7 +470,7 @@ mod tests {
 
     #[test]
     fn dividing_by_zero_is_refused() {
-        assert_eq!(number("1").div(&Number::zero()), Err(NumberError::DivisionByZero));
+        assert_eq!(number("1").div(&number("0")), Err(NumberError::DivisionByZero));
         assert_eq!(number("0").div(&number("-0")), Err(NumberError::DivisionByZero));
     }
 

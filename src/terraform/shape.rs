@@ -47,11 +47,6 @@ pub struct Block {
 }
 
 impl Attribute {
-    /// Where the attribute stands.
-    pub fn place(&self) -> Place {
-        self.source.place(self.span.clone())
-    }
-
     /// What stands right of `=`.
     pub fn expression(&self) -> &Expression {
         &self.expression
@@ -67,16 +62,6 @@ impl Block {
     /// Where the block begins.
     pub fn place(&self) -> Place {
         self.source.place(self.span.clone())
-    }
-
-    /// The words after the kind.
-    pub fn labels(&self) -> &[String] {
-        &self.labels
-    }
-
-    /// What the block holds.
-    pub fn body(&self) -> &Body {
-        &self.body
     }
 
     /// A label by its position, or nothing.

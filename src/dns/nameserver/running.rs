@@ -18,7 +18,6 @@ use crate::tasks::Tasks;
 
 /// A zone that is answered for until its tasks are told to stop.
 pub struct Nameserver {
-    desk: Arc<Desk>,
     addresses: Vec<SocketAddr>,
     tasks: Tasks,
 }
@@ -48,11 +47,11 @@ impl Nameserver {
         let desk = Arc::new(Desk::new(zone, keys));
         let clerk = Clerk { desk: Arc::clone(&desk), path };
         let (changes, queue) = mpsc::channel(limits::UPDATES);
-        let window = Window { desk: Arc::clone(&desk), changes, tasks: tasks.clone() };
+        let window = Window { desk, changes, tasks: tasks.clone() };
         // Neither thread is waited for by its handle: both are work of `tasks`.
         drop(tasks.start_thread("zone", move || write(&clerk, queue)).map_err(Error::Start)?);
         answer(window, pairs, &tasks).map_err(Error::Start)?;
-        Ok(Nameserver { desk, addresses, tasks })
+        Ok(Nameserver { addresses, tasks })
     }
 
     /// Where it listens, by UDP and TCP; port 0 has become a port.
@@ -64,11 +63,6 @@ impl Nameserver {
     pub async fn end(&self) -> bool {
         self.tasks.stop();
         self.tasks.ended(limits::ENDS).await
-    }
-
-    /// The zone that counts now.
-    pub fn zone(&self) -> Arc<Zone> {
-        self.desk.zone()
     }
 }
 

@@ -7,7 +7,7 @@ use hickory_proto::rr::rdata::svcb::{SvcParamKey, SvcParamValue};
 use hickory_proto::rr::{Name, RData, RecordType};
 use serde_json::{Value, json};
 
-use super::super::reading::in_words;
+use super::super::words::in_words;
 use super::exchange::ask;
 use super::told::{no_authority, refused_reading, unread};
 use crate::config::{Answers, MOVED, Rfc2136Config};

@@ -9,6 +9,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
+use super::robots;
 use crate::config::{GatewayConfig, PathPattern};
 use crate::switch::Mode;
 
@@ -87,7 +88,7 @@ impl Rules {
         let asked = announced(parts);
         if asked.is_none() && matches!(*method, Method::GET | Method::HEAD) {
             match agreed {
-                Some("/robots.txt") => return Kind::Robots,
+                Some(robots::PATH) => return Kind::Robots,
                 Some(path) if is_acme(path) => return Kind::Acme,
                 _ => {}
             }

@@ -122,11 +122,6 @@ const LEFT_OUT: [(&str, &str); 15] = [
     ("defaults", "Terraform removed it in 1.3"),
 ];
 
-/// Whether `call` can answer this function.
-pub fn exists(name: &str) -> bool {
-    signature(name).is_some()
-}
-
 /// Calls a function. `core::name` is the same function.
 ///
 /// An argument that is unknown gives that same unknown back, except where the answer does not depend on it.
@@ -256,7 +251,7 @@ pub(super) mod tests {
         let all = include_str!("names.txt").split_whitespace();
         for name in all {
             let left_out = LEFT_OUT.iter().any(|(left_out, _)| *left_out == name);
-            assert!(exists(name) != left_out, "{name}");
+            assert!(signature(name).is_some() != left_out, "{name}");
         }
     }
 

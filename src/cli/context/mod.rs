@@ -1,7 +1,9 @@
 //! What every verb stands on: the configuration, the site with its levers, and the pinned targets for the night when
 //! Terraform's state cannot be read.
 
-use std::collections::BTreeMap;
+mod known;
+mod levers;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,21 +13,16 @@ use super::error::Error;
 use super::report::Report;
 use super::settle;
 use crate::agent::{self, Fleet, Sight, Site};
-use crate::aws::{AssumeRole, Session, Settings};
+use crate::aws::Session;
 use crate::clock;
-use crate::config::{
-    self, Account, Beside, Config, DnsSource, Resolved, SiteConfig, StoreAt, Variable, VariableWay,
-};
+use crate::config::{self, Config, DnsSource, Resolved, SiteConfig, StoreAt};
 use crate::dns::{Rfc2136, Route53};
 use crate::lever::Lever;
-use crate::pipeline::{VariableCommand, VariableFile};
 use crate::store::{FileStore, SiteStore, encoded};
-use crate::switch::{Mode, Phase, Switch};
+use crate::switch::Mode;
+use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
-use crate::terraform::{Inputs, VariableInput};
-
-/// The boolean's usual name.
-const USUAL: &str = "maintenance_mode";
+use levers::{settings, variable_lever};
 
 /// The command line's common part, and how to speak.
 #[derive(Debug, Clone)]
@@ -79,13 +76,6 @@ impl Opened {
             Lock::Free | Lock::Unseen { .. } => None,
         }
     }
-}
-
-/// What Terraform's files and state say of a site.
-struct Known {
-    resolved: Resolved,
-    asked: Option<bool>,
-    locked_by: Option<LockHolder>,
 }
 
 impl Context {
@@ -219,97 +209,6 @@ impl Context {
         }
     }
 
-    /// What Terraform says; what was pinned, where its state cannot be read.
-    async fn know(&self, site: &SiteConfig, store: &SiteStore<FileStore>) -> Result<Known, Error> {
-        // Pins are for the night when nothing else can be read; that they cannot be read themselves stops nobody else.
-        let (pinned, unread) = match agent::pinned(store).await {
-            Ok(pinned) => (pinned, None),
-            Err(error) => (None, Some(format!("what was pinned is of no use: {error}"))),
-        };
-        let beside = Beside {
-            plans: self.common.from_plans.as_deref(),
-            pinned: pinned.as_ref().filter(|_| self.targets == Targets::PinnedWillDo),
-        };
-        let named = self.common.variable.clone().or_else(|| named(site));
-        let mut switch = named.clone().unwrap_or_else(|| USUAL.to_owned());
-        let mut inputs = self.inputs(site, named, &switch)?;
-        let mut found = config::resolve(site, &inputs, beside).await;
-        // A boolean of another name is known only now: what -var says of it is what is asked, not what is so.
-        if let Ok(Resolved { variable: Some(variable), .. }) = &found
-            && variable.name != switch
-            && self.given(&variable.name)?.is_some()
-        {
-            switch.clone_from(&variable.name);
-            inputs = self.inputs(site, Some(switch.clone()), &switch)?;
-            found = config::resolve(site, &inputs, beside).await;
-        }
-        let mut resolved = match (found, pinned) {
-            (Ok(resolved), _) => resolved,
-            (Err(error), Some(pinned)) if error.pins_will_do() => {
-                pinned.resolved(site, &inputs, &error.to_string())?
-            }
-            (Err(error), _) => return Err(error.into()),
-        };
-        resolved.warnings.extend(unread);
-        let lock = resolved.lock().await;
-        let locked_by = locked_by(lock, &mut resolved.warnings);
-        let asked = self.given(&switch)?;
-        let asked = asked.map(|value| boolean(&switch, &value, &resolved)).transpose()?;
-        Ok(Known { resolved, asked, locked_by })
-    }
-
-    /// The value that `-var` gives to `variable` last.
-    fn given(&self, variable: &str) -> Result<Option<String>, Error> {
-        let mut value = None;
-        for input in &self.variables {
-            if let VariableInput::Value(text) = input {
-                let (name, given) = text.split_once('=').ok_or_else(|| Error::Usage {
-                    message: "a -var has no value".to_owned(),
-                    hint: "write -var NAME=VALUE".to_owned(),
-                })?;
-                if name.trim() == variable {
-                    value = Some(given.to_owned());
-                }
-            }
-        }
-        Ok(value)
-    }
-
-    /// What Terraform is to be evaluated with, without `switch`: that is what is asked, not what is so.
-    fn inputs(
-        &self,
-        site: &SiteConfig,
-        variable: Option<String>,
-        switch: &str,
-    ) -> Result<Inputs, Error> {
-        // Every -var is looked at, so that one without a value is a mistake before anything is read.
-        self.given(switch)?;
-        let of_switch = |input: &&VariableInput| match input {
-            VariableInput::Value(text) => {
-                text.split_once('=').is_some_and(|(name, _)| name.trim() == switch)
-            }
-            VariableInput::File(_) => false,
-        };
-        let folder = match &site.dns {
-            Some(DnsSource::Terraform { dir, .. }) => dir.clone(),
-            Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => PathBuf::from("."),
-        };
-        let variables = self.variables.iter().filter(|input| !of_switch(input)).cloned().collect();
-        let state = self.common.state.clone();
-        Ok(Inputs { folder, variables, environment: environment(), state, variable })
-    }
-
-    /// The same for a folder that no configuration speaks of.
-    pub(super) fn terraform_inputs(&self, folder: &Path) -> Inputs {
-        Inputs {
-            folder: folder.to_owned(),
-            variables: self.variables.clone(),
-            environment: environment(),
-            state: self.common.state.clone(),
-            variable: self.common.variable.clone(),
-        }
-    }
-
     /// Pins what was resolved, so that a flip in an incident needs neither state nor backend.
     pub(super) async fn pin(&self, opened: &mut Opened, sight: &Sight) {
         let noted = agent::note(&opened.site, &sight.levers, clock::now()).await;
@@ -331,94 +230,6 @@ impl Context {
     }
 }
 
-/// The environment, as far as Terraform reads it.
-fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("TF_"))
-        .collect()
-}
-
-/// The boolean that roadworks.hcl names.
-fn named(site: &SiteConfig) -> Option<String> {
-    match &site.dns {
-        Some(DnsSource::Terraform { variable, .. }) => variable.clone(),
-        Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => None,
-    }
-}
-
-/// What `-var switch=value` asks for.
-fn boolean(switch: &str, value: &str, resolved: &Resolved) -> Result<bool, Error> {
-    if let Some(variable) = &resolved.variable
-        && variable.name != switch
-    {
-        return Err(Error::Usage {
-            message: format!("{switch} is not the switch of this folder: {} is", variable.name),
-            hint: format!("write -var {}={value}", variable.name),
-        });
-    }
-    match value.trim().trim_matches('"') {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        other => Err(Error::Usage {
-            message: format!("{switch} is true or false, not `{other}`"),
-            hint: format!("write -var {switch}=true"),
-        }),
-    }
-}
-
-/// Notes in `warnings` where a lock cannot be seen.
-fn locked_by(lock: Lock, warnings: &mut Vec<String>) -> Option<LockHolder> {
-    match lock {
-        Lock::Free => None,
-        Lock::Held(holder) => Some(holder),
-        Lock::Unseen { why } => {
-            warnings.push(format!("whether an apply is under way cannot be seen: {why}"));
-            None
-        }
-    }
-}
-
-fn variable_lever(
-    way: &VariableWay,
-    resolved: &Resolved,
-    switch: Option<&Switch>,
-) -> Option<Box<dyn Lever>> {
-    let Variable { name, without, audience, spelling, overruled_by, workspaces, .. } =
-        resolved.variable.as_ref()?;
-    match way {
-        VariableWay::None => None,
-        VariableWay::Tfvars { chosen } => {
-            let lever = VariableFile::new(resolved.folder.as_deref()?, name, *without)
-                .heard_by(*audience)
-                .spelled(*spelling)
-                .overruled_by(overruled_by.clone());
-            let others = if *chosen { Vec::new() } else { workspaces.clone() };
-            Some(Box::new(lever.among(others)))
-        }
-        VariableWay::Command(command) => {
-            let told = match switch.map(|switch| (switch.mode, switch.phase)) {
-                None => Some(false),
-                Some((mode, Phase::Moved { .. })) => Some(mode == Mode::Detour),
-                Some((_, Phase::Moving)) => None,
-            };
-            Some(Box::new(VariableCommand::new(name, command.clone(), told)))
-        }
-    }
-}
-
-fn settings(account: &Account) -> Settings {
-    let role = account.assume_role.clone();
-    Settings {
-        profile: account.profile.clone(),
-        region: account.region.clone(),
-        assume_role: role.map(|role_arn| AssumeRole {
-            role_arn,
-            external_id: None,
-            session_name: None,
-        }),
-    }
-}
 /// Of the service manager, else beside the configuration.
 fn usual_state(folder: &Path) -> PathBuf {
     // systemd names several, if the unit does: the first is ours.

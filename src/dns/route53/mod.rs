@@ -4,6 +4,17 @@
 //! Two values alternate, so a late change could match by accident: no change is ever sent again without reading
 //! first, and what is read decides.
 
+mod backoff;
+mod batch;
+mod calls;
+mod cloudfront;
+mod commands;
+mod reading;
+mod scratch;
+mod told;
+mod wire;
+mod zone;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,16 +23,15 @@ use aws_sdk_route53::types::ChangeBatch;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::backoff::Backoff;
-use super::batch::{affirmed, changes, confirming, reversed, unbuildable};
-use super::calls::Calls;
-use super::commands::{command, quoted};
-use super::reading::{
-    Read, Stand, beside_both, in_words, moved_meanwhile, position, stand, stand_after, value_of,
-};
-use super::told::{outcome_unknown, told, unconfirmed, unread};
-use super::wire::{name_of, shown};
-use super::zone::Zone;
+use backoff::Backoff;
+use batch::{affirmed, changes, confirming, reversed, unbuildable};
+use calls::Calls;
+use commands::{command, quoted};
+use reading::{Read, Stand, beside_both, moved_meanwhile, position, stand, stand_after, value_of};
+use told::{outcome_unknown, told, unconfirmed, unread};
+use wire::{name_of, shown};
+
+use super::words::in_words;
 use crate::aws::{Error as AwsError, Session};
 use crate::clock;
 use crate::config::{RecordKey, SwitchedRecord};
@@ -29,6 +39,10 @@ use crate::lever::{
     Answer, Error, Given, Lever, Observation, Part, Position, Progress, Refusal, Started,
 };
 use crate::switch::{LeverName, Mode, OperationId, Step};
+
+pub use cloudfront::Distribution;
+pub use scratch::{Exercise, exercise};
+pub use zone::{Allowed, Zone};
 
 const POLL: Duration = Duration::from_secs(1);
 const LATELY: Duration = Duration::from_secs(2);

@@ -3,6 +3,7 @@
 use aws_sdk_route53::types::ResourceRecordSet;
 use serde_json::Value;
 
+use super::super::words::in_words;
 use super::wire::{is, shown, shown_as_read};
 use crate::config::{RecordKey, RecordSet, SwitchedRecord};
 use crate::lever::{Error, Part, Position};
@@ -72,20 +73,6 @@ pub(super) fn stand_after(read: &Read, records: &[(&SwitchedRecord, &Step)]) -> 
         Stand::After
     } else {
         Stand::Elsewhere
-    }
-}
-
-/// A record's value in a few words.
-pub(super) fn in_words(value: &Value) -> String {
-    if let Some(name) = value.pointer("/alias/name").and_then(Value::as_str) {
-        return format!("alias to {name}");
-    }
-    match (value.get("records").and_then(Value::as_array), value.get("ttl")) {
-        (Some(records), Some(ttl)) => {
-            let records: Vec<_> = records.iter().filter_map(Value::as_str).collect();
-            format!("{} for {ttl} s", records.join(", "))
-        }
-        _ => "no record".to_owned(),
     }
 }
 

@@ -1,0 +1,52 @@
+//! The configuration that counts, and the sites of it as their agents see them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::super::context::Context;
+use super::super::report::message;
+use crate::agent::{Opener, Site};
+use crate::config::{Config, SiteConfig};
+use crate::store::FileStore;
+
+/// The configuration that counts, whatever the file says now.
+#[derive(Clone)]
+pub(super) struct Current(Arc<Mutex<Arc<Config>>>);
+
+impl Current {
+    pub(super) fn new(config: Arc<Config>) -> Current {
+        Current(Arc::new(Mutex::new(config)))
+    }
+
+    pub(super) fn get(&self) -> Arc<Config> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set(&self, config: Arc<Config>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+}
+
+/// A site with its levers, for its agent.
+pub(super) struct Opened {
+    pub(super) context: Context,
+    pub(super) config: Current,
+    pub(super) name: String,
+}
+
+impl Opener<FileStore> for Opened {
+    async fn open(&self) -> Result<Site<FileStore>, String> {
+        let config = self.config.get();
+        let Some(site) = config.sites.iter().find(|site| name(site) == self.name) else {
+            return Err(format!("there is no site \"{}\" any more", self.name));
+        };
+        match Box::pin(self.context.open_site(&config, site)).await {
+            Ok(opened) => Ok(opened.site),
+            Err(error) => Err(message(&error)),
+        }
+    }
+}
+
+/// A bare folder's site has no name before its records are known.
+pub(super) fn name(site: &SiteConfig) -> String {
+    site.name.clone().unwrap_or_else(|| "site".to_owned())
+}

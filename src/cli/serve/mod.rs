@@ -1,0 +1,99 @@
+//! `serve`: gateways and agent in one process, from roadworks.hcl, until it is told to stop.
+//!
+//! What is wrong with the configuration is said before anything is listened on; at a reload, the old one stays.
+
+mod current;
+mod reload;
+mod served;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use super::args::{LogForm, ServeArgs};
+use super::context::Context;
+use super::error::Error;
+use crate::agent::{Control, Socket};
+use crate::config::Config;
+use crate::tasks::Tasks;
+use current::name;
+use served::Served;
+use signals::Signals;
+
+pub(super) use signals::Hangup;
+
+/// How long a socket or a log may take to end.
+const ENDS: Duration = Duration::from_secs(1);
+/// So many reloads may wait for one another.
+const RELOADS: usize = 4;
+
+pub(super) async fn run(context: &Context, args: &ServeArgs) -> Result<u8, Error> {
+    log_to_stderr(args.log);
+    let serving = start(context, args, Hangup::Reloads).await?;
+    Ok(serving.until_stopped().await)
+}
+
+/// Everything of a configuration, running and reachable by its control socket.
+pub(super) struct Serving {
+    served: Served,
+    signals: Signals,
+    asked: mpsc::Receiver<oneshot::Sender<Result<(), Value>>>,
+    sockets: Tasks,
+}
+
+/// Starts it, and comes back once everything listens.
+pub(super) async fn start(
+    context: &Context,
+    args: &ServeArgs,
+    hangup: Hangup,
+) -> Result<Serving, Error> {
+    let config = Arc::new(context.config()?);
+    warn_of(&config);
+    let tasks = Tasks::new();
+    let signals = Signals::new(hangup)?;
+    let (reloads, asked) = mpsc::channel(RELOADS);
+    let served = Served::start(context, args, config, &tasks).await?;
+    let socket = Socket::bind(&served.state).map_err(|source| Error::File {
+        path: served.state.clone(),
+        doing: "written",
+        source,
+    })?;
+    let control = Control { sites: served.sites.clone(), reloads, process: served.process() };
+    let sockets = tasks.child();
+    sockets.start(socket.serve(control, sockets.clone()));
+    served.ready();
+    Ok(Serving { served, signals, asked, sockets })
+}
+
+impl Serving {
+    /// Until a signal ends it; the exit code.
+    pub(super) async fn until_stopped(self) -> u8 {
+        let code = self.served.until_stopped(self.signals, self.asked).await;
+        self.sockets.stop();
+        self.sockets.ended(ENDS).await;
+        code
+    }
+}
+
+pub(super) fn log_to_stderr(form: LogForm) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ROADWORKS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let begun = match form {
+        LogForm::Text => log.with_ansi(false).with_target(false).try_init(),
+        LogForm::Json => log.json().flatten_event(true).try_init(),
+    };
+    drop(begun);
+}
+
+/// What is allowed in a configuration, and better not done.
+fn warn_of(config: &Config) {
+    for site in &config.sites {
+        for warning in &site.warnings {
+            tracing::warn!(site = name(site), "{warning}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Everything that runs, from its start to its end.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::args::{Role, ServeArgs};
+use super::super::context::Context;
+use super::super::error::Error;
+use super::super::flip::user;
+use super::super::unserved::unserved;
+use super::super::zone::nameserver;
+use super::current::{Current, Opened, name};
+use super::signals::{Asked, Signals};
+use crate::agent::{Crew, Follow, Front, Keeper, Kept, Sites, Teller, id};
+use crate::clock;
+use crate::config::{Config, SiteConfig};
+use crate::dns::nameserver::Nameserver;
+use crate::gateway::{Gateway, Settings};
+use crate::net::bind::Inherited;
+use crate::store::FileStore;
+use crate::switch::Posture;
+use crate::tasks::Tasks;
+
+/// How long requests have to end after a signal, beyond the longest drain.
+const BEYOND_DRAIN: Duration = Duration::from_secs(2);
+
+/// Everything that runs.
+pub(super) struct Served {
+    pub(super) context: Context,
+    pub(super) role: Option<Role>,
+    pub(super) config: Current,
+    pub(super) state: PathBuf,
+    pub(super) teller: Teller,
+    pub(super) gateway: Option<Arc<Gateway>>,
+    pub(super) nameserver: Option<Nameserver>,
+    pub(super) crew: Crew,
+    pub(super) sites: Sites,
+}
+
+impl Served {
+    /// Learns each site's mode, then listens, then follows.
+    pub(super) async fn start(
+        context: &Context,
+        args: &ServeArgs,
+        config: Arc<Config>,
+        tasks: &Tasks,
+    ) -> Result<Served, Error> {
+        let state = Context::state(&config);
+        let host = hostname();
+        let id = id(&state, &host).map_err(|source| Error::File {
+            path: state.clone(),
+            doing: "written",
+            source,
+        })?;
+        let sites = Sites::default();
+        let mut served = Served {
+            context: context.clone(),
+            role: args.role,
+            config: Current::new(Arc::clone(&config)),
+            state,
+            teller: Teller { id, started: clock::now() },
+            gateway: None,
+            nameserver: None,
+            crew: Crew::new(tasks, sites.clone()),
+            sites,
+        };
+        let follows = served.begin(&config).await?;
+        served.nameserver = match args.role {
+            None => nameserver(&config, tasks)?,
+            Some(Role::Gateway | Role::Agent) => None,
+        };
+        if follows.is_empty() && args.role == Some(Role::Gateway) {
+            return Err(Error::Unserved {
+                message: "no site of this configuration has a gateway".to_owned(),
+                hint: "add a `gateway` block, or leave out --role".to_owned(),
+                spot: None,
+            });
+        }
+        if !follows.is_empty() {
+            let inherited = Inherited::from_environment()?;
+            let postures = postures(&follows);
+            let gateway = Gateway::start(&Settings::of(&config), inherited, &postures, tasks);
+            served.gateway = Some(Arc::new(gateway.map_err(|error| unserved(&config, &error))?));
+        }
+        served.see_to(&config, follows)?;
+        Ok(served)
+    }
+
+    /// What each site's gateway is to give: known before anybody is answered.
+    pub(super) async fn begin(&self, config: &Config) -> Result<Vec<Follow<FileStore>>, Error> {
+        let mut follows = Vec::new();
+        for site in config.sites.iter().filter(|site| site.gateway.is_some()) {
+            let name = name(site);
+            if self.role != Some(Role::Agent) && !self.crew.has(&name) {
+                let store = Context::store(config, site)?;
+                follows.push(Follow::begin(&name, store, Kept::of(&self.state, &name)).await);
+            }
+        }
+        Ok(follows)
+    }
+
+    /// Starts what is not running yet.
+    pub(super) fn see_to(
+        &mut self,
+        config: &Config,
+        follows: Vec<Follow<FileStore>>,
+    ) -> Result<(), Error> {
+        let running = self.crew.names();
+        if let Some(gateway) = &self.gateway {
+            for follow in follows {
+                let front: Arc<dyn Front> = Arc::clone(gateway) as Arc<dyn Front>;
+                self.crew.follow(follow, (front, self.teller.clone()))?;
+            }
+        }
+        let led =
+            |site: &&SiteConfig| self.role != Some(Role::Gateway) && !running.contains(&name(site));
+        for site in config.sites.iter().filter(led) {
+            let name = name(site);
+            let opener = Opened {
+                context: self.context.clone(),
+                config: self.config.clone(),
+                name: name.clone(),
+            };
+            let keeper = Keeper {
+                store: Context::store(config, site)?,
+                opener,
+                id: self.teller.id.clone(),
+                holder: user(),
+                site: name.clone(),
+            };
+            self.crew.keep(&name, keeper)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn process(&self) -> Value {
+        let Teller { id, started } = &self.teller;
+        let addresses = self.gateway.as_ref().map(|gateway| gateway.addresses());
+        json!({
+            "id": id,
+            "started": started,
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "listens": addresses.unwrap_or_default(),
+            "admin": self.gateway.as_ref().and_then(|gateway| gateway.admin()),
+            "nameserver": self.nameserver.as_ref().map(Nameserver::addresses),
+        })
+    }
+
+    pub(super) fn ready(&self) {
+        let listens = self.gateway.as_ref().map(|gateway| gateway.addresses()).unwrap_or_default();
+        let listens: Vec<_> = listens.iter().map(ToString::to_string).collect();
+        let admin = self.gateway.as_ref().and_then(|gateway| gateway.admin());
+        let admin = admin.map(|address| address.to_string()).unwrap_or_default();
+        let nameserver = self.nameserver.as_ref().map(Nameserver::addresses).unwrap_or_default();
+        let nameserver: Vec<_> = nameserver.iter().map(ToString::to_string).collect();
+        let (listens, nameserver) = (listens.join(" "), nameserver.join(" "));
+        tracing::info!(id = self.teller.id, listens, admin, nameserver, "ready");
+        tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
+    }
+
+    pub(super) fn status(&self) -> String {
+        format!("serving {}", self.crew.names().join(", "))
+    }
+
+    /// Reloads as often as it is told to, until it is told to stop.
+    pub(super) async fn until_stopped(
+        mut self,
+        mut signals: Signals,
+        mut asked: mpsc::Receiver<oneshot::Sender<Result<(), Value>>>,
+    ) -> u8 {
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Asked::End => break,
+                    Asked::Reload => drop(self.reloaded().await),
+                },
+                Some(reply) = asked.recv() => {
+                    let done = self.reloaded().await;
+                    drop(reply.send(done));
+                }
+            }
+        }
+        tracing::info!("stopping");
+        tell(&[NotifyState::Stopping]);
+        let twice = async { while signals.next().await != Asked::End {} };
+        tokio::select! {
+            () = self.stop() => 0,
+            // Whoever waits is let down.
+            () = twice => 1,
+        }
+    }
+
+    async fn stop(self) {
+        let config = self.config.get();
+        let drains = config.sites.iter().filter_map(|site| site.gateway.as_ref());
+        let longest = drains.map(|gateway| gateway.drain.deadline).max().unwrap_or_default();
+        if let Some(gateway) = &self.gateway {
+            gateway.shut_down(longest + BEYOND_DRAIN).await;
+        }
+        if let Some(nameserver) = &self.nameserver
+            && !nameserver.end().await
+        {
+            tracing::warn!("the nameserver did not end in time");
+        }
+        if !self.crew.end().await {
+            tracing::warn!("a thread did not end in time");
+        }
+    }
+}
+
+pub(super) fn postures(follows: &[Follow<FileStore>]) -> BTreeMap<String, Posture> {
+    let known = |follow: &Follow<FileStore>| Some((follow.site().to_owned(), follow.posture()?));
+    follows.iter().filter_map(known).collect()
+}
+
+/// Tells the service manager, where there is one.
+pub(super) fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "the service manager could not be told");
+    }
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "gateway".to_owned() } else { name.to_owned() }
+}
