@@ -270,3 +270,17 @@ fn who_waits_for_nothing_is_answered_when_the_switch_is_written() {
     assert_eq!(answer(running).0, 200);
     stand.until(|status| status["phase"] == "settled" && status["mode"] == "read-only");
 }
+
+/// The agent opens, and somebody holds again in the same moment.
+#[test]
+fn who_comes_right_after_an_end_is_not_refused() {
+    let (_app, stand, _serving) = served();
+    for round in 0..12 {
+        stand.run(&["hold", "--for", "1s", "--yes"]).exits(0);
+        stand.until(|status| status["desired"] == "open");
+        // At another moment of the agent's work each time.
+        std::thread::sleep(std::time::Duration::from_millis(round * 3));
+        stand.run(&["close", "--yes"]).exits(0);
+        stand.run(&["open", "--yes"]).exits(0);
+    }
+}

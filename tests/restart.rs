@@ -1,7 +1,7 @@
 //! What a gateway is after it was killed, and while nobody can read the store: what it was before.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::support::app::App;
 use crate::support::serving::{Stand, answer, config, until};
@@ -68,4 +68,27 @@ fn n4_where_the_switch_is_corrupt_or_gone_visitors_get_what_they_got_after_a_res
     stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
     stand.run(&["open", "--yes"]).exits(0);
     assert_eq!(serving.ask("GET", "/").0, 200);
+}
+
+/// Its disk is full, or nobody reads any more: what it has to say is lost, and nothing else.
+#[test]
+fn a_gateway_outlives_its_log() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for reader_is_gone in [false, true] {
+        let app = App::start();
+        let stand = Stand::new(&config(&app.url(), ""));
+        let mut command = stand.command(&["serve"]);
+        let log = if reader_is_gone { Stdio::piped() } else { full().into() };
+        let mut serving = command.stderr(log).spawn().unwrap();
+        drop(serving.stderr.take());
+        until(|| stand.status()["gateways"][0]["phase"].as_str().map(|_| ()));
+        for (verb, mode) in [("read-only", "read-only"), ("close", "closed"), ("open", "open")] {
+            stand.run(&[verb, "--yes", "--timeout", "10s"]).exits(0);
+            assert_eq!(stand.status()["gateways"][0]["mode"], mode);
+        }
+        assert!(serving.try_wait().unwrap().is_none(), "it still runs");
+        let id = serving.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        serving.wait().unwrap();
+    }
 }

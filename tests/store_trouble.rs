@@ -190,6 +190,7 @@ fn a_mode_of_one_machine_is_stricter_never_looser_and_holds_until_it_is_cleared(
     assert_eq!(status["mode"], "closed", "{status:#}");
     let words = stand.run(&["status"]).exits(0).stdout;
     assert!(words.contains("kept at closed on its own machine, by --local"), "{words}");
+    assert!(words.contains("Next: roadworks open --local"), "{words}");
     // Cleared: what the switch asked for last.
     stand.run(&["open", "--local"]).exits(0);
     assert_eq!((again.ask("GET", "/").0, again.ask("POST", "/").0), (200, 503));

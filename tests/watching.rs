@@ -191,3 +191,22 @@ fn a_gateway_on_the_same_machine_hears_of_a_change_at_once() {
     }
     assert!(took[10] < BOUND, "{took:?}");
 }
+
+#[test]
+fn a_site_is_not_said_to_be_open_while_its_only_gateway_is_silent() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    let serving = stand.serve();
+    stand.run(&["close", "--yes"]).exits(0);
+    serving.signal("KILL");
+    serving.ended();
+    stand.until(|status| status["gateways"][0]["phase"] == "silent");
+    let unconfirmed = stand.run(&["--json", "open", "--yes", "--timeout", "8s"]).exits(5);
+    assert!(
+        unconfirmed.error()["message"].as_str().unwrap().contains("silent"),
+        "{unconfirmed:#?}"
+    );
+    let again = stand.serve();
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(again.ask("GET", "/").0, 200);
+}

@@ -104,11 +104,19 @@ impl<S: Store> Lever for Fleet<S> {
 
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
         let differs = fresh(seen).any(|beat| !beat.stands_at(to));
-        if differs { vec![self.step(mode_of(seen), to)] } else { Vec::new() }
+        if differs || keeps_closed(seen, to) {
+            vec![self.step(mode_of(seen), to)]
+        } else {
+            Vec::new()
+        }
     }
 
     fn again(&self, seen: &Observation, to: Mode) -> Vec<Step> {
-        if fresh(seen).next().is_some() { vec![self.step(mode_of(seen), to)] } else { Vec::new() }
+        if fresh(seen).next().is_some() || keeps_closed(seen, to) {
+            vec![self.step(mode_of(seen), to)]
+        } else {
+            Vec::new()
+        }
     }
 
     fn refusal(&self, seen: &Observation, to: Mode) -> Option<Refusal> {
@@ -169,6 +177,11 @@ pub fn gateways(seen: &Observation) -> impl Iterator<Item = (Heartbeat, bool)> {
         let beat = serde_json::from_value(part.value.get("told")?.clone()).ok()?;
         Some((beat, part.value.get("alive")?.as_bool()?))
     })
+}
+
+/// Whether a gateway that is silent may keep visitors out of a site that is to be open.
+fn keeps_closed(seen: &Observation, to: Mode) -> bool {
+    to == Mode::Open && gateways(seen).any(|(_, alive)| !alive)
 }
 
 /// The loosest mode that a living gateway gives.

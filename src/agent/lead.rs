@@ -18,6 +18,9 @@ const GATEWAY: LeverName = LeverName::Gateway;
 const ROUNDS: u32 = 5;
 /// A wait is never longer: the clock could not count to its end.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
+/// So long somebody is waited for who moves the site now, in case that is about to end, and how often that is looked at.
+const ABOUT_TO_END: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(20);
 /// How long gateways may take to follow a switch that was put back, before nobody waits for them.
 const BACK: Duration = Duration::from_secs(2);
 
@@ -73,8 +76,8 @@ pub async fn carry_out<S: Store>(
 ) -> Result<Done, Error> {
     let began = clock::monotonic();
     site.offers(order.to)?;
-    let _lease = site.store.lease(&order.by).await?;
-    switch_is_as_seen(site, &sight).await?;
+    let _lease = leased(site, order).await?;
+    let sight = as_seen(site, sight).await?;
     let set_aside = sight.refusal(site, order.to, &order.overrides)?;
     let done = |changed, sight, warnings| Done {
         changed,
@@ -111,13 +114,34 @@ pub async fn carry_out<S: Store>(
     }
 }
 
-/// Levers check for themselves that they still are what was seen: each moves by compare-and-swap.
-async fn switch_is_as_seen<S: Store>(site: &Site<S>, sight: &Sight) -> Result<(), Error> {
+/// The right to move the site. Whoever has it may be about to end: an agent that has just opened it.
+async fn leased<S: Store>(site: &Site<S>, order: &Order) -> Result<S::Lease, Error> {
+    let until = clock::monotonic() + ABOUT_TO_END;
+    loop {
+        match site.store.lease(&order.by).await {
+            Err(store::Error::Leased { .. }) if clock::monotonic() < until => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return Ok(done?),
+        }
+    }
+}
+
+/// What was seen, if it still is what is asked for: an operation that has come further since is seen anew. Levers check for
+/// themselves that they still are what was seen: each moves by compare-and-swap.
+async fn as_seen<S: Store>(site: &Site<S>, sight: Sight) -> Result<Sight, Error> {
     let now = site.store.switch().await?;
     let version =
         |switch: &Option<(Switch, Version)>| switch.as_ref().map(|(_, version)| version.clone());
     if version(&now) == version(&sight.switch) {
-        return Ok(());
+        return Ok(sight);
+    }
+    let asked = |switch: &Switch| (switch.operation.clone(), switch.mode, switch.until);
+    let same = |now: &(Switch, Version)| {
+        sight.switch.as_ref().is_some_and(|(seen, _)| asked(seen) == asked(&now.0))
+    };
+    if now.as_ref().is_some_and(same) {
+        return look(site).await;
     }
     let by = now.map_or_else(|| "somebody".to_owned(), |(switch, _)| switch.by);
     Err(Error::StalePlan { what: format!("{by} moved the switch since it was made") })

@@ -1,5 +1,6 @@
 //! The admin listener: `/livez`, `/readyz`, `/metrics`. For machines on this machine; knows no site's traffic.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as Socket};
@@ -14,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use super::body::Body;
 use super::core::Shared;
@@ -24,7 +25,7 @@ use crate::metrics::{self, Metrics};
 use crate::net::bind::{Inherited, bind};
 use crate::tasks::Tasks;
 
-/// A few scrapers and probes; more wait in the system's queue.
+/// A few scrapers and probes; one more takes the place of the oldest, or whoever is silent would keep out who asks.
 const CONNECTIONS: usize = 64;
 const HEAD: Duration = Duration::from_secs(5);
 /// Where the system has no more files it is asked again after this.
@@ -61,9 +62,8 @@ pub(super) fn start(socket: Socket, told: Told, tasks: &Tasks) -> io::Result<Soc
     let (own, told) = (tasks.clone(), Arc::new(told));
     tasks.start(async move {
         let mut stopping = pin!(own.stopping());
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut open = VecDeque::<AbortHandle>::new();
         loop {
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = stopping.as_mut() => return,
@@ -73,13 +73,17 @@ pub(super) fn start(socket: Socket, told: Told, tasks: &Tasks) -> io::Result<Soc
                 continue;
             };
             let (told, stopping) = (Arc::clone(&told), own.stopping());
-            own.start(async move {
+            let serving = own.start(async move {
                 tokio::select! {
                     () = serve(stream, told) => {}
                     () = stopping => {}
                 }
-                drop(place);
             });
+            open.retain(|connection| !connection.is_finished());
+            open.push_back(serving.abort_handle());
+            if open.len() > CONNECTIONS {
+                open.pop_front().iter().for_each(AbortHandle::abort);
+            }
         }
     });
     Ok(address)

@@ -214,12 +214,29 @@ fn version_of(content: &[u8]) -> Version {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Notice as _;
     use super::*;
 
     #[test]
     fn a_folder_conforms() {
         let folder = tempfile::tempdir().unwrap();
         super::super::conforms::conforms(&FileStore::at(folder.path().join("state")));
+    }
+
+    #[tokio::test]
+    async fn a_folder_in_the_place_of_a_lost_one_is_watched_though_a_file_of_the_first_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::at(folder.path().join("state"));
+        let _open = store.lease(Right::Lead, "somebody").await.unwrap();
+        let mut notice = store.watch("").await;
+        fs::remove_dir_all(folder.path().join("state")).unwrap();
+        store.put("a.json", b"{}", Expect::Absent).await.unwrap();
+        for _ in 0..3 {
+            notice.changed().await;
+        }
+        store.put("b.json", b"{}", Expect::Absent).await.unwrap();
+        let told = tokio::time::timeout(super::super::POLL / 2, notice.changed()).await;
+        told.expect("told before it polls");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
@@ -21,6 +22,8 @@ const BUFFER: usize = 8 << 10;
 pub struct FileNotice {
     folder: PathBuf,
     watch: Option<EventStream<Vec<u8>>>,
+    /// Device and number of the folder that is watched.
+    seen: Option<(u64, u64)>,
     /// When it looks, told or not. Kept between calls: whoever asks again before that, for a reason of its own, must not
     /// put it off.
     look: Instant,
@@ -29,8 +32,15 @@ pub struct FileNotice {
 impl FileNotice {
     /// Watches from now on. Must be called where a runtime runs.
     pub(super) fn of(folder: PathBuf) -> FileNotice {
-        let watch = watched(&folder).ok();
-        FileNotice { folder, watch, look: clock::monotonic() + POLL }
+        let look = clock::monotonic() + POLL;
+        let mut notice = FileNotice { folder, watch: None, seen: None, look };
+        notice.watch();
+        notice
+    }
+
+    fn watch(&mut self) {
+        self.seen = identity(&self.folder);
+        self.watch = watched(&self.folder).ok();
     }
 
     /// Waits for an event that concerns a document.
@@ -56,10 +66,13 @@ impl Notice for FileNotice {
     async fn changed(&mut self) {
         if self.watch.is_none() {
             tokio::time::sleep_until(self.look).await;
-            self.watch = watched(&self.folder).ok();
         } else {
             // Out of time: look all the same, in case the system told nobody (a network's file system).
             drop(tokio::time::timeout_at(self.look, self.event()).await);
+        }
+        // Another folder may have taken its place: nobody says so for as long as a file of the first one is open.
+        if self.watch.is_none() || self.seen != identity(&self.folder) {
+            self.watch();
         }
         self.look = clock::monotonic() + POLL;
     }
@@ -70,6 +83,11 @@ enum Heard {
     Nothing,
     Document,
     Gone,
+}
+
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    let told = std::fs::metadata(folder).ok()?;
+    Some((told.dev(), told.ino()))
 }
 
 fn watched(folder: &Path) -> io::Result<EventStream<Vec<u8>>> {

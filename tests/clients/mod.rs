@@ -4,9 +4,10 @@
 mod program;
 mod streams;
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
-use self::program::{has, node, python};
+use self::program::{has, node, python, script};
 use crate::support::app::App;
 use crate::support::serving::{Serving, Stand, config, until};
 
@@ -123,7 +124,7 @@ fn curl_by_http2_gets_what_each_mode_says() {
 fn python_asks(test: &str, library: &'static str) -> Option<impl Fn(&str, &str) -> Command> {
     let python = python(test)?;
     Some(move |url: &str, method: &str| {
-        let mut command = program::script(&python, "ask.py");
+        let mut command = script(&python, "ask.py");
         command.args([library, url, method]);
         command
     })
@@ -157,7 +158,7 @@ fn httpx_by_http2_gets_what_each_mode_says() {
 fn the_fetch_of_node_gets_what_each_mode_says() {
     let Some(node) = node("the_fetch_of_node_gets_what_each_mode_says") else { return };
     in_each_mode(|url, method| {
-        let mut command = program::script(&node, "ask.mjs");
+        let mut command = script(&node, "ask.mjs");
         command.args([url, method]);
         command
     });
@@ -204,4 +205,25 @@ fn urllib3_comes_back_when_retry_after_says_so_and_its_post_is_executed_once() {
     assert_eq!((answer.status, &*answer.body), (200, "POST /order 2"));
     assert_eq!(app.asked("POST /order"), 1);
     until(|| (stand.status()["mode"] == "open").then_some(()));
+}
+
+#[test]
+fn a_scraper_reads_every_family_of_the_metrics() {
+    const TEST: &str = "a_scraper_reads_every_family_of_the_metrics";
+    if !has(TEST, "prometheus_client") {
+        return;
+    }
+    let app = App::start();
+    let stand = Stand::new(&hcl(&app.url(), ""));
+    let serving = stand.serve();
+    serving.ask("GET", "/");
+    stand.run(&["close", "--yes"]).exits(0);
+    let page = serving.metrics();
+    let mut scraper = script(&python(TEST).unwrap(), "scrape.py");
+    let mut scraper = scraper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    scraper.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let read = scraper.wait_with_output().unwrap();
+    assert!(read.status.success(), "{page}");
+    let families = String::from_utf8(read.stdout).unwrap();
+    assert_eq!(families.lines().count(), page.matches("# TYPE ").count(), "{families}");
 }

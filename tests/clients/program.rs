@@ -14,7 +14,10 @@ const DEADLINE: &str = "60s";
 pub(super) fn python(test: &str) -> Option<PathBuf> {
     let found = env::var_os("ROADWORKS_TEST_CLIENTS").map(PathBuf::from);
     if found.is_none() {
-        skipped(test, "Python's requests, httpx, aiohttp and grpcio, which script/test installs");
+        skipped(
+            test,
+            "Python's requests, httpx, aiohttp, grpcio and others, which script/test installs",
+        );
     }
     found
 }

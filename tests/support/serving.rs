@@ -236,9 +236,15 @@ impl Serving {
         admin.split('"').next().unwrap().parse().unwrap()
     }
 
+    /// The page of its metrics.
+    pub(crate) fn metrics(&self) -> String {
+        let (_, answer) = ask(self.admin(), "GET", "/metrics");
+        answer.split_once("\r\n\r\n").map_or(answer.clone(), |(_, page)| page.to_owned())
+    }
+
     /// What stands behind this name and labels among its metrics.
     pub(crate) fn metric(&self, name: &str) -> Option<String> {
-        let (_, page) = ask(self.admin(), "GET", "/metrics");
+        let page = self.metrics();
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map(str::to_owned)
     }

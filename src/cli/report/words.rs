@@ -96,6 +96,14 @@ pub(in crate::cli) fn value_words(value: &Value) -> String {
     words.join("  ")
 }
 
+/// A gateway that somebody keeps in a mode of its own, by `--local`.
+fn kept_by_hand<S: Store>(site: &Site<S>, sight: &Sight) -> Option<String> {
+    let levers = site.levers.iter().zip(&sight.levers);
+    let of_gateways = levers.filter(|(lever, _)| lever.name() == LeverName::Gateway);
+    let mut gateways = of_gateways.flat_map(|(_, seen)| agent::gateways(seen));
+    gateways.find(|(beat, alive)| *alive && beat.local.is_some()).map(|(beat, _)| beat.id)
+}
+
 /// The status of a site.
 pub(in crate::cli) fn status_words<S: Store>(
     site: &Site<S>,
@@ -115,12 +123,21 @@ pub(in crate::cli) fn status_words<S: Store>(
         lines.push(format!("  {name:<9}{kind:<9} {position:<12} {}", one_line(&seen.detail)));
     }
     lines.extend(gateway_lines(site, sight));
-    if mode != desired {
+    let local = kept_by_hand(site, sight);
+    if mode != desired && local.is_none() {
         lines.push(format!(
             "Visitors get {mode}, the switch asks for {desired}: somebody else moved a lever, or an operation was cut short."
         ));
     }
+    if let Some(id) = &local {
+        lines.push(format!(
+            "Visitors of gateway {id} get {mode}, the switch asks for {desired}: it is kept so on its own machine."
+        ));
+    }
     let next = match (sight.moving(), mode) {
+        (false, _) if local.is_some() && mode != desired => {
+            "roadworks open --local, on that machine".to_owned()
+        }
         (true, _) => format!("roadworks {}, to finish what was cut short", verb(desired)),
         (false, Mode::Open) if site.offers(Mode::Detour).is_ok() => {
             "roadworks plan detour".to_owned()

@@ -3,6 +3,7 @@
 //! What is wrong with the configuration is said before anything is listened on; at a reload, the old one stays.
 
 mod current;
+mod log;
 mod reload;
 mod served;
 mod signals;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::args::{LogForm, ServeArgs};
+use super::args::ServeArgs;
 use super::context::Context;
 use super::error::Error;
 use crate::agent::{Control, Socket};
@@ -23,6 +24,7 @@ use current::name;
 use served::Served;
 use signals::Signals;
 
+pub(super) use log::Log;
 pub(super) use signals::Hangup;
 
 /// How long a socket or a log may take to end.
@@ -31,7 +33,7 @@ const ENDS: Duration = Duration::from_secs(1);
 const RELOADS: usize = 4;
 
 pub(super) async fn run(context: &Context, args: &ServeArgs) -> Result<u8, Error> {
-    log_to_stderr(args.log);
+    let _log = Log::begin(args.log)?;
     let serving = start(context, args, Hangup::Reloads).await?;
     Ok(serving.until_stopped().await)
 }
@@ -76,17 +78,6 @@ impl Serving {
         self.sockets.ended(ENDS).await;
         code
     }
-}
-
-pub(super) fn log_to_stderr(form: LogForm) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ROADWORKS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
-    let begun = match form {
-        LogForm::Text => log.with_ansi(false).with_target(false).try_init(),
-        LogForm::Json => log.json().flatten_event(true).try_init(),
-    };
-    drop(begun);
 }
 
 /// What is allowed in a configuration, and better not done.

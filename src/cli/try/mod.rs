@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, args: &TryArgs) -> Result<u8, Error> 
     if let Some(folder) = &args.record {
         is_free(folder)?;
     }
-    serve::log_to_stderr(LogForm::Text);
+    let _log = serve::Log::begin(LogForm::Text)?;
     let folder = tempfile::Builder::new().prefix("roadworks-try-").tempdir()?;
     let tasks = Tasks::new();
     let (layout, serving) = begun(context, folder.path(), &tasks).await?;

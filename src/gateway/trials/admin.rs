@@ -97,3 +97,16 @@ async fn an_admin_address_that_was_chosen_and_is_taken_is_refused() {
     let error = started.expect_err("the address is taken");
     assert!(matches!(error, Error::Listen { .. }) && error.hint().contains("ss -ltnp"));
 }
+
+#[tokio::test]
+async fn who_is_silent_keeps_nobody_out_who_asks_for_its_health() {
+    let gateway = start(settings(vec![site_of(ANY)]));
+    let admin = gateway.admin().unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(admin).await.unwrap());
+    }
+    let asked = said(admin, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+    let told = tokio::time::timeout(Duration::from_secs(2), asked).await.expect("at once");
+    assert_eq!(status(&told), "200");
+}
