@@ -30,15 +30,36 @@ const LARGEST: usize = 1 << 16;
 const VARIABLE: &str = "ROADWORKS_RESOLVERS";
 
 /// The resolvers that are sampled: those of the configuration, else of the environment, else of this machine.
-pub(super) fn resolvers(config: &SettleConfig) -> Vec<SocketAddr> {
+pub(super) fn resolvers(config: &SettleConfig) -> Result<Vec<SocketAddr>, Error> {
     if let Some(configured) = &config.resolvers {
-        return configured.clone();
+        return Ok(configured.clone());
     }
-    if let Ok(named) = std::env::var(VARIABLE) {
-        return named.split([',', ' ']).filter_map(address).take(MOST_RESOLVERS).collect();
+    if let Some(named) = std::env::var_os(VARIABLE) {
+        return named_resolvers(&named.to_string_lossy());
     }
     let own = files::read_up_to(RESOLV_CONF.as_ref(), LARGEST).ok().flatten().unwrap_or_default();
-    own_resolvers(&String::from_utf8_lossy(&own))
+    Ok(own_resolvers(&String::from_utf8_lossy(&own)))
+}
+
+/// Those of the variable. One that was passed over would be missed where it would have told.
+fn named_resolvers(text: &str) -> Result<Vec<SocketAddr>, Error> {
+    let wrong = |message| Error::Usage {
+        message,
+        hint: format!("for example: {VARIABLE}=192.0.2.53,[2001:db8::53]:5300"),
+    };
+    let named: Vec<_> = text.split([',', ' ']).filter(|one| !one.is_empty()).collect();
+    if named.len() > MOST_RESOLVERS {
+        return Err(wrong(format!(
+            "{VARIABLE} names {}: more than {MOST_RESOLVERS} resolvers are no better a sample",
+            named.len()
+        )));
+    }
+    let known = named.iter().map(|one| {
+        address(one).ok_or_else(|| {
+            wrong(format!("{VARIABLE}: `{one}` is not the address of a name server"))
+        })
+    });
+    known.collect()
 }
 
 fn own_resolvers(text: &str) -> Vec<SocketAddr> {
@@ -168,5 +189,20 @@ mod tests {
         let text = "# ours\nsearch example.com\nnameserver 192.0.2.53\nnameserver\t2001:db8::53\nnameserver x\noptions ndots:2\n";
         let found: Vec<_> = own_resolvers(text).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["192.0.2.53:53", "[2001:db8::53]:53"]);
+    }
+
+    #[test]
+    fn a_resolver_of_the_variable_that_is_none_is_named_and_so_are_too_many() {
+        let named = |text: &str| {
+            named_resolvers(text)
+                .map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(named("192.0.2.53, ::1,"), Ok("192.0.2.53:53 [::1]:53".to_owned()));
+        assert_eq!(named(""), Ok(String::new()));
+        let wrong = named("192.0.2.53,ns.example.test").unwrap_err();
+        assert!(wrong.contains("ROADWORKS_RESOLVERS: `ns.example.test` is not"), "{wrong}");
+        let many = vec!["192.0.2.53"; MOST_RESOLVERS + 1].join(",");
+        assert!(named(&many).unwrap_err().contains("names 17"));
     }
 }
