@@ -10,12 +10,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::app::App;
 use crate::support::bind::{Bind, free_port};
 use crate::support::command::{Ran, roadworks, run};
 use crate::support::dig::SECRET;
+use crate::support::route53::Route53;
+use crate::support::route53::record::{Answer, RecordSet, normal};
 use crate::support::serving::{HOST, LONG, Stand, answer, config};
+use crate::support::site::{live, maintenance};
 use crate::support::unbound::Unbound;
+use crate::support::{self, app::App};
 use roadworks::clock;
 
 const NOBODY: &str = "http://127.0.0.1:1";
@@ -138,6 +141,29 @@ fn t8_where_a_type_appears_the_negative_ttl_counts() {
     let site = Site::of(&[bind.port()], (&says(LIVE, 5), &away), &[]);
     let status = site.run(&["detour", "--yes", "--json"]).exits(0).json();
     assert_eq!(bound(&status), 31, "the minimum of the SOA is 30: {status:#}");
+}
+
+#[test]
+fn in_route53_the_soa_of_the_zone_says_how_long_a_missing_record_is_missed() {
+    let server = Route53::start();
+    let site = support::site::Site::at(&server.endpoint());
+    let moved = |soa: Option<(u64, &str)>| {
+        server.remove(&site.zone_id, live().key());
+        server.remove(&site.zone_id, maintenance().key());
+        if let Some((ttl, minimum)) = soa {
+            let values =
+                vec![format!("ns-1.awsdns-01.org. hostmaster. 1 7200 900 1209600 {minimum}")];
+            let answer = Answer::Plain { ttl, values };
+            let set =
+                RecordSet { name: normal("example.com"), kind: "SOA".to_owned(), answer, ..live() };
+            server.put(&site.zone_id, set);
+        }
+        fs::remove_dir_all(site.folder().join(".roadworks")).ok();
+        bound(&site.run(&["detour", "--yes", "--json"]).exits(0).json())
+    };
+    assert_eq!(moved(None), 901, "it cannot be read: what Route 53 makes of itself");
+    assert_eq!(moved(Some((900, "120"))), 121);
+    assert_eq!(moved(Some((300, "86400"))), 301);
 }
 
 #[test]
