@@ -15,7 +15,7 @@ use crate::support::command::{Ran, roadworks, run};
 use crate::support::dig::SECRET;
 use crate::support::route53::Route53;
 use crate::support::route53::record::{Answer, RecordSet, normal};
-use crate::support::serving::{HOST, LONG, Stand, answer, config};
+use crate::support::serving::{HOST, LONG, Stand, answer, config, until};
 use crate::support::site::{live, maintenance};
 use crate::support::unbound::Unbound;
 use crate::support::{self, app::App};
@@ -164,6 +164,21 @@ fn in_route53_the_soa_of_the_zone_says_how_long_a_missing_record_is_missed() {
     assert_eq!(moved(None), 901, "it cannot be read: what Route 53 makes of itself");
     assert_eq!(moved(Some((900, "120"))), 121);
     assert_eq!(moved(Some((300, "86400"))), 301);
+}
+
+#[test]
+fn while_an_agent_runs_a_ttl_that_is_lowered_by_hand_is_known_without_any_plan() {
+    let (app, bind) = (App::start(), Bind::primary(&format!("shop 300 A {LIVE}"), None));
+    let stand = in_front_of(&app, &bind);
+    let _serving = stand.serve();
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    let remembered = stand.folder().join(".roadworks/shop/pinned.json");
+    until(|| fs::read_to_string(&remembered).ok().filter(|text| text.contains("\"ttl\": 300")));
+    bind.nsupdate(&format!(
+        "update delete shop.example.test A\nupdate add shop.example.test 1 A {LIVE}"
+    ));
+    let status = stand.run(&["detour", "--yes", "--json"]).exits(0).json();
+    assert!((299..=301).contains(&bound(&status)), "{}: {status:#}", bound(&status));
 }
 
 #[test]
