@@ -167,6 +167,28 @@ fn in_route53_the_soa_of_the_zone_says_how_long_a_missing_record_is_missed() {
 }
 
 #[test]
+fn whoever_waits_for_the_move_of_another_sees_the_same_countdown_and_the_same_resolvers() {
+    let bind = Bind::primary(&format!("shop 4 A {LIVE}"), None);
+    let unbound = Unbound::of(&bind, "serve-expired: yes");
+    let expired = unbound.address().to_string();
+    let ttl = (says(LIVE, 4), says(AWAY, 4));
+    let site = Site::of(&[bind.port()], (&ttl.0, &ttl.1), std::slice::from_ref(&expired));
+    site.run(&["detour", "--yes"]).exits(0);
+    let moved = site.run(&["wait", "moved", "--json"]).exits(0).json();
+    assert_eq!((&moved["phase"], &moved["resolvers"]), (&"moved".into(), &Value::Null));
+    site.run(&["wait", "--timeout", "1s"]).exits(5);
+    let ran = site.run(&["wait"]).exits(0);
+    assert!(ran.stderr.contains("settled: old answers expire, in "), "{ran:#?}");
+    let named = format!("warning: resolver {expired} still gives the old answer");
+    assert!(ran.stderr.contains(&named), "{ran:#?}");
+    let settled = site.run(&["wait", "settled", "--json"]).exits(0).json();
+    assert_eq!(settled["resolvers"][0]["resolver"], expired, "{settled:#}");
+    let again = site.run(&["detour", "--yes", "--wait", "settled", "--json"]).exits(0).json();
+    assert_eq!(again["resolvers"][0]["resolver"], expired, "nothing had to move: {again:#}");
+    site.run(&["wait", "quiet"]).exits(3);
+}
+
+#[test]
 fn while_an_agent_runs_a_ttl_that_is_lowered_by_hand_is_known_without_any_plan() {
     let (app, bind) = (App::start(), Bind::primary(&format!("shop 300 A {LIVE}"), None));
     let stand = in_front_of(&app, &bind);
@@ -235,9 +257,12 @@ fn t11_a_keep_alive_client_leaves_the_old_target_within_one_request_and_then_it_
     assert_eq!(status, 503);
     assert!(whole.to_lowercase().contains("\r\nconnection: close\r\n"), "{whole}");
     let came = stand.until(|status| status["last_request"].is_string());
+    let waited = stand.run(&["wait", "quiet", "--json"]).exits(0).json();
+    assert_eq!(waited["phase"], "quiet", "{waited:#}");
     let quiet = stand.run(&["detour", "--yes", "--wait", "quiet", "--json"]).exits(0).json();
     assert_eq!(quiet["phase"], "quiet", "{quiet:#}");
     let waited = time(&quiet, "quiet_at").duration_since(time(&came, "last_request"));
     assert!(waited.as_secs() >= 2 || waited.as_millis() > 1_990, "{quiet:#}");
     stand.run(&["open", "--yes", "--wait", "quiet"]).exits(3);
+    stand.run(&["wait", "quiet", "--for-mode", "open"]).exits(3);
 }

@@ -113,7 +113,7 @@ pub(super) enum Verb {
     Healthcheck(HealthcheckArgs),
     /// Give the running operation more time, or waiting requests more patience
     Extend(ExtendArgs),
-    /// Wait until what was asked for is settled
+    /// Wait until what was asked for is settled, or quiet
     Wait(WaitArgs),
     /// A link, a header and a command by which a tester passes
     Bypass(BypassArgs),
@@ -220,6 +220,17 @@ pub(super) enum Wait {
     Quiet,
 }
 
+/// How far `wait` waits, whoever moved it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum WaitEnd {
+    /// Until every lever's own system confirms
+    Moved,
+    /// Until no correct client can still have the old answer, counting down
+    Settled,
+    /// Until nobody has come to the old target for two minutes: a detour with a gateway
+    Quiet,
+}
+
 /// `status`
 #[derive(Debug, ClapArgs)]
 pub(super) struct StatusArgs {
@@ -251,9 +262,12 @@ pub(super) struct ExtendArgs {
 /// `wait`
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  roadworks wait\n  roadworks wait --for-mode hold --timeout 30s && ./migrate"
+    after_help = "Examples:\n  roadworks wait\n  roadworks wait quiet --for-mode detour --timeout 90m\n  roadworks wait --for-mode hold --timeout 30s && ./migrate"
 )]
 pub(super) struct WaitArgs {
+    /// How far, as `--wait` of the verbs that move it
+    #[arg(value_name = "FOR", default_value = "settled")]
+    pub(super) end: WaitEnd,
     /// Until the site is in this mode, whoever asks for it
     #[arg(long, value_name = "MODE")]
     pub(super) for_mode: Option<String>,
