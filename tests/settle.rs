@@ -10,12 +10,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::app::App;
 use crate::support::bind::{Bind, free_port};
 use crate::support::command::{Ran, roadworks, run};
 use crate::support::dig::SECRET;
-use crate::support::serving::{HOST, LONG, Stand, answer, config};
+use crate::support::route53::Route53;
+use crate::support::route53::record::{Answer, RecordSet, normal};
+use crate::support::serving::{HOST, LONG, Stand, answer, config, until};
+use crate::support::site::{live, maintenance};
 use crate::support::unbound::Unbound;
+use crate::support::{self, app::App};
 use roadworks::clock;
 
 const NOBODY: &str = "http://127.0.0.1:1";
@@ -141,6 +144,66 @@ fn t8_where_a_type_appears_the_negative_ttl_counts() {
 }
 
 #[test]
+fn in_route53_the_soa_of_the_zone_says_how_long_a_missing_record_is_missed() {
+    let server = Route53::start();
+    let site = support::site::Site::at(&server.endpoint());
+    let moved = |soa: Option<(u64, &str)>| {
+        server.remove(&site.zone_id, live().key());
+        server.remove(&site.zone_id, maintenance().key());
+        if let Some((ttl, minimum)) = soa {
+            let values =
+                vec![format!("ns-1.awsdns-01.org. hostmaster. 1 7200 900 1209600 {minimum}")];
+            let answer = Answer::Plain { ttl, values };
+            let set =
+                RecordSet { name: normal("example.com"), kind: "SOA".to_owned(), answer, ..live() };
+            server.put(&site.zone_id, set);
+        }
+        fs::remove_dir_all(site.folder().join(".roadworks")).ok();
+        bound(&site.run(&["detour", "--yes", "--json"]).exits(0).json())
+    };
+    assert_eq!(moved(None), 901, "it cannot be read: what Route 53 makes of itself");
+    assert_eq!(moved(Some((900, "120"))), 121);
+    assert_eq!(moved(Some((300, "86400"))), 301);
+}
+
+#[test]
+fn whoever_waits_for_the_move_of_another_sees_the_same_countdown_and_the_same_resolvers() {
+    let bind = Bind::primary(&format!("shop 4 A {LIVE}"), None);
+    let unbound = Unbound::of(&bind, "serve-expired: yes");
+    let expired = unbound.address().to_string();
+    let ttl = (says(LIVE, 4), says(AWAY, 4));
+    let site = Site::of(&[bind.port()], (&ttl.0, &ttl.1), std::slice::from_ref(&expired));
+    site.run(&["detour", "--yes"]).exits(0);
+    let moved = site.run(&["wait", "moved", "--json"]).exits(0).json();
+    assert_eq!((&moved["phase"], &moved["resolvers"]), (&"moved".into(), &Value::Null));
+    site.run(&["wait", "--timeout", "1s"]).exits(5);
+    let ran = site.run(&["wait"]).exits(0);
+    assert!(ran.stderr.contains("settled: old answers expire, in "), "{ran:#?}");
+    let named = format!("warning: resolver {expired} still gives the old answer");
+    assert!(ran.stderr.contains(&named), "{ran:#?}");
+    let settled = site.run(&["wait", "settled", "--json"]).exits(0).json();
+    assert_eq!(settled["resolvers"][0]["resolver"], expired, "{settled:#}");
+    let again = site.run(&["detour", "--yes", "--wait", "settled", "--json"]).exits(0).json();
+    assert_eq!(again["resolvers"][0]["resolver"], expired, "nothing had to move: {again:#}");
+    site.run(&["wait", "quiet"]).exits(3);
+}
+
+#[test]
+fn while_an_agent_runs_a_ttl_that_is_lowered_by_hand_is_known_without_any_plan() {
+    let (app, bind) = (App::start(), Bind::primary(&format!("shop 300 A {LIVE}"), None));
+    let stand = in_front_of(&app, &bind);
+    let _serving = stand.serve();
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    let remembered = stand.folder().join(".roadworks/shop/pinned.json");
+    until(|| fs::read_to_string(&remembered).ok().filter(|text| text.contains("\"ttl\": 300")));
+    bind.nsupdate(&format!(
+        "update delete shop.example.test A\nupdate add shop.example.test 1 A {LIVE}"
+    ));
+    let status = stand.run(&["detour", "--yes", "--json"]).exits(0).json();
+    assert!((299..=301).contains(&bound(&status)), "{}: {status:#}", bound(&status));
+}
+
+#[test]
 fn quiet_is_refused_where_nobody_counts() {
     let bind = Bind::primary(&format!("shop 5 A {LIVE}"), None);
     let site = Site::of(&[bind.port()], (&says(LIVE, 5), &says(AWAY, 5)), &[]);
@@ -194,9 +257,12 @@ fn t11_a_keep_alive_client_leaves_the_old_target_within_one_request_and_then_it_
     assert_eq!(status, 503);
     assert!(whole.to_lowercase().contains("\r\nconnection: close\r\n"), "{whole}");
     let came = stand.until(|status| status["last_request"].is_string());
+    let waited = stand.run(&["wait", "quiet", "--json"]).exits(0).json();
+    assert_eq!(waited["phase"], "quiet", "{waited:#}");
     let quiet = stand.run(&["detour", "--yes", "--wait", "quiet", "--json"]).exits(0).json();
     assert_eq!(quiet["phase"], "quiet", "{quiet:#}");
     let waited = time(&quiet, "quiet_at").duration_since(time(&came, "last_request"));
     assert!(waited.as_secs() >= 2 || waited.as_millis() > 1_990, "{quiet:#}");
     stand.run(&["open", "--yes", "--wait", "quiet"]).exits(3);
+    stand.run(&["wait", "quiet", "--for-mode", "open"]).exits(3);
 }

@@ -77,7 +77,8 @@ fn given<S: Store>(site: &Site<S>, seen: &[Observation]) -> Vec<Given> {
     levers.flat_map(|(lever, seen)| lever.given(seen)).collect()
 }
 
-async fn note_all<S: Store>(
+/// Remembers what was `given` at `now`, as far as that is news. Cancel safe: it is written whole or not.
+pub(super) async fn note_all<S: Store>(
     store: &SiteStore<S>,
     given: &[Given],
     now: Timestamp,
@@ -115,4 +116,106 @@ async fn read<S: Store>(store: &SiteStore<S>) -> Result<(Map<String, Value>, Exp
 /// What an older program or somebody else wrote there is no history.
 fn history_of(value: &Value) -> History {
     serde_json::from_value(value.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::{MemoryLease, MemoryNotice, MemoryStore, Right};
+
+    /// A store to which somebody else writes right before the next write.
+    struct Busy {
+        store: MemoryStore,
+        others: Mutex<Vec<Value>>,
+    }
+
+    impl Store for Busy {
+        type Lease = MemoryLease;
+        type Notice = MemoryNotice;
+
+        async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, Error> {
+            self.store.get(key).await
+        }
+
+        async fn put(&self, key: &str, content: &[u8], expect: Expect) -> Result<Version, Error> {
+            let other = self.others.lock().unwrap().pop();
+            if let Some(other) = other {
+                self.store.put(key, other.to_string().as_bytes(), Expect::Anything).await?;
+            }
+            self.store.put(key, content, expect).await
+        }
+
+        async fn renew(&self, key: &str, content: &[u8]) -> Result<(), Error> {
+            self.store.renew(key, content).await
+        }
+
+        async fn remove(&self, key: &str) -> Result<(), Error> {
+            self.store.remove(key).await
+        }
+
+        async fn watch(&self, prefix: &str) -> MemoryNotice {
+            self.store.watch(prefix).await
+        }
+
+        async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+            self.store.list(prefix).await
+        }
+
+        async fn lease(&self, right: Right, holder: &str) -> Result<MemoryLease, Error> {
+            self.store.lease(right, holder).await
+        }
+
+        fn describe(&self) -> String {
+            self.store.describe()
+        }
+    }
+
+    fn busy(others: Vec<Value>) -> SiteStore<Busy> {
+        SiteStore::new(Busy { store: MemoryStore::default(), others: Mutex::new(others) })
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn says(answer: u8, ttl: u32) -> Vec<Given> {
+        vec![Given { target: "shop A".to_owned(), answer: json!([answer]), ttl }]
+    }
+
+    async fn written(store: &SiteStore<Busy>) -> Map<String, Value> {
+        store.document(KEY).await.unwrap().unwrap().0
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_noted_while_targets_are_pinned_is_not_forgotten() {
+        let mut history = History::default();
+        history.note(&says(1, 300), at(0));
+        let store = busy(vec![json!({ "format": 1, FIELD: history })]);
+        pin(&store, &json!({ "format": 1, TARGETS: ["new"] })).await.unwrap();
+        let document = written(&store).await;
+        assert_eq!(document.get(TARGETS), Some(&json!(["new"])));
+        assert_eq!(document.get(FIELD), Some(&json!(history)), "{document:?}");
+    }
+
+    #[tokio::test]
+    async fn targets_that_are_pinned_while_an_answer_is_noted_stay() {
+        let store = busy(vec![json!({ "format": 1, TARGETS: ["new"] })]);
+        let history = note_all(&store, &says(1, 300), at(0)).await.unwrap();
+        let document = written(&store).await;
+        assert_eq!(document.get(TARGETS), Some(&json!(["new"])), "{document:?}");
+        assert_eq!(document.get(FIELD), Some(&json!(history)));
+    }
+
+    #[tokio::test]
+    async fn where_somebody_else_writes_each_time_it_is_said_and_not_written_over() {
+        let other = json!({ "format": 1, TARGETS: ["theirs"] });
+        let store = busy(vec![other.clone(); 9]);
+        let pinned = pin(&store, &json!({ "format": 1, TARGETS: ["ours"] })).await;
+        assert!(matches!(pinned, Err(Error::Moved { .. })), "{pinned:?}");
+        assert_eq!(Value::Object(written(&store).await), other);
+    }
 }

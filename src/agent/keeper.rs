@@ -1,5 +1,5 @@
-//! The agent of one site, whose process holds its right to lead: keeps the ends that were promised, and finishes what a
-//! dead command left half way.
+//! The agent of one site, whose process holds its right to lead: keeps the ends that were promised, finishes what a
+//! dead command left half way, and remembers beside it what the names say.
 //!
 //! Never opens a site because time passed: it opens where somebody asked for an end, every check passes, and it has
 //! just written the store.
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::heartbeat::is_fresh;
 use super::lead::{Depth, Order, carry_out};
+use super::remember::remember;
 use super::{Error, Site, fleet, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
@@ -95,7 +96,13 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         let every = Duration::from_secs(u64::from(EVERY));
         while !tasks.is_stopping() {
             match self.store.lead(&self.holder).await {
-                Ok(_lead) => return self.lead(tasks).await,
+                Ok(_lead) => {
+                    let remember = remember(&self.site, &self.store, &self.opener);
+                    tokio::select! {
+                        () = self.lead(tasks) => return,
+                        never = remember => match never {},
+                    }
+                }
                 Err(store::Error::Leased { .. }) => {}
                 Err(error) => tracing::warn!(site = self.site, %error, "the agent cannot lead"),
             }

@@ -25,6 +25,18 @@ pub async fn look<S: Store>(site: &Site<S>) -> Result<Sight, Error> {
 }
 
 impl Sight {
+    /// Asks the store and the gateways again, which is all that a move's end depends on. Not the systems of other levers:
+    /// they would be asked as often as somebody looks, and Route 53 gives few requests to each account. Cancel safe.
+    pub async fn again<S: Store>(&mut self, site: &Site<S>) -> Result<(), Error> {
+        self.switch = site.store.switch().await?;
+        for (lever, seen) in site.levers.iter().zip(&mut self.levers) {
+            if lever.name() == LeverName::Gateway {
+                *seen = lever.observe().await?;
+            }
+        }
+        Ok(())
+    }
+
     /// What is asked for: the switch, or `open` where nobody ever threw it.
     pub fn desired(&self) -> Mode {
         self.switch.as_ref().map_or(Mode::Open, |(switch, _)| switch.mode)

@@ -13,6 +13,7 @@ mod kept;
 mod lead;
 mod look;
 mod quiet;
+mod remember;
 mod serve;
 
 pub use answers::{note, pin, pinned};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::{FlipArgs, Wait};
 use super::confirm::confirm;
@@ -51,7 +51,8 @@ pub(super) async fn move_to(
     let by = who(opened).await;
     if sight.is_at(&opened.site, to) && end.is_none() {
         let mut done = Done { changed: false, sight, warnings: Vec::new(), took: Duration::ZERO };
-        let samples = Box::pin(settle::wait(context, opened, &mut done, &[], args)).await?;
+        let questions = settle::questions_after(opened, &done.sight);
+        let samples = Box::pin(settle::wait(context, opened, &mut done, &questions, args)).await?;
         return say(context, opened, &done, &samples);
     }
     let plan = sight.plan(&opened.site, to);
@@ -130,14 +131,8 @@ fn say(context: &Context, opened: &Opened, done: &Done, samples: &[Sample]) -> R
         let mut object = status_object(&opened.site, &done.sight, now);
         if let Some(fields) = object.as_object_mut() {
             fields.insert("took".to_owned(), json!(done.took.as_secs_f64()));
-            let warnings = fields.get_mut("warnings").and_then(Value::as_array_mut);
-            if let Some(warnings) = warnings {
-                warnings.extend(done.warnings.iter().map(|warning| json!(warning)));
-            }
-            if !samples.is_empty() {
-                fields.insert("resolvers".to_owned(), json!(samples));
-            }
         }
+        settle::add(&mut object, samples, &done.warnings);
         context.report.object(&object)?;
         return Ok(0);
     }

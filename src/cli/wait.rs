@@ -1,15 +1,16 @@
-//! `wait`: until what was asked for is settled, or until the site is in a mode, whoever asks for it.
+//! `wait`: until the last move is moved, settled or quiet, or until that is so of a mode; whoever asks for it.
 
-use super::args::WaitArgs;
+use super::args::{WaitArgs, WaitEnd};
 use super::context::{Context, Opened};
 use super::error::Error;
 use super::flip::interrupted;
 use super::report::{Form, Waiting, status_object, status_words};
+use super::settle::{self, Countdown};
 use crate::agent::{self, Sight, look};
 use crate::clock;
-use crate::lever::Progress;
+use crate::dns::settle::Sample;
 use crate::store::Notice;
-use crate::switch::{LeverName, Mode, Seen};
+use crate::switch::{Mode, Seen};
 
 pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Error> {
     let wanted = args.for_mode.as_deref().map(str::parse::<Mode>).transpose();
@@ -17,41 +18,81 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Error>
         message: error.to_string(),
         hint: "for example: roadworks wait --for-mode hold".to_owned(),
     })?;
+    let goal = match args.end {
+        WaitEnd::Moved => Seen::Moved,
+        WaitEnd::Settled => Seen::Settled,
+        WaitEnd::Quiet => Seen::Quiet,
+    };
     let opened = context.open().await?;
-    let progress = Waiting::new(context.report);
-    let settled = tokio::select! {
-        settled = tokio::time::timeout(args.timeout, settled(&opened, wanted, &progress)) => settled,
+    let waiting = Waiting::new(context.report);
+    let countdown = Countdown::new(context.report, &opened, &waiting);
+    let come = tokio::select! {
+        come = tokio::time::timeout(args.timeout, until(&opened, wanted, goal, countdown)) => come,
         () = interrupted() => return Err(Error::Interrupted),
     };
-    progress.ended();
-    let gave_up = agent::Error::GaveUp { what: "settled", waited: args.timeout, still: None };
-    let sight = settled.map_err(|_| gave_up)??;
-    if context.report.form() == Form::Json {
-        context.report.object(&status_object(&opened.site, &sight, clock::now()))?;
+    waiting.ended();
+    let gave_up = agent::Error::GaveUp { what: goal.word(), waited: args.timeout, still: None };
+    let sight = come.map_err(|_| gave_up)??;
+    let questions = settle::questions_after(&opened, &sight);
+    let (samples, warnings) = if goal == Seen::Moved {
+        (Vec::new(), Vec::new())
     } else {
-        context.report.data(&status_words(&opened.site, &sight, clock::now()))?;
-    }
-    Ok(0)
+        settle::sampled(&opened, &questions).await
+    };
+    say(context, &opened, &sight, (&samples, &warnings))
 }
 
-async fn settled(
+/// Looks until the last move, or one to `wanted`, has come as far as `goal`.
+async fn until(
     opened: &Opened,
     wanted: Option<Mode>,
-    progress: &Waiting,
+    goal: Seen,
+    mut countdown: Countdown<'_>,
 ) -> Result<Sight, Error> {
     let site = &opened.site;
     let mut notice = site.store.watch("").await;
-    let began = clock::monotonic();
+    let mut sight = look(site).await?;
+    let mut counted = None;
     loop {
-        let switch = site.store.switch().await?.map(|(switch, _)| switch);
-        let mode = switch.as_ref().map_or(Mode::Open, |switch| switch.mode);
-        let seen = switch.as_ref().map_or(Seen::Settled, |switch| switch.seen(clock::now()));
-        if seen == Seen::Settled && wanted.is_none_or(|wanted| wanted == mode) {
+        let mode = wanted.unwrap_or(sight.desired());
+        // What nobody counts never comes; the switch may have been moved on meanwhile.
+        if goal == Seen::Quiet && counted != Some(mode) {
+            sight.counts(site, mode).map_err(Error::CannotWait)?;
+            counted = Some(mode);
+        }
+        let now = clock::now();
+        let proof = sight.proof(site, now);
+        if sight.desired() != mode {
+            countdown.tell_of(&format!("somebody to ask for {mode}"));
+        } else if proof.seen < goal {
+            countdown.tell(&proof, now);
+        } else {
             return Ok(look(site).await?);
         }
-        let what = wanted.unwrap_or(mode);
-        let took = clock::monotonic().duration_since(began);
-        progress.waiting(LeverName::Gateway, &format!("{what} to be settled"), took);
-        notice.changed().await;
+        tokio::select! {
+            () = notice.changed() => {}
+            () = tokio::time::sleep(settle::POLL) => {}
+        }
+        sight.again(site).await?;
     }
+}
+
+fn say(
+    context: &Context,
+    opened: &Opened,
+    sight: &Sight,
+    (samples, warnings): (&[Sample], &[String]),
+) -> Result<u8, Error> {
+    let now = clock::now();
+    if context.report.form() == Form::Json {
+        let mut object = status_object(&opened.site, sight, now);
+        settle::add(&mut object, samples, warnings);
+        context.report.object(&object)?;
+        return Ok(0);
+    }
+    for warning in warnings {
+        context.report.words(&format!("warning: {warning}"));
+    }
+    context.report.data(&status_words(&opened.site, sight, now))?;
+    Ok(0)
 }

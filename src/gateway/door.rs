@@ -156,7 +156,8 @@ impl Door {
         let at = |stamp: &AtomicU64| {
             let since_born = Duration::from_millis(stamp.load(Ordering::Relaxed).checked_sub(1)?);
             let ago = now.duration_since(self.born).saturating_sub(since_born);
-            wall.checked_sub(ago).ok()
+            // In whole milliseconds, as every other time that is told.
+            wall.checked_sub(SignedDuration::from_millis(i64::try_from(ago.as_millis()).ok()?)).ok()
         };
         let last_refused = at(&self.refused);
         let last_request = last_refused.max(at(&self.visited));

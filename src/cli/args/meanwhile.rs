@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 
 use super::values::time;
 use crate::config::duration;
@@ -43,12 +43,26 @@ pub(in crate::cli) struct ExtendArgs {
     pub(in crate::cli) patience: Option<Duration>,
 }
 
+/// How far `wait` waits, whoever moved it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum WaitEnd {
+    /// Until every lever's own system confirms
+    Moved,
+    /// Until no correct client can still have the old answer, counting down
+    Settled,
+    /// Until nobody has come to the old target for two minutes: a detour with a gateway
+    Quiet,
+}
+
 /// `wait`
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  roadworks wait\n  roadworks wait --for-mode hold --timeout 30s && ./migrate"
+    after_help = "Examples:\n  roadworks wait\n  roadworks wait quiet --for-mode detour --timeout 90m\n  roadworks wait --for-mode hold --timeout 30s && ./migrate"
 )]
 pub(in crate::cli) struct WaitArgs {
+    /// How far, as `--wait` of the verbs that move it
+    #[arg(value_name = "FOR", default_value = "settled")]
+    pub(in crate::cli) end: WaitEnd,
     /// Until the site is in this mode, whoever asks for it
     #[arg(long, value_name = "MODE")]
     pub(in crate::cli) for_mode: Option<String>,

@@ -16,7 +16,7 @@ use crate::switch::Mode;
 
 pub(super) use begin::{DoctorArgs, InitArgs, TryArgs};
 pub(super) use flip::{ApplyArgs, AtEnd, FlipArgs, PlanArgs, Wait};
-pub(super) use meanwhile::{BypassArgs, ExtendArgs, LogArgs, StatusArgs, WaitArgs};
+pub(super) use meanwhile::{BypassArgs, ExtendArgs, LogArgs, StatusArgs, WaitArgs, WaitEnd};
 pub(super) use page::{PageArgs, PageBuildArgs, PagePreviewArgs, PageVerb};
 pub(super) use serve::{DigArgs, HealthcheckArgs, LogForm, Role, ServeArgs};
 pub(super) use terraform::{variables, with_double_dashes};
@@ -122,7 +122,7 @@ pub(super) enum Verb {
     Healthcheck(HealthcheckArgs),
     /// Give the running operation more time, or waiting requests more patience
     Extend(ExtendArgs),
-    /// Wait until what was asked for is settled
+    /// Wait until what was asked for is settled, or quiet
     Wait(WaitArgs),
     /// A link, a header and a command by which a tester passes
     Bypass(BypassArgs),

@@ -175,7 +175,7 @@ impl Context {
         }
         let switch = store.switch().await?.map(|(switch, _)| switch);
         levers.extend(variable_lever(&site.variable, &known.resolved, switch.as_ref()));
-        let resolvers = settle::resolvers(&site.settle);
+        let resolvers = settle::resolvers(&site.settle)?;
         let quiet = site.settle.quiet;
         let site = Site {
             name: known.resolved.name.clone(),

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use aws_sdk_route53::types::ChangeBatch;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use backoff::Backoff;
@@ -34,7 +35,7 @@ use wire::{name_of, shown};
 use super::words::in_words;
 use crate::aws::{Error as AwsError, Session};
 use crate::clock;
-use crate::config::{RecordKey, SwitchedRecord};
+use crate::config::{RecordKey, RecordSet, SwitchedRecord};
 use crate::lever::{
     Answer, Error, Given, Lever, Observation, Part, Position, Progress, Refusal, Started,
 };
@@ -50,8 +51,8 @@ const LATELY: Duration = Duration::from_secs(2);
 const NAMES_ASKED_SINGLY: usize = 4;
 /// How often a change is tried before the lever gives up: throttling, an earlier change that is not complete.
 const ATTEMPTS: u32 = 8;
-/// How long resolvers may keep an alias's answer, and one that says that there is no such record (the SOA that
-/// Route 53 makes has a TTL of 900 s).
+/// How long resolvers may keep an alias's answer, and one that says that there is no such record where the zone's SOA
+/// cannot be read (the one that Route 53 makes has a TTL of 900 s).
 const ALIAS_TTL: u64 = 60;
 const NEGATIVE_TTL: u64 = 900;
 
@@ -68,6 +69,8 @@ pub struct Route53 {
     /// What was read last, and when: a change made right after needs no second reading, since it only takes effect
     /// if that is still so.
     last: Mutex<Option<(Instant, Arc<Read>)>>,
+    /// For how long resolvers may keep that a record is not there. Read once, and only where one is not.
+    negative: OnceCell<u64>,
 }
 
 impl Route53 {
@@ -75,7 +78,8 @@ impl Route53 {
     pub fn new(session: Session, records: Vec<SwitchedRecord>) -> Route53 {
         let (apexes, last) = (Mutex::default(), Mutex::default());
         let targets = told_apart(&records);
-        Route53 { calls: Calls::new(session.clone()), session, records, targets, apexes, last }
+        let (calls, negative) = (Calls::new(session.clone()), OnceCell::new());
+        Route53 { calls, session, records, targets, apexes, last, negative }
     }
 
     /// The commands of AWS's own command line that make `steps`, and those that undo them.
@@ -140,6 +144,30 @@ impl Route53 {
             }
         }
         Ok(())
+    }
+
+    /// Learns for how long it is kept that a record is not there, if one is not before a move or after.
+    async fn learn_negative_ttl(&self, read: &Read) {
+        let comes_or_goes = |record: &&SwitchedRecord| {
+            let sides = [record.live.as_ref(), record.maintenance.as_ref()];
+            sides.contains(&None) || read.of(&record.key).is_none()
+        };
+        let zones = self.records.iter().filter(comes_or_goes).map(|record| &record.key.zone_id);
+        let zones: BTreeSet<_> = zones.collect();
+        if zones.is_empty() || self.negative.initialized() {
+            return;
+        }
+        let mut longest = 0;
+        for zone in zones {
+            // It only bounds a wait: what cannot be read is no reason to move nothing.
+            let kept = Zone::negative_ttl(&self.session, &self.calls, zone).await.ok().flatten();
+            longest = longest.max(kept.map_or(NEGATIVE_TTL, u64::from));
+        }
+        self.negative.get_or_init(|| async { longest }).await;
+    }
+
+    fn negative_ttl(&self) -> u64 {
+        self.negative.get().copied().unwrap_or(NEGATIVE_TTL)
     }
 
     /// What was observed a moment ago, once: a change that has to be tried again reads again.
@@ -364,6 +392,7 @@ impl Lever for Route53 {
         Box::pin(async {
             self.no_cname_at_an_apex().await?;
             let read = Arc::new(self.read().await?);
+            self.learn_negative_ttl(&read).await;
             let observation = self.observation(&read);
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some((clock::monotonic(), read));
@@ -425,11 +454,13 @@ impl Lever for Route53 {
     }
 
     fn settles_after(&self, before: Option<&Observation>) -> Duration {
+        let negative = self.negative_ttl();
         let longest = if let Some(seen) = before {
-            seen.parts.iter().map(|part| ttl(&part.value)).max()
+            seen.parts.iter().map(|part| ttl(&part.value, negative)).max()
         } else {
             let sets = self.records.iter().flat_map(|record| [&record.live, &record.maintenance]);
-            sets.map(|set| set.as_ref().map_or(NEGATIVE_TTL, |set| ttl(&shown("", set)))).max()
+            let of = |set: &RecordSet| ttl(&shown("", set), negative);
+            sets.map(|set| set.as_ref().map_or(negative, of)).max()
         };
         Duration::from_secs(longest.unwrap_or(ALIAS_TTL) + 1)
     }
@@ -440,7 +471,7 @@ impl Lever for Route53 {
             if let Some(fields) = answer.as_object_mut() {
                 fields.remove("ttl");
             }
-            let ttl = u32::try_from(ttl(&part.value)).unwrap_or(u32::MAX);
+            let ttl = u32::try_from(ttl(&part.value, self.negative_ttl())).unwrap_or(u32::MAX);
             Given { target: part.target.clone(), answer, ttl }
         };
         seen.parts.iter().map(given).collect()
@@ -448,9 +479,9 @@ impl Lever for Route53 {
 }
 
 /// For how many seconds resolvers may keep what a record says.
-fn ttl(value: &Value) -> u64 {
+fn ttl(value: &Value, negative: u64) -> u64 {
     match value {
-        Value::Null => NEGATIVE_TTL,
+        Value::Null => negative,
         value => value.get("ttl").and_then(Value::as_u64).unwrap_or(ALIAS_TTL),
     }
 }

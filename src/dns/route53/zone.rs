@@ -5,6 +5,7 @@ use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType,
 };
 
+use super::calls::Calls;
 use super::wire::name_of;
 use crate::aws::{Error, Retry, Session};
 
@@ -40,6 +41,18 @@ impl Zone {
         })?;
         let private = zone.config.is_some_and(|config| config.private_zone);
         Ok(Zone { name: name_of(&zone.name), private })
+    }
+
+    /// For how many seconds a resolver keeps that a record of the zone is not there: the smaller of the TTL and the
+    /// minimum of its SOA (RFC 2308). `None` where it says nothing of that. Cancel safe.
+    pub(super) async fn negative_ttl(
+        session: &Session,
+        calls: &Calls,
+        id: &str,
+    ) -> Result<Option<u32>, Error> {
+        let zone = Zone::read(session, id).await?;
+        let sets = calls.sets_of(id, &zone.name).await?;
+        Ok(sets.iter().find(|set| set.r#type == RrType::Soa).and_then(kept))
     }
 
     /// Asks to remove a record that does not exist: AWS checks the right first, and then finds nothing to do.
@@ -81,5 +94,30 @@ impl Zone {
             Err(error @ Error::Credentials { .. }) => Ok(Allowed::No(error)),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The smaller of the TTL and the minimum, which is the last of a SOA's seven fields (RFC 1035, 3.3.13).
+fn kept(soa: &ResourceRecordSet) -> Option<u32> {
+    let value = &soa.resource_records.as_ref()?.first()?.value;
+    let minimum: u32 = value.split_whitespace().nth(6)?.parse().ok()?;
+    Some(minimum.min(u32::try_from(soa.ttl?).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_a_record_is_not_there_is_kept_for_the_smaller_of_two_times() {
+        let soa = |ttl, value: &str| {
+            let record = ResourceRecord::builder().value(value).build().unwrap();
+            let set = ResourceRecordSet::builder().name("example.com.").r#type(RrType::Soa);
+            kept(&set.ttl(ttl).resource_records(record).build().unwrap())
+        };
+        let usual = "ns-1.awsdns-01.org. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400";
+        assert_eq!(soa(900, usual), Some(900));
+        assert_eq!(soa(172_800, usual), Some(86_400));
+        assert_eq!(soa(900, "ns-1.awsdns-01.org. hostmaster. 1"), None);
     }
 }

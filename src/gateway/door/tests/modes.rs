@@ -98,7 +98,8 @@ fn the_last_refusal_is_told_by_the_clock_on_the_wall() {
     site.set(Mode::Closed, 1);
     advance(ms(5_000));
     assert_eq!(site.refused(&site.writes), Why::Mode);
-    advance(ms(3_000));
+    advance(Duration::from_micros(3_000_700));
     let told = site.report().last_refused.unwrap();
+    // In whole milliseconds, as every time that is told.
     assert_eq!(wall().duration_since(told), SignedDuration::from_secs(3));
 }
