@@ -168,9 +168,24 @@ async fn next_frame(stream: &mut TcpStream) -> (u8, u32, Vec<u8>) {
     (kind, u32::from_be_bytes(id), payload)
 }
 
+/// The kind of frame that begins a stream and its answer.
+const HEADERS: u8 = 1;
+
+/// The next two streams that are answered, in the order of their numbers.
+async fn answered(stream: &mut TcpStream) -> [u32; 2] {
+    let mut answered = Vec::new();
+    while answered.len() < 2 {
+        let (kind, id, _) = next_frame(stream).await;
+        if kind == HEADERS {
+            answered.push(id);
+        }
+    }
+    answered.sort_unstable();
+    answered.try_into().unwrap()
+}
+
 #[tokio::test]
 async fn a_client_that_heeds_no_limit_has_its_next_stream_refused_and_the_others_are_answered() {
-    const HEADERS: u8 = 1;
     const RESET: u8 = 3;
     const REFUSED_STREAM: u32 = 7;
     /// Of the headers and of the stream.
@@ -199,15 +214,7 @@ async fn a_client_that_heeds_no_limit_has_its_next_stream_refused_and_the_others
     assert_eq!(refused, (5, REFUSED_STREAM.to_be_bytes().to_vec()));
     until(&gateway, |report| report.waiting == 2).await;
     gateway.set("shop", posture(Mode::Open));
-    let mut answered = Vec::new();
-    while answered.len() < 2 {
-        let (kind, id, _) = next_frame(&mut stream).await;
-        if kind == HEADERS {
-            answered.push(id);
-        }
-    }
-    answered.sort_unstable();
-    assert_eq!(answered, [1, 3]);
+    assert_eq!(answered(&mut stream).await, [1, 3]);
     assert_eq!(ledger.asked(), ["GET /", "GET /"]);
 }
 
@@ -281,7 +288,6 @@ async fn sites_of_one_address_are_told_apart_by_exact_name_then_wildcard_and_hea
 
 #[tokio::test]
 async fn a_call_of_grpc_may_be_silent_for_longer_than_a_body_and_others_of_its_connection_go_on() {
-    const HEADERS: u8 = 1;
     const DATA: u8 = 0;
     const END_HEADERS: u8 = 4;
     const END: u8 = 5;
@@ -302,13 +308,5 @@ async fn a_call_of_grpc_may_be_silent_for_longer_than_a_body_and_others_of_its_c
     said = frame(HEADERS, END, 3, &of(0x82));
     said.extend(frame(DATA, 1, 1, &[]));
     stream.write_all(&said).await.unwrap();
-    let mut answered = Vec::new();
-    while answered.len() < 2 {
-        let (kind, id, _) = next_frame(&mut stream).await;
-        if kind == HEADERS {
-            answered.push(id);
-        }
-    }
-    answered.sort_unstable();
-    assert_eq!(answered, [1, 3]);
+    assert_eq!(answered(&mut stream).await, [1, 3]);
 }
