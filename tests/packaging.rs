@@ -1,11 +1,14 @@
 //! What the packages say, as far as it can be tried without a container engine or systemd as process 1.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::app::App;
+use crate::support::serving::{LONG, Stand, config};
 use crate::support::terraform::skipped;
 
 fn packaging(name: &str) -> String {
@@ -50,4 +53,29 @@ fn the_task_definition_and_the_image_agree() {
     assert!(image.contains(&format!("STATE_DIRECTORY={state}")), "{state}");
     let last = image.rsplit("FROM ").next().unwrap();
     assert!(last.starts_with("scratch") && !last.contains("RUN "), "no shell in the image");
+}
+
+#[test]
+fn the_service_manager_is_told_that_it_is_ready_and_what_visitors_get() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(LONG)).unwrap();
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    let mut command = stand.command(&["serve"]);
+    let serving = stand.serve_by(command.env("NOTIFY_SOCKET", &path));
+    let hears = |wanted: &str| loop {
+        let mut message = [0; 4096];
+        let length = manager.recv(&mut message).expect(wanted);
+        let told = String::from_utf8_lossy(&message[..length]).into_owned();
+        if told.contains(wanted) {
+            return told;
+        }
+    };
+    assert!(hears("READY=1").contains("STATUS=serving shop (open)"));
+    stand.run(&["hold", "--yes"]).exits(0);
+    hears("STATUS=serving shop (hold)");
+    serving.signal("TERM");
+    hears("STOPPING=1");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::args::{Role, ServeArgs};
 use super::super::context::Context;
@@ -24,7 +24,7 @@ use crate::dns::nameserver::Nameserver;
 use crate::gateway::{Gateway, Settings};
 use crate::net::bind::Inherited;
 use crate::store::FileStore;
-use crate::switch::Posture;
+use crate::switch::{Mode, Posture};
 use crate::tasks::Tasks;
 
 /// How long requests have to end after a signal, beyond the longest drain.
@@ -165,8 +165,20 @@ impl Served {
         tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
     }
 
+    /// What `systemctl status` shows: each site, and what its visitors get here.
     pub(super) fn status(&self) -> String {
-        format!("serving {}", self.crew.names().join(", "))
+        let now = clock::now();
+        let told = |name: String| match &self.gateway {
+            Some(gateway) => {
+                let mode = gateway.report(&name, now).mode;
+                format!("{name} ({})", mode.map_or("knows no mode", Mode::word))
+            }
+            None => name,
+        };
+        format!(
+            "serving {}",
+            self.crew.names().into_iter().map(told).collect::<Vec<_>>().join(", ")
+        )
     }
 
     /// Reloads as often as it is told to, until it is told to stop.
@@ -175,8 +187,17 @@ impl Served {
         mut signals: Signals,
         mut asked: mpsc::Receiver<oneshot::Sender<Result<(), Value>>>,
     ) -> u8 {
+        let mut moves = self.gateway.as_ref().map(|gateway| gateway.changed());
+        let mut said = self.status();
         loop {
             tokio::select! {
+                () = moved(&mut moves) => {
+                    let status = self.status();
+                    if status != said {
+                        tell(&[NotifyState::Status(&status)]);
+                        said = status;
+                    }
+                }
                 signal = signals.next() => match signal {
                     Asked::End => break,
                     Asked::Reload => drop(self.reloaded().await),
@@ -218,6 +239,14 @@ impl Served {
 pub(super) fn postures(follows: &[Follow<FileStore>]) -> BTreeMap<String, Posture> {
     let known = |follow: &Follow<FileStore>| Some((follow.site().to_owned(), follow.posture()?));
     follows.iter().filter_map(known).collect()
+}
+
+/// Comes back when a gateway may give something else. Cancel safe.
+async fn moved(changes: &mut Option<watch::Receiver<u64>>) {
+    let Some(changes) = changes else { return std::future::pending().await };
+    if changes.changed().await.is_err() {
+        std::future::pending().await
+    }
 }
 
 /// Tells the service manager, where there is one.
