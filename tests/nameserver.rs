@@ -167,6 +167,23 @@ fn nobody_without_the_key_changes_anything_and_each_is_told_why() {
     assert_eq!(asker.values("shop", "A"), LIVE);
 }
 
+/// Who recorded a flip and its way back cannot make the flip again; who missed an answer gets it.
+#[test]
+fn the_bytes_of_an_update_are_made_once_and_answered_each_time() {
+    let stand = stand();
+    let serving = stand.serve();
+    let asker = Asker::of(address(&serving));
+    let mut flip = swap("shop", &LIVE, &DETOUR);
+    flip.finalize(&key(BYTES, "update"), seconds()).unwrap();
+    let recorded = flip.to_vec().unwrap();
+    let made = || Message::from_vec(&asker.bytes(&recorded)).unwrap().response_code;
+    assert_eq!((made(), made()), (ResponseCode::NoError, ResponseCode::NoError));
+    assert_eq!(asker.values("shop", "A"), DETOUR);
+    assert_eq!(asker.update(swap("shop", &DETOUR, &LIVE)), ResponseCode::NoError);
+    assert_eq!(made(), ResponseCode::NoError);
+    assert_eq!(asker.values("shop", "A"), LIVE, "it was made again");
+}
+
 #[test]
 fn broken_messages_break_nothing() {
     let stand = stand();

@@ -10,6 +10,7 @@ use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::TSigner;
 
 use super::answer::{answer, begun, encoded, udp_limit, unreadable};
+use super::done::Done;
 use super::tsig::{Checked, Signature, check};
 use super::zone::Zone;
 use super::{disk, limits, update};
@@ -131,21 +132,31 @@ fn sent(mut response: Message, signature: Option<&Signature>, limit: usize, now:
 pub(super) struct Clerk {
     pub(super) desk: Arc<Desk>,
     pub(super) path: PathBuf,
+    pub(super) done: Done,
 }
 
 impl Clerk {
-    /// Makes `change`, or none of it, and says so.
-    pub(super) fn change(&self, change: &Change, now: u64) -> Vec<u8> {
+    /// Makes `change`, or none of it, and says so. The same bytes again make nothing, and get the same answer.
+    pub(super) fn change(&mut self, change: &Change, now: u64) -> Vec<u8> {
+        let Signature { mac, until, .. } = &change.signature;
+        let code = self.done.answer(mac, now).unwrap_or_else(|| {
+            let code = self.made(change);
+            self.done.note(mac, *until, code);
+            code
+        });
+        change.reply(code, now)
+    }
+
+    fn made(&self, change: &Change) -> ResponseCode {
         let zone = self.desk.zone();
-        let code = match change.on(&zone) {
+        match change.on(&zone) {
             Ok(None) => ResponseCode::NoError,
             Ok(Some(next)) => self.publish(next, change),
             Err(code) => {
                 tracing::info!(zone = %zone.origin(), key = change.signature.key(), answer = %code, "update refused");
                 code
             }
-        };
-        change.reply(code, now)
+        }
     }
 
     fn publish(&self, next: Zone, change: &Change) -> ResponseCode {

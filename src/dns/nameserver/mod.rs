@@ -5,6 +5,7 @@
 mod answer;
 mod desk;
 mod disk;
+mod done;
 mod error;
 mod first;
 mod limits;

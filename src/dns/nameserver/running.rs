@@ -9,6 +9,7 @@ use hickory_proto::rr::TSigner;
 use tokio::sync::mpsc;
 
 use super::desk::{Clerk, Desk};
+use super::done::Done;
 use super::error::Error;
 use super::sockets::{Pair, Queued, Window, listen, open, seconds};
 use super::zone::Zone;
@@ -45,11 +46,11 @@ impl Nameserver {
         };
         tracing::info!(zone = %zone.origin(), serial = zone.soa().serial, path = %path.display(), "zone read");
         let desk = Arc::new(Desk::new(zone, keys));
-        let clerk = Clerk { desk: Arc::clone(&desk), path };
+        let mut clerk = Clerk { desk: Arc::clone(&desk), path, done: Done::default() };
         let (changes, queue) = mpsc::channel(limits::UPDATES);
         let window = Window { desk, changes, tasks: tasks.clone() };
         // Neither thread is waited for by its handle: both are work of `tasks`.
-        drop(tasks.start_thread("zone", move || write(&clerk, queue)).map_err(Error::Start)?);
+        drop(tasks.start_thread("zone", move || write(&mut clerk, queue)).map_err(Error::Start)?);
         answer(window, pairs, &tasks).map_err(Error::Start)?;
         Ok(Nameserver { addresses, tasks })
     }
@@ -77,7 +78,7 @@ fn begun(config: &NameserverConfig, at: &[SocketAddr], path: &Path) -> Result<Zo
 }
 
 /// One change after another, until nobody can ask for one.
-fn write(clerk: &Clerk, mut queue: mpsc::Receiver<Queued>) {
+fn write(clerk: &mut Clerk, mut queue: mpsc::Receiver<Queued>) {
     while let Some((change, reply)) = queue.blocking_recv() {
         // Whoever left is not told; the change stands.
         drop(reply.send(clerk.change(&change, seconds())));

@@ -31,7 +31,10 @@ pub(super) enum Checked {
 #[derive(Clone)]
 pub(super) struct Signature {
     signer: TSigner,
-    mac: Vec<u8>,
+    /// The request's digest.
+    pub(super) mac: Vec<u8>,
+    /// The last second in which it is fresh, since 1970.
+    pub(super) until: u64,
 }
 
 impl Signature {
@@ -72,7 +75,8 @@ pub(super) fn check(keys: &[TSigner], bytes: &[u8], request: &Message, now: u64)
     if now.abs_diff(tsig.time) > u64::from(tsig.fudge) {
         return untimely(request, signer, tsig, now);
     }
-    Checked::Signed(Signature { signer: signer.clone(), mac: tsig.mac.clone() })
+    let until = tsig.time + u64::from(tsig.fudge);
+    Checked::Signed(Signature { signer: signer.clone(), mac: tsig.mac.clone(), until })
 }
 
 /// BADSIG and BADKEY are not signed (section 5.2).
