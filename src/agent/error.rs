@@ -66,7 +66,7 @@ pub enum Error {
         mode: Mode,
     },
     /// The deadline passed.
-    #[error("asked for, but not {what} within {} s{}", waited.as_secs(), still_words(still.as_deref()))]
+    #[error("asked for, but not {what} within {} s{}", waited.as_secs_f64(), still_words(still.as_deref()))]
     GaveUp {
         /// `confirmed` or `settled`.
         what: &'static str,

@@ -218,9 +218,11 @@ fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
     let (mut count, mut in_flight, mut waiting, mut exempt, mut spent) = (0, 0, 0, 0, false);
     for beat in alive {
         count += 1;
-        in_flight += beat.in_flight;
         waiting += beat.waiting;
-        exempt += beat.exempt.iter().map(|(_, number)| number).sum::<u64>();
+        in_flight += beat.in_flight;
+        let let_in = beat.exempt.iter().map(|(_, number)| number).sum::<u64>();
+        // Where everything passes nobody is let in by leave of anything.
+        *if beat.mode == Some(Mode::Open) { &mut in_flight } else { &mut exempt } += let_in;
         spent |= beat.hold_spent;
     }
     let mut words = match count {
@@ -328,14 +330,18 @@ impl Wanted {
 }
 
 fn drain_expired(worst: &Heartbeat) -> Error {
+    let still = match (worst.in_flight, worst.upgraded) {
+        (0, upgraded @ 1..) => format!("{upgraded} WebSockets or other upgraded connections"),
+        (requests, _) => format!("{requests} requests"),
+    };
     Error::Refused {
         code: "drain-expired",
         message: format!(
-            "requests of before still ran at the drain's deadline: {} at gateway {}",
-            worst.in_flight, worst.id
+            "at the drain's deadline there were still {still} of before at gateway {}",
+            worst.id
         ),
         hint: format!(
-            "see what takes so long behind gateway {}, give drain {{ deadline }} more time, or `roadworks close`, which cuts them",
+            "see what takes so long behind gateway {}, give drain {{ deadline }} more time, or `roadworks close`, which cuts them where drain {{ then }} says nothing else",
             worst.id
         ),
     }

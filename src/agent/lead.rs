@@ -89,9 +89,8 @@ pub async fn carry_out<S: Store>(
         return match (order.end, sight) {
             // It is there already, and only its end is another.
             (Some(end), Sight { switch: Some((switch, version)), levers }) => {
-                let switch = switch.ending(end);
-                let version = site.store.write_switch(&switch, Some(&version)).await?;
-                Ok(done(true, Sight { switch: Some((switch, version)), levers }, Vec::new()))
+                let (sight, warnings) = ends_at(site, order, end, (switch, version, levers)).await?;
+                Ok(done(true, sight, warnings))
             }
             (_, sight) => Ok(done(false, sight, Vec::new())),
         };
@@ -112,6 +111,32 @@ pub async fn carry_out<S: Store>(
             Ok(done(true, sight, operation.warnings))
         }
     }
+}
+
+/// The operation that is there gets another end, and the reason for it, and the log says so.
+async fn ends_at<S: Store>(
+    site: &Site<S>,
+    order: &Order,
+    end: End,
+    (switch, version, levers): (Switch, Version, Vec<Observation>),
+) -> Result<(Sight, Vec<String>), Error> {
+    let reason = order.reason.clone().or_else(|| switch.reason.clone());
+    let switch = Switch { reason, ..switch.ending(end) };
+    let version = site.store.write_switch(&switch, Some(&version)).await?;
+    let entry = Entry {
+        at: clock::now(),
+        operation: switch.operation.clone(),
+        site: site.name.clone(),
+        event: Event::Extended,
+        from: switch.mode,
+        to: switch.mode,
+        by: order.by.clone(),
+        reason: order.reason.clone(),
+        detail: Some(format!("it ends at {}", end.until)),
+    };
+    let logged = audit::append(&site.store, &entry, (switch.version, 0)).await;
+    let warnings = logged.err().map(|error| unlogged(&error)).into_iter().collect();
+    Ok((Sight { switch: Some((switch, version)), levers }, warnings))
 }
 
 /// The right to move the site. Whoever has it may be about to end: an agent that has just opened it.
@@ -466,12 +491,16 @@ impl<'a, S: Store> Operation<'a, S> {
         self.entries += 1;
         let number = (self.switch.version, self.entries);
         if let Err(error) = audit::append(&self.site.store, &entry, number).await {
-            let warning = format!("the log could not be written: {error}");
+            let warning = unlogged(&error);
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }
         }
     }
+}
+
+fn unlogged(error: &store::Error) -> String {
+    format!("the log could not be written: {error}")
 }
 
 fn unremembered(error: &store::Error) -> String {

@@ -87,8 +87,22 @@ pub(in crate::cli) fn own_gateway_object(site: &str, beat: Heartbeat) -> Value {
         "mode": beat.mode,
         "desired": null,
         "phase": null,
+        "moved_at": null,
+        "settled_at": null,
+        "quiet_at": null,
+        "last_request": beat.last_request,
         "hold_spent": beat.hold_spent,
+        "operation": beat.operation,
+        "since": null,
+        "until": null,
+        "overdue": null,
+        "on_end": null,
+        "by": null,
+        "reason": null,
+        "levers": [],
         "gateways": [gateway_object((beat, true))],
+        "checks": [],
+        "warnings": [],
     })
 }
 

@@ -9,6 +9,7 @@ use super::super::doctor::{Finding, Outcome};
 use super::one_line;
 use crate::agent::{self, Heartbeat, Proof, Sight, Site};
 use crate::audit::Entry;
+use crate::gateway::Drain;
 use crate::store::Store;
 use crate::switch::{LeverName, Mode, OnEnd, Plan, Seen, Step, Switch};
 
@@ -167,16 +168,23 @@ fn gateway_line(beat: &Heartbeat, alive: bool) -> String {
     let healthy = beat.upstreams.iter().filter(|upstream| upstream.healthy).count();
     let all = beat.upstreams.len();
     let mut words = vec![format!("{healthy} of {all} upstreams healthy")];
-    let exempt = beat.exempt.iter().filter(|(_, number)| *number > 0);
-    let exempt: Vec<_> = exempt.map(|(by, number)| format!("{number} by {by}")).collect();
+    let exempt = || beat.exempt.iter().filter(|(_, number)| *number > 0);
+    // Where everything passes nobody is let in by leave of anything.
+    let open = beat.mode == Some(Mode::Open);
+    let in_flight =
+        beat.in_flight + if open { exempt().map(|(_, number)| number).sum() } else { 0 };
+    let let_in: Vec<_> = exempt().map(|(by, number)| format!("{number} by {by}")).collect();
     for (number, what) in
-        [(beat.waiting, "waiting"), (beat.in_flight, "in flight"), (beat.upgraded, "upgraded")]
+        [(beat.waiting, "waiting"), (in_flight, "in flight"), (beat.upgraded, "upgraded")]
     {
         if number > 0 {
             words.push(format!("{number} {what}"));
         }
     }
-    words.extend((!exempt.is_empty()).then(|| exempt.join(", ")));
+    if !open && !let_in.is_empty() {
+        let drained = if beat.drain == Drain::Drained { "drained, " } else { "" };
+        words.push(format!("{drained}except {}", let_in.join(", ")));
+    }
     words.extend(beat.hold_spent.then(|| "patience is over: 503".to_owned()));
     let mode = if alive { mode } else { "silent" };
     format!("    {:<24} {mode:<10} {}", one_line(&beat.id), one_line(&words.join(", ")))
