@@ -59,7 +59,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let context = Context::new(args.common, report, &words, targets);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report.failure(&Error::Output(error)),
+        Err(error) => return report.failure(&Error::System(error)),
     };
     match caught(|| runtime.block_on(verb(&context, &args.verb))) {
         Ok(code) => code,

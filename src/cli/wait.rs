@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Error>
     let progress = Waiting::new(context.report);
     let settled = tokio::select! {
         settled = tokio::time::timeout(args.timeout, settled(&opened, wanted, &progress)) => settled,
-        () = interrupted() => return Err(Error::Interrupted),
+        signal = interrupted() => return Err(Error::Interrupted { signal }),
     };
     progress.ended();
     let gave_up = agent::Error::GaveUp { what: "settled", waited: args.timeout, still: None };

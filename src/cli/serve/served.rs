@@ -197,7 +197,8 @@ impl Served {
         }
     }
 
-    async fn stop(self) {
+    /// Ends everything that it runs.
+    pub(super) async fn stop(self) {
         let config = self.config.get();
         let drains = config.sites.iter().filter_map(|site| site.gateway.as_ref());
         let longest = drains.map(|gateway| gateway.drain.deadline).max().unwrap_or_default();
