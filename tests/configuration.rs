@@ -8,6 +8,7 @@ use roadworks::config::load;
 
 use serde_json::Value;
 
+use crate::support::serving::Stand;
 use crate::support::site::Site;
 
 /// A folder with this roadworks.hcl, where every call to AWS would fail.
@@ -152,4 +153,54 @@ fn healthcheck_asks_the_admin_listener_or_what_it_is_told_to() {
     assert_eq!(error["code"], "sick", "nobody listens there any more: {error:#}");
     let off = folder(&format!("serve {{ admin = \"off\" }}\n{gateway}"));
     assert_eq!(off.run(&["healthcheck", "--json"]).exits(1).error()["code"], "usage");
+}
+
+#[test]
+fn a_password_that_was_put_into_an_upstream_is_printed_nowhere() {
+    let url = "http://ana:hunter2@h:80";
+    let gateway = |upstream: &str| {
+        format!(
+            "site \"shop\" {{\n  gateway {{\n    listen = [\"127.0.0.1:0\"]\n    upstreams = [\"{upstream}\"]\n  }}\n}}\n"
+        )
+    };
+    let stand = Stand::new(&gateway(url));
+    for words in [&["plan"][..], &["init", "--host", "a.test", "--upstream", url]] {
+        for form in [&[][..], &["--json"]] {
+            let ran = stand.run(&[form, words].concat()).exits(1);
+            assert!(ran.stderr.contains("a user and a password have no place"), "{}", ran.stderr);
+            assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_bypass_key_that_is_refused_has_its_place() {
+    let stand = Stand::new(
+        "site \"shop\" {\n  gateway {\n    listen = [\"127.0.0.1:0\"]\n    upstreams = [\"http://h\"]\n    bypass { key = \"hunter2\" }\n  }\n}\n",
+    );
+    let shown = stand.run(&["plan"]).exits(1).stderr;
+    assert!(shown.contains("roadworks.hcl:5:") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn doctor_tries_the_template_of_the_page() {
+    let page = "site \"shop\" {\n  gateway {\n    listen = [\"127.0.0.1:0\"]\n    upstreams = [\"http://127.0.0.1:9\"]\n  }\n  page {\n    template = \"page.html\"\n  }\n}\n";
+    let stand = Stand::new(page);
+    let found = || {
+        let ran = stand.run(&["doctor", "--json"]);
+        let object = ran.json();
+        let all = object["checks"].as_array().unwrap();
+        let one = all.iter().find(|one| one["id"] == "page-template").unwrap().clone();
+        (ran.code, one["result"].clone(), one["reason"].to_string())
+    };
+    for template in [None, Some("{% for x in %}")] {
+        if let Some(text) = template {
+            stand.write("page.html", text);
+        }
+        let (code, result, reason) = found();
+        assert_eq!((code, result), (Some(1), "fail".into()));
+        assert!(reason.contains("page.html") && reason.contains("roadworks.hcl:7:"), "{reason}");
+    }
+    stand.write("page.html", "<h1>soon</h1>");
+    assert_eq!(found().1, "ok");
 }

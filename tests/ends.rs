@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::support::app::App;
+use crate::support::command::run;
 use crate::support::serving::{Serving, Stand, answer, config, until};
 
 /// A site that is served, with its app.
@@ -43,6 +44,40 @@ fn an_end_that_nobody_could_keep_is_refused() {
     // The command itself may keep it.
     stand.run(&["hold", "--for", "1s", "--stay", "--yes"]).exits(0);
     assert_eq!(stand.status()["mode"], "open");
+}
+
+#[test]
+fn a_verb_that_the_system_ends_says_how_things_stand() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    for (signal, code, word) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
+        let waiting = Serving::start(&mut stand.command(&["wait", "--for-mode", "hold"]));
+        until(|| waiting.log().contains("to be settled").then_some(()));
+        waiting.signal(signal);
+        until(|| (!waiting.is_running()).then_some(()));
+        assert_eq!(waiting.ended(), Some(code));
+        assert!(waiting.log().contains(&format!("{word}: the switch stays")), "{}", waiting.log());
+    }
+    let none = stand.run(&["--json", "log", "--limit", "0"]).exits(1).error();
+    assert!(none["message"].to_string().contains("a number from 1 on"), "{none:#}");
+    let over = stand.run(&["--json", "hold", "--for", "0s", "--yes"]).exits(1).error();
+    assert!(over["message"].to_string().contains("1s or more"), "{over:#}");
+}
+
+#[test]
+fn an_end_by_the_clock_is_one_of_the_zone_that_tz_names() {
+    let (_app, stand, _serving) = served();
+    let until = |zone: &str, text: &str| {
+        let mut command = stand.command(&["--json", "close", "--until", text, "--yes"]);
+        run(command.env("TZ", zone))
+    };
+    for (text, utc) in [("02:30", "T21:00:00Z"), ("2099-12-24 02:30", "2099-12-23T21:00:00Z")] {
+        let closed = until("Asia/Kolkata", text).exits(0).json();
+        assert!(closed["until"].as_str().unwrap().ends_with(utc), "{text}: {closed:#}");
+    }
+    let refused = until("Mars/Olympus", "02:30").exits(1).error();
+    assert!(refused["message"].as_str().unwrap().contains("`Mars/Olympus`"), "{refused:#}");
+    until("Mars/Olympus", "2099-12-24T02:30:00Z").exits(0);
 }
 
 #[test]
@@ -194,6 +229,9 @@ fn a_longer_patience_helps_those_who_wait_already() {
     assert_eq!(answer(held).0, 200);
     let long = stand.run(&["--json", "extend", "--patience", "10m"]).exits(1);
     assert!(long.error()["message"].as_str().is_some(), "{long:#?}");
+    stand.run(&["close", "--yes"]).exits(0);
+    let nobody = stand.run(&["--json", "extend", "--patience", "60s"]).exits(1).error();
+    assert_eq!(nobody["message"], "nobody waits in closed: patience is for hold");
 }
 
 #[test]

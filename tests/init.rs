@@ -153,3 +153,17 @@ fn what_is_said_is_not_looked_for_and_what_is_wrong_is_not_written() {
     assert_eq!(site.hosts, ["shop.example.com"]);
     assert_eq!(site.gateway.as_ref().unwrap().upstreams[0].to_string(), "http://app:80");
 }
+
+#[test]
+fn what_cannot_be_read_is_named_where_nothing_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in [("compose.yaml", b"services: [" as &[u8]), ("main.tf", b"a = \xff")] {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let mut command = roadworks(folder.path(), "http://127.0.0.1:1", &[]);
+    let ran = run(command.args(["init", "--json"]));
+    // Something else may listen on one of the usual ports of this machine: then it is a note.
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("compose.yaml cannot be read: ") && said.contains("main.tf"), "{said}");
+    assert!(said.contains("UTF-8"), "{said}");
+}

@@ -17,6 +17,29 @@ use crate::support::serving::{LONG, Serving, answer, until};
 const NOBODY: &str = "http://127.0.0.1:1";
 const HOST: &str = "shop.example.test";
 
+#[test]
+fn ended_before_it_is_up_it_leaves_nothing() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let temporary = tempfile::tempdir().unwrap();
+        let left = || fs::read_dir(temporary.path()).unwrap().count();
+        let mut command = roadworks(temporary.path(), NOBODY, &[]);
+        command.args(["--json", "try"]).env("TMPDIR", temporary.path());
+        let serving = Serving::start(&mut command);
+        until(|| (left() > 0).then_some(()));
+        serving.signal(signal);
+        until(|| (!serving.is_running()).then_some(()));
+        assert_eq!((left(), serving.ended()), (0, Some(130)), "{signal}: {}", serving.log());
+    }
+}
+
+#[test]
+fn a_temporary_folder_that_cannot_be_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = roadworks(folder.path(), NOBODY, &[]);
+    let ran = run(command.arg("try").env("TMPDIR", "/nonexistent")).exits(1);
+    assert!(ran.stderr.contains("/nonexistent cannot be written"), "{}", ran.stderr);
+}
+
 /// A running `roadworks try`.
 struct Trying {
     serving: Serving,

@@ -1,6 +1,8 @@
 //! Where roadworks.hcl says that the boolean lives.
 
+use crate::support::command::Ran;
 use crate::support::route53::Route53;
+use crate::support::serving::Stand;
 use crate::support::site::{MAINTENANCE, Site, TOLD};
 
 fn with(variable: &str) -> (Route53, Site) {
@@ -40,6 +42,27 @@ fn a_command_that_fails_moves_nothing() {
     assert!(server.batches().is_empty());
     let status = site.run(&["status", "-json"]).exits(0).json();
     assert_eq!((&status["desired"], &status["phase"]), (&"open".into(), &"settled".into()));
+}
+
+#[test]
+fn a_variable_that_the_site_does_not_have_moves_nothing() {
+    let server = Route53::start();
+    let site = Site::at(&server.endpoint());
+    site.run(&["plan"]).exits(0);
+    let gateway =
+        "gateway {\n  listen = [\"127.0.0.1:0\"]\n  upstreams = [\"http://127.0.0.1:9\"]\n}";
+    let alone = Stand::new(&format!("site \"shop\" {{\n  {gateway}\n}}\n"));
+    for run in [&|words: &[&str]| site.run(words), &|words: &[&str]| alone.run(words)]
+        as [&dyn Fn(&[&str]) -> Ran; 2]
+    {
+        let typo =
+            run(&["apply", "-var", "maintenence_mode=true", "-auto-approve", "-json"]).exits(1);
+        let hint = typo.error()["hint"].to_string();
+        assert!(hint.contains("did you mean") && hint.contains("maintenance_mode"), "{hint}");
+        let unknown = run(&["plan", "-var", "bogus=true", "-json"]).exits(1);
+        assert!(unknown.error()["message"].to_string().contains("bogus"), "{}", unknown.stderr);
+    }
+    site.is_open();
 }
 
 #[test]

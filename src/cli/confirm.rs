@@ -40,8 +40,9 @@ pub(super) fn confirm(
         name => format!("Type {name} to go on:"),
     });
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
+    // What cannot be read, as bytes that are no text, is no yes.
+    let read = io::stdin().lock().read_line(&mut answer).is_ok();
     let answer = answer.trim();
-    let yes = answer == wanted || (wanted == "y" && answer.eq_ignore_ascii_case("yes"));
+    let yes = read && (answer == wanted || (wanted == "y" && answer.eq_ignore_ascii_case("yes")));
     if yes { Ok(()) } else { Err(refused()) }
 }

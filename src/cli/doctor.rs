@@ -14,10 +14,11 @@ use super::error::Error;
 use super::report::{Form, Waiting, doctor_object, doctor_words};
 use crate::aws::Session;
 use crate::clock;
-use crate::config::{DnsSource, SwitchedRecord, Target};
+use crate::config::{DnsSource, PageConfig, SwitchedRecord, Target};
 use crate::dns::route53::{Allowed, Distribution, Zone, exercise};
 use crate::files;
 use crate::lever::{Lever, Position};
+use crate::page::Page;
 use crate::store::{self, FileStore, SiteStore};
 use crate::switch::{LeverName, Mode, OperationId};
 
@@ -76,6 +77,7 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
             if let Some(block) = &site.gateway {
                 findings.extend(gateway::findings(block).await);
             }
+            findings.extend(template(&site.page));
             if args.exercise {
                 findings.push(exercised(context, &opened).await);
             }
@@ -95,6 +97,22 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
         0 => Ok(0),
         failed => Err(Error::Unwell { failed, all: findings.len() }),
     }
+}
+
+/// The page's own template, compiled and tried as `serve` does it.
+fn template(page: &PageConfig) -> Option<Finding> {
+    const ID: &str = "page-template";
+    let file = page.template.as_ref()?.display();
+    Some(match Page::compile(page) {
+        Ok(_) => ok(ID, file),
+        Err(error) => {
+            let place = page.spots.wrong("template", "").place;
+            let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+            let cause = std::error::Error::source(&error);
+            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            fail(ID, format!("{error}{cause}{place}"), error.hint())
+        }
+    })
 }
 
 async fn store(store: &SiteStore<FileStore>) -> Finding {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
@@ -49,11 +49,11 @@ pub(super) fn later(from: Timestamp, after: Duration) -> Result<Timestamp, Error
     })
 }
 
-/// What somebody wrote: RFC 3339, or the next local HH:MM.
+/// What somebody wrote: RFC 3339, a local date and time, or the next local HH:MM.
 pub(super) fn time(text: &str, now: Timestamp) -> Result<Timestamp, Error> {
     let until = match text.parse::<Timestamp>() {
         Ok(at) => Some(at),
-        Err(_) => text.parse::<Time>().ok().and_then(|time| next(time, now, &TimeZone::system())),
+        Err(_) => local(text, now, &own_zone()?),
     };
     match until {
         Some(until) if until > now => Ok(until),
@@ -65,6 +65,32 @@ pub(super) fn time(text: &str, now: Timestamp) -> Result<Timestamp, Error> {
             message: format!("`{text}` is not a time"),
             hint: "2026-11-24T03:00:00Z, or 03:00".to_owned(),
         }),
+    }
+}
+
+/// The time zone of whoever asks. Where `TZ` names one that is not known here, guessing UTC would reopen hours off.
+fn own_zone() -> Result<TimeZone, Error> {
+    let named = std::env::var_os("TZ").filter(|name| !name.is_empty());
+    match (TimeZone::try_system(), named) {
+        (Ok(zone), _) => Ok(zone),
+        // Without TZ and /etc/localtime a system's clocks show UTC.
+        (Err(_), None) => Ok(TimeZone::UTC),
+        (Err(_), Some(name)) => Err(Error::Usage {
+            message: format!(
+                "a local time is asked for, and this machine knows no time zone `{}`, which TZ names",
+                name.display()
+            ),
+            hint: "put TZ right, install tzdata, or say it in full: 2026-11-24T03:00:00Z"
+                .to_owned(),
+        }),
+    }
+}
+
+/// What clocks in `zone` show, with a date or without.
+fn local(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    match text.parse::<DateTime>() {
+        Ok(at) => zone.to_timestamp(at).ok(),
+        Err(_) => next(text.parse().ok()?, now, zone),
     }
 }
 
@@ -139,10 +165,11 @@ mod tests {
     fn a_time_of_the_clock_is_the_next_one_in_local_time() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         let now: Timestamp = "2026-11-23T22:30:00Z".parse().unwrap();
-        let next = |text: &str| next(text.parse().unwrap(), now, &zone).unwrap().to_string();
+        let next = |text: &str| local(text, now, &zone).unwrap().to_string();
         assert_eq!(next("00:45"), "2026-11-23T22:45:00Z");
         assert_eq!(next("00:15"), "2026-11-24T22:15:00Z");
         assert_eq!(next("03:00"), "2026-11-24T01:00:00Z");
+        assert_eq!(next("2026-12-24 00:45"), "2026-12-23T22:45:00Z");
         assert!(time("2020-01-01T00:00:00Z", now).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Why a verb did not do what it was asked, before an agent was even asked or after.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -149,9 +150,12 @@ pub(super) enum Error {
         /// The same with its place in the file, where it has one.
         spot: Option<Box<Diagnostic>>,
     },
-    /// Ctrl-C.
-    #[error("interrupted: the switch stays as asked, and may be half way")]
-    Interrupted,
+    /// Ctrl-C, or SIGTERM.
+    #[error("{signal}: the switch stays as asked, and may be half way")]
+    Interrupted {
+        /// Which.
+        signal: Interruption,
+    },
     /// A mistake of ours, or of a library.
     #[error("this is a mistake in Roadworks ({place}); what was under way was cut short")]
     Bug {
@@ -160,7 +164,28 @@ pub(super) enum Error {
     },
     /// Nobody reads what we print.
     #[error("standard output cannot be written: {0}")]
-    Output(#[from] io::Error),
+    Output(io::Error),
+    /// No thread, no socket, no signal.
+    #[error("the system refuses what this needs: {0}")]
+    System(#[from] io::Error),
+}
+
+/// What ends a verb that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interruption {
+    /// SIGINT.
+    CtrlC,
+    /// SIGTERM, as a service manager or a job's deadline sends it.
+    Term,
+}
+
+impl fmt::Display for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Interruption::CtrlC => "interrupted",
+            Interruption::Term => "terminated",
+        })
+    }
 }
 
 impl Error {
@@ -205,7 +230,7 @@ impl Error {
             Error::Unasked { .. } => {
                 Some("see whether it runs, and name another: roadworks dig @IP:PORT NAME".to_owned())
             }
-            Error::Interrupted => Some(
+            Error::Interrupted { .. } => Some(
                 "run the same command again to finish it, or `roadworks open` to go back"
                     .to_owned(),
             ),
@@ -213,6 +238,9 @@ impl Error {
                 "run `roadworks status` to see how things stand, and report the place in brackets"
                     .to_owned(),
             ),
+            Error::System(_) => {
+                Some("look at its limits (ulimit -a), its memory and your rights".to_owned())
+            }
             Error::Output(_) => None,
         }
     }

@@ -67,6 +67,12 @@ async fn change(
 ) -> Result<Extension, Error> {
     let now = clock::now();
     if let Some(patience) = args.patience {
+        if switch.mode != Mode::Hold {
+            return Err(Error::Usage {
+                message: format!("nobody waits in {}: patience is for hold", switch.mode),
+                hint: "roadworks extend 15m moves the end".to_owned(),
+            });
+        }
         return match u32::try_from(patience.as_secs()) {
             Ok(seconds @ 1..) if u64::from(seconds) <= LONGEST_PATIENCE => {
                 Ok(Extension::Patience(seconds))

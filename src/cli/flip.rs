@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{FlipArgs, Wait};
 use super::confirm::confirm;
 use super::context::{Context, Opened};
 use super::end;
-use super::error::Error;
+use super::error::{Error, Interruption};
 use super::local;
 use super::plan::{asked_twice, plan_of};
 use super::report::{Form, Waiting, plan_words, status_object, status_words};
@@ -104,7 +105,7 @@ pub(super) async fn carry_out_agreed(
     let waiting = Waiting::new(context.report);
     let done = tokio::select! {
         done = carry_out(&opened.site, agreed.sight, &order, &waiting) => done.map_err(Error::from),
-        () = interrupted() => Err(Error::Interrupted),
+        signal = interrupted() => Err(Error::Interrupted { signal }),
     };
     waiting.ended();
     let mut done = done?;
@@ -113,7 +114,7 @@ pub(super) async fn carry_out_agreed(
     if args.stay {
         tokio::select! {
             kept = end::keep(context.report, opened) => kept?,
-            () = interrupted() => return Err(Error::Interrupted),
+            signal = interrupted() => return Err(Error::Interrupted { signal }),
         }
     }
     Ok(told)
@@ -151,10 +152,18 @@ fn say(context: &Context, opened: &Opened, done: &Done, samples: &[Sample]) -> R
     Ok(0)
 }
 
-pub(super) async fn interrupted() {
-    // Without a handler Ctrl-C still ends the process, which a later run mends like any crash.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+/// Until somebody ends this by hand, or the system does. Cancel safe.
+pub(super) async fn interrupted() -> Interruption {
+    // Without a handler the signal still ends the process, which a later run mends like any crash.
+    let heard = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    tokio::select! {
+        () = heard(SignalKind::interrupt()) => Interruption::CtrlC,
+        () = heard(SignalKind::terminate()) => Interruption::Term,
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<
         drained = tokio::time::timeout(args.timeout, drained) => {
             drained.map_err(|_| crate::agent::Error::GaveUp { what: "drained", waited: args.timeout, still: None })??
         }
-        () = interrupted() => return Err(Error::Interrupted),
+        signal = interrupted() => return Err(Error::Interrupted { signal }),
     };
     let took = clock::monotonic().duration_since(began).as_secs_f64();
     if context.report.form() == Form::Json {

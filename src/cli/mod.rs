@@ -28,12 +28,14 @@ mod wait;
 mod zone;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::panic;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::hcl::without_passwords;
 use args::{Args, Verb};
 use context::{Context, Targets};
 use error::Error;
@@ -57,7 +59,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let context = Context::new(args.common, report, &words, targets);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report.failure(&Error::Output(error)),
+        Err(error) => return report.failure(&Error::System(error)),
     };
     match caught(|| runtime.block_on(verb(&context, &args.verb))) {
         Ok(code) => code,
@@ -114,11 +116,16 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
 fn not_understood(error: &clap::Error, words: &[OsString]) -> u8 {
     let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if answer || !words.iter().any(|word| word == "--json") {
+        let text = error.render().ansi().to_string();
         #[expect(clippy::let_underscore_must_use, reason = "nobody to tell if stderr is gone")]
-        let _ = error.print();
+        let _ = if answer {
+            error.print()
+        } else {
+            write!(anstream::stderr().lock(), "{}", without_passwords(&text))
+        };
         return u8::from(!answer);
     }
-    let text = error.to_string();
+    let text = without_passwords(&error.to_string());
     // The first paragraph: the mistake, and what it is about where that stands on lines of its own.
     let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
     let message = lines.collect::<Vec<_>>().join(" ");

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::error::Error;
 
-pub(super) use failure::{INTERRUPTED, error_object, message, place};
+pub(super) use failure::{INTERRUPTED, ended_by, error_object, message, place};
 use failure::{error_words, exit_code};
 pub(super) use objects::{
     commands_object, doctor_object, log_object, own_gateway_object, plan_object, status_object,
@@ -52,8 +52,8 @@ impl Report {
     #[expect(clippy::unused_self, reason = "only who may report has one")]
     pub(super) fn data(self, text: &str) -> Result<(), Error> {
         let mut out = anstream::stdout().lock();
-        writeln!(out, "{}", plain(text.trim_end()))?;
-        Ok(out.flush()?)
+        let written = writeln!(out, "{}", plain(text.trim_end()));
+        written.and_then(|()| out.flush()).map_err(Error::Output)
     }
 
     /// Data that takes the place of what was there before: on a terminal the screen begins anew, elsewhere a line
@@ -61,7 +61,7 @@ impl Report {
     pub(super) fn screen(self, text: &str) -> Result<(), Error> {
         let mut out = anstream::stdout().lock();
         if io::stdout().is_terminal() {
-            write!(out, "\u{1b}[2J\u{1b}[H")?;
+            write!(out, "\u{1b}[2J\u{1b}[H").map_err(Error::Output)?;
         }
         drop(out);
         self.data(text)?;

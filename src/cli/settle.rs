@@ -129,7 +129,7 @@ pub(super) async fn wait(
         ended = tokio::time::timeout(args.timeout, wait) => ended.unwrap_or_else(|_| {
             Err(agent::Error::GaveUp { what: goal.word(), waited: args.timeout, still: None }.into())
         }),
-        () = interrupted() => Err(Error::Interrupted),
+        signal = interrupted() => Err(Error::Interrupted { signal }),
     };
     waiting.ended();
     ended?;

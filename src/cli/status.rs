@@ -8,7 +8,7 @@ use super::error::Error;
 use super::flip::interrupted;
 use super::local::stands;
 use super::report::{
-    Form, INTERRUPTED, asked_words, own_gateway_object, own_gateway_words, status_object,
+    Form, asked_words, ended_by, own_gateway_object, own_gateway_words, status_object,
     status_words, warnings_words,
 };
 use crate::agent::{self, look};
@@ -148,7 +148,7 @@ async fn watch(context: &Context, opened: &[Opened]) -> Result<u8, Error> {
         }
         tokio::select! {
             () = any(&mut notices) => {}
-            () = interrupted() => return Ok(INTERRUPTED),
+            signal = interrupted() => return Ok(ended_by(signal)),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Error>
     let countdown = Countdown::new(context.report, &opened, &waiting);
     let come = tokio::select! {
         come = tokio::time::timeout(args.timeout, until(&opened, wanted, goal, countdown)) => come,
-        () = interrupted() => return Err(Error::Interrupted),
+        signal = interrupted() => return Err(Error::Interrupted { signal }),
     };
     waiting.ended();
     let gave_up = agent::Error::GaveUp { what: goal.word(), waited: args.timeout, still: None };

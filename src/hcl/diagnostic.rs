@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Element, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 
 use super::Place;
 
@@ -49,8 +49,14 @@ impl Diagnostic {
         };
         let mut group =
             Level::ERROR.primary_title(self.message.as_str()).elements(Vec::<Element<'_>>::new());
-        if let (Some(place), Some(text)) = (&self.place, &self.text) {
-            group = group.element(snippet(place, text));
+        match (&self.place, &self.text) {
+            (Some(place), Some(text)) => group = group.element(snippet(place, text)),
+            // What stands there may be a secret; where it stands is none.
+            (Some(place), None) => {
+                let file = Origin::path(place.file.display().to_string());
+                group = group.element(file.line(place.line).char_column(place.column));
+            }
+            (None, _) => {}
         }
         if let Some(hint) = &self.hint {
             group = group.element(Level::HELP.message(hint.as_str()));
@@ -80,10 +86,25 @@ fn snippet<'a>(place: &Place, text: &'a str) -> Snippet<'a, annotate_snippets::A
     let line_end = place.span.start + rest.find('\n').unwrap_or(rest.len());
     let shown = text.get(begin..line_end).unwrap_or_default();
     let end = place.span.end.clamp(place.span.start, line_end);
-    Snippet::source(shown)
+    Snippet::source(without_passwords(shown))
         .line_start(place.line)
         .path(place.file.display().to_string())
         .annotation(AnnotationKind::Primary.span(place.span.start - begin..end - begin))
+}
+
+/// A text for a message, with stars for each byte that may be a user and a password in a URL: rather more than less.
+pub fn without_passwords(text: &str) -> String {
+    text.split_inclusive('\n').map(line_without_passwords).collect()
+}
+
+fn line_without_passwords(line: &str) -> String {
+    let Some((head, rest)) = line.rsplit_once('@') else { return line.to_owned() };
+    let word = head.rfind([' ', '\t', '"', '\'', '`']).map_or(0, |at| at + 1);
+    let without_scheme = head.get(word..).is_some_and(|word| word.contains(':'));
+    let own = if without_scheme { word } else { head.len() };
+    let begin = head.find("://").map_or(own, |at| at + 3);
+    let (open, secret) = head.split_at_checked(begin).unwrap_or(("", head));
+    format!("{open}{}@{rest}", "*".repeat(secret.len()))
 }
 
 /// The candidate that a person may have meant: at most a third of the letters differ.
@@ -139,6 +160,31 @@ mod tests {
         assert!(shown.contains("2 | b = maintainance_mode"), "{shown}");
         assert!(shown.contains("^^^^^^^^^^^^^^^^^"), "{shown}");
         assert!(shown.contains("help: did you mean"), "{shown}");
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown_with_its_line() {
+        let text =
+            "a = 1\nb = [\"http://a\", \"http://ana:hun\"ter2@h:1\"]\nc = \"ana:hunter2@h\"\n";
+        let source = Source::new("main.tf".into(), text);
+        for (word, shows) in [("[", "@h:1\"]"), ("\"ana", "c = \"***********@h\"")] {
+            let at = text.find(word).unwrap();
+            let shown = source.diagnostic(at..at + 9, "wrong").render(Colour::Never);
+            assert!(shown.contains(shows), "{shown}");
+            assert!(!shown.contains("ter2") && !shown.contains("hun"), "{shown}");
+        }
+        assert_eq!(
+            without_passwords("contact = \"help@example.com\""),
+            "contact = \"help@example.com\""
+        );
+    }
+
+    #[test]
+    fn what_is_not_shown_has_its_place_all_the_same() {
+        let source = Source::new("main.tf".into(), "a = 1\nb = \"hunter2\"\n");
+        let shown = Diagnostic { text: None, ..source.diagnostic(10..19, "too short") };
+        let shown = shown.render(Colour::Never);
+        assert!(shown.contains("main.tf:2:5") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

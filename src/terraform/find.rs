@@ -98,6 +98,7 @@ pub fn find_switch(
         variables: Variables::collect(folder, inputs)?,
         reach: Reach::of(&folder.root),
     };
+    search.knows_every_variable()?;
     let (variable, moved) = search.variable()?;
     search.switchboard(variable, moved)
 }
@@ -131,6 +132,7 @@ pub fn read_boolean(folder: &Folder, inputs: &Inputs, name: &str) -> Result<Bool
     let variables = Variables::collect(folder, inputs)?;
     let reach = Reach::of(&folder.root);
     let search = Search { folder, inputs, state: None, variables, reach };
+    search.knows_every_variable()?;
     search.boolean(name)
 }
 
@@ -150,6 +152,20 @@ struct Moved {
 }
 
 impl Search<'_> {
+    /// Refuses a `-var` that nobody declares or uses, as Terraform does: most likely it is misspelt.
+    fn knows_every_variable(&self) -> Result<(), Error> {
+        let declared = &self.folder.root.variables;
+        let unknown = |name: &&str| !declared.contains_key(*name) && !self.is_used(name);
+        let Some(name) = self.variables.of_command_line().find(unknown) else { return Ok(()) };
+        let diagnostic =
+            crate::hcl::Diagnostic::new(format!("no .tf file here declares a variable \"{name}\""));
+        let hint = match nearest(name, declared.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("leave -var {name}=.. out, or look whether this is the right folder"),
+        };
+        Err(diagnostic.with_hint(hint).into())
+    }
+
     /// The named one, the usual one, or the only one that moves a record.
     fn variable(&self) -> Result<(String, Moved), Error> {
         let named = self.inputs.variable.clone();

@@ -153,6 +153,13 @@ impl Variables {
         }
     }
 
+    /// The names that `-var` gives a value.
+    pub(super) fn of_command_line(&self) -> impl Iterator<Item = &str> {
+        let by_hand = |one: &Assignment| matches!(one.origin, ValueOrigin::CommandLine);
+        let given = self.assigned.iter().filter(move |(_, given)| given.iter().any(by_hand));
+        given.map(|(name, _)| name.as_str())
+    }
+
     /// Who gives this variable a value, the strongest last.
     pub(super) fn given(&self, name: &str) -> &[Assignment] {
         self.assigned.get(name).map_or(&[], Vec::as_slice)

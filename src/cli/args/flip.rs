@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use super::values::time;
+use super::values::{lasting, time};
 use crate::config::duration;
 
 /// `plan`
@@ -61,8 +61,8 @@ pub(in crate::cli) struct FlipArgs {
     /// How long to wait, e.g. 90s or 15m
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
     pub(in crate::cli) timeout: Duration,
-    /// End by itself after so long (needs an agent, or --stay)
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
+    /// End by itself after so long, 1s or more (needs an agent, or --stay)
+    #[arg(long = "for", value_name = "DURATION", value_parser = lasting, conflicts_with = "until")]
     pub(in crate::cli) r#for: Option<Duration>,
     /// End by itself at that time, RFC 3339 or the next local HH:MM (needs an agent, or --stay)
     #[arg(long, value_name = "TIME", value_parser = time)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use super::values::time;
+use super::values::{lasting, some, time};
 use crate::config::duration;
 
 /// `status`
@@ -22,7 +22,7 @@ pub(in crate::cli) struct StatusArgs {
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct LogArgs {
     /// The newest so many entries
-    #[arg(long, value_name = "NUMBER", default_value = "200")]
+    #[arg(long, value_name = "NUMBER", default_value = "200", value_parser = some)]
     pub(in crate::cli) limit: usize,
 }
 
@@ -32,8 +32,8 @@ pub(in crate::cli) struct LogArgs {
     after_help = "Examples:\n  roadworks extend 15m\n  roadworks extend --until 04:30\n  roadworks extend --patience 60s"
 )]
 pub(in crate::cli) struct ExtendArgs {
-    /// So much later than its end
-    #[arg(value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
+    /// So much later than its end, 1s or more
+    #[arg(value_name = "DURATION", value_parser = lasting, conflicts_with = "until")]
     pub(in crate::cli) by: Option<Duration>,
     /// End at that time, RFC 3339 or the next local HH:MM
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -75,7 +75,7 @@ pub(in crate::cli) struct WaitArgs {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  roadworks bypass --for 2h")]
 pub(in crate::cli) struct BypassArgs {
-    /// For how long, at most 12h
-    #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    /// For how long, 1s to 12h
+    #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = lasting)]
     pub(in crate::cli) r#for: Duration,
 }

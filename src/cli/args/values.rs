@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Time;
+use jiff::civil::{DateTime, Time};
 
 use crate::config::{self, duration};
 
@@ -17,9 +17,24 @@ pub(super) fn later(text: &str) -> Result<Duration, String> {
     duration(text.strip_prefix('+').unwrap_or(text))
 }
 
-/// A time such as `2026-11-24T03:00:00Z` or `03:00`.
+/// A duration that something is to last: less than a second is over before anybody could use it.
+pub(super) fn lasting(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        long if long >= Duration::from_secs(1) => Ok(long),
+        _ => Err(format!("`{text}` is over at once: give 1s or more, such as 15m")),
+    }
+}
+
+/// How many of something to show: none would look as if there were none.
+pub(super) fn some(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("`{text}` is not a number from 1 on"))
+}
+
+/// A time such as `2026-11-24T03:00:00Z`, `2026-11-24 03:00` or `03:00`; the last two are local.
 pub(super) fn time(text: &str) -> Result<String, String> {
-    let known = text.parse::<Timestamp>().is_ok() || text.parse::<Time>().is_ok();
+    let local = text.parse::<DateTime>().is_ok() || text.parse::<Time>().is_ok();
+    let known = text.parse::<Timestamp>().is_ok() || local;
     let wrong = || format!("`{text}` is not a time: 2026-11-24T03:00:00Z, or 03:00");
     if known { Ok(text.to_owned()) } else { Err(wrong()) }
 }
@@ -32,5 +47,13 @@ mod tests {
     fn a_time_is_one_of_the_clock_or_of_the_calendar() {
         assert!(time("03:00").is_ok() && time("2026-11-24T03:00:00Z").is_ok());
         assert!(time("banana").is_err());
+    }
+
+    #[test]
+    fn what_lasts_no_second_is_over_at_once() {
+        assert_eq!(lasting("1s"), Ok(Duration::from_secs(1)));
+        for short in ["0s", "0", "1ms", "999ms"] {
+            assert!(lasting(short).unwrap_err().contains("1s or more"), "{short}");
+        }
     }
 }

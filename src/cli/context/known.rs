@@ -7,6 +7,7 @@ use super::super::error::Error;
 use super::{Context, Targets};
 use crate::agent;
 use crate::config::{self, Beside, DnsSource, Resolved, SiteConfig};
+use crate::hcl::nearest;
 use crate::store::{FileStore, SiteStore};
 use crate::terraform::backend::{Lock, LockHolder};
 use crate::terraform::{Inputs, VariableInput};
@@ -57,6 +58,7 @@ impl Context {
             }
             (Err(error), _) => return Err(error.into()),
         };
+        self.knows_every_variable(site, &switch)?;
         resolved.warnings.extend(unread);
         let lock = resolved.lock().await;
         let locked_by = locked_by(lock, &mut resolved.warnings);
@@ -80,6 +82,27 @@ impl Context {
             }
         }
         Ok(value)
+    }
+
+    /// Where Terraform is not asked, nobody else would notice a `-var` of a name that does not exist: the switch is all.
+    fn knows_every_variable(&self, site: &SiteConfig, switch: &str) -> Result<(), Error> {
+        if matches!(site.dns, Some(DnsSource::Terraform { .. })) {
+            return Ok(());
+        }
+        let unknown = self.variables.iter().find_map(|input| match input {
+            VariableInput::Value(text) => {
+                text.split_once('=').map(|(name, _)| name.trim()).filter(|name| *name != switch)
+            }
+            VariableInput::File(_) => None,
+        });
+        let Some(name) = unknown else { return Ok(()) };
+        Err(Error::Usage {
+            message: format!("this site has no variable `{name}`"),
+            hint: match nearest(name, [switch]) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the only one that it has is the switch: -var {switch}=true"),
+            },
+        })
     }
 
     /// What Terraform is to be evaluated with, without `switch`: that is what is asked, not what is so.

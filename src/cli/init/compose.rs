@@ -38,10 +38,15 @@ impl Published {
 
 /// What the folder's compose file publishes, the likeliest app first. A file that cannot be read is a note.
 pub(super) fn published(folder: &Path, notes: &mut Vec<String>) -> Vec<Published> {
-    let Some(name) = NAMES.into_iter().find(|name| folder.join(name).is_file()) else {
+    let Some(name) = NAMES.into_iter().find(|name| folder.join(name).exists()) else {
         return Vec::new();
     };
-    let content = read_up_to(&folder.join(name), LARGEST).map(Option::unwrap_or_default);
+    let path = folder.join(name);
+    if !path.is_file() {
+        notes.push(format!("{name} cannot be read: it is no file"));
+        return Vec::new();
+    }
+    let content = read_up_to(&path, LARGEST).map(Option::unwrap_or_default);
     let read = content.map_err(|error| error.to_string()).and_then(|content| {
         serde_saphyr::from_slice::<Value>(&content).map_err(|error| first_line(&error.to_string()))
     });

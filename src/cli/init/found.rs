@@ -61,7 +61,7 @@ pub(super) async fn look(
     let published = compose::published(folder, &mut found.notes);
     app(&mut found, args, &published).await;
     if found.terraform.is_none() && found.upstreams.is_empty() {
-        return Err(nothing(folder));
+        return Err(nothing(folder, &found.notes));
     }
     if !found.upstreams.is_empty() {
         found.listen = Some(free(&published).await);
@@ -139,11 +139,13 @@ fn name(found: &Found, published: &[Published], folder: &Path) -> String {
     if name.is_empty() { "site".to_owned() } else { name.to_owned() }
 }
 
-fn nothing(folder: &Path) -> Error {
+/// What could not be read may be what was meant.
+fn nothing(folder: &Path, notes: &[String]) -> Error {
+    let notes = notes.iter().flat_map(|note| ["; ", note.as_str()]).collect::<String>();
     let ports = USUAL_PORTS.map(|port| port.to_string()).join(", ");
     Error::NothingToWrite {
         message: format!(
-            "{} has no .tf with a record that a boolean moves and no compose file with a published port, and nothing listens on {ports}",
+            "{} has no .tf with a record that a boolean moves and no compose file with a published port, and nothing listens on {ports}{notes}",
             folder.display()
         ),
         hint: "say where the app answers: roadworks init --upstream http://127.0.0.1:3000 --host shop.example.com"

@@ -59,7 +59,9 @@ pub(super) async fn switch(
                 return Err(Unresolved::Terraform(error).into());
             }
             Err(error) => {
-                notes.push(format!("{}: {error}", own.display()));
+                let cause = std::error::Error::source(&error);
+                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                notes.push(format!("{}: {error}{cause}", own.display()));
                 continue;
             }
         };

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::error::Error;
+use super::super::error::{Error, Interruption};
 use super::{plain, plain_in_place};
 use crate::hcl::{Colour, Diagnostic, Place};
 use crate::{agent, config, lever, store};
 
 /// The exit code of what was interrupted.
 pub(in crate::cli) const INTERRUPTED: u8 = 130;
+const TERMINATED: u8 = 143;
 
 /// The exit codes of DESIGN §4 that are not 0 and 2.
 pub(super) fn exit_code(error: &Error) -> u8 {
@@ -53,7 +54,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
             | agent::Error::Superseded { .. },
         ) => REFUSED,
         Error::Unresolved(error) if error.is_about_credentials() => CREDENTIALS,
-        Error::Interrupted => INTERRUPTED,
+        Error::Interrupted { signal } => ended_by(*signal),
         Error::Usage { .. }
         | Error::Answered { .. }
         | Error::Unserved { .. }
@@ -68,6 +69,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::Unwell { .. }
         | Error::Sick { .. }
         | Error::Unasked { .. }
+        | Error::System(_)
         | Error::Output(_)
         | Error::Bug { .. } => ERROR,
     }
@@ -124,9 +126,18 @@ fn code(error: &Error) -> &'static str {
         Error::Unwell { .. } => "unwell",
         Error::Sick { .. } => "sick",
         Error::Unasked { .. } => "no-answer",
-        Error::Interrupted => "interrupted",
+        Error::Interrupted { .. } => "interrupted",
+        Error::System(_) => "system",
         Error::Output(_) => "output",
         Error::Bug { .. } => "bug",
+    }
+}
+
+/// As shells say it of a process that a signal ended.
+pub(in crate::cli) fn ended_by(signal: Interruption) -> u8 {
+    match signal {
+        Interruption::CtrlC => INTERRUPTED,
+        Interruption::Term => TERMINATED,
     }
 }
 

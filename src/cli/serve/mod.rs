@@ -22,10 +22,9 @@ use crate::config::Config;
 use crate::tasks::Tasks;
 use current::name;
 use served::Served;
-use signals::Signals;
 
 pub(super) use log::Log;
-pub(super) use signals::Hangup;
+pub(super) use signals::{Hangup, Signals};
 
 /// How long a socket or a log may take to end.
 const ENDS: Duration = Duration::from_secs(1);
@@ -71,6 +70,13 @@ pub(super) async fn start(
 }
 
 impl Serving {
+    /// Ends it now, as a signal would.
+    pub(super) async fn stop(self) {
+        self.served.stop().await;
+        self.sockets.stop();
+        self.sockets.ended(ENDS).await;
+    }
+
     /// Until a signal ends it; the exit code.
     pub(super) async fn until_stopped(self) -> u8 {
         let code = self.served.until_stopped(self.signals, self.asked).await;

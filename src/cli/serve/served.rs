@@ -218,7 +218,8 @@ impl Served {
         }
     }
 
-    async fn stop(self) {
+    /// Ends everything that it runs.
+    pub(super) async fn stop(self) {
         let config = self.config.get();
         let drains = config.sites.iter().filter_map(|site| site.gateway.as_ref());
         let longest = drains.map(|gateway| gateway.drain.deadline).max().unwrap_or_default();
@@ -245,7 +246,7 @@ pub(super) fn postures(follows: &[Follow<FileStore>]) -> BTreeMap<String, Postur
 async fn moved(changes: &mut Option<watch::Receiver<u64>>) {
     let Some(changes) = changes else { return std::future::pending().await };
     if changes.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

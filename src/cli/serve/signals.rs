@@ -13,7 +13,8 @@ pub(in crate::cli) enum Hangup {
     Ends,
 }
 
-pub(super) struct Signals {
+/// The signals that end a process, heard instead.
+pub(in crate::cli) struct Signals {
     hangup: Hangup,
     term: Signal,
     int: Signal,
@@ -21,7 +22,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    pub(super) fn new(hangup: Hangup) -> Result<Signals, Error> {
+    pub(in crate::cli) fn new(hangup: Hangup) -> Result<Signals, Error> {
         Ok(Signals {
             hangup,
             term: signal(SignalKind::terminate())?,
@@ -31,7 +32,7 @@ impl Signals {
     }
 
     /// The next one. Cancel safe.
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(in crate::cli) async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.term.recv() => Asked::End,
             _ = self.int.recv() => Asked::End,
@@ -45,7 +46,7 @@ impl Signals {
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(in crate::cli) enum Asked {
     End,
     Reload,
 }

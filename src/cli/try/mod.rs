@@ -18,11 +18,13 @@ use std::time::Duration;
 use super::args::{LogForm, ServeArgs, TryArgs};
 use super::context::Context;
 use super::error::Error;
-use super::report::Form;
-use super::serve::{self, Hangup, Serving};
+use super::report::{Form, INTERRUPTED};
+use super::serve::{self, Hangup, Serving, Signals};
 use crate::config::FILE_NAME;
 use crate::files::write_new;
 use crate::tasks::Tasks;
+use tempfile::TempDir;
+
 use app::Shop;
 use layout::{Layout, SECRETS};
 use page::PageServer;
@@ -41,13 +43,27 @@ pub(super) async fn run(context: &Context, args: &TryArgs) -> Result<u8, Error> 
         is_free(folder)?;
     }
     let _log = serve::Log::begin(LogForm::Text)?;
-    let folder = tempfile::Builder::new().prefix("roadworks-try-").tempdir()?;
+    // Heard from here on: killed by a signal, it would leave the folder with its keys.
+    let mut signals = Signals::new(Hangup::Ends)?;
+    let folder = temporary()?;
     let tasks = Tasks::new();
     let (layout, serving) = begun(context, folder.path(), &tasks).await?;
     if let Some(folder) = &args.record {
         record(&layout, folder)?;
     }
-    up(&layout).await?;
+    let up = tokio::select! {
+        biased;
+        _ = signals.next() => None,
+        up = up(&layout) => Some(up?),
+    };
+    if up.is_none() {
+        serving.stop().await;
+        tasks.stop();
+        tasks.ended(ENDS).await;
+        removed(folder)?;
+        context.report.words("Ended before it was up.");
+        return Ok(INTERRUPTED);
+    }
     if context.report.form() == Form::Json {
         // One line: a program that waits for it reads a line.
         context.report.data(&layout.object().to_string())?;
@@ -57,8 +73,19 @@ pub(super) async fn run(context: &Context, args: &TryArgs) -> Result<u8, Error> 
     let code = serving.until_stopped().await;
     tasks.stop();
     tasks.ended(ENDS).await;
-    folder.close()?;
+    removed(folder)?;
     Ok(code)
+}
+
+/// A folder of its own, which goes with it.
+fn temporary() -> Result<TempDir, Error> {
+    let made = tempfile::Builder::new().prefix("roadworks-try-").tempdir();
+    made.map_err(|source| not_written(&std::env::temp_dir(), source))
+}
+
+fn removed(folder: TempDir) -> Result<(), Error> {
+    let path = folder.path().to_owned();
+    folder.close().map_err(|source| not_written(&path, source))
 }
 
 /// Everything listens. Ports are chosen anew where one was taken in between.
