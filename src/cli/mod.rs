@@ -118,9 +118,10 @@ fn not_understood(error: &clap::Error, words: &[OsString]) -> u8 {
     if answer || !words.iter().any(|word| word == "--json") {
         let text = error.render().ansi().to_string();
         #[expect(clippy::let_underscore_must_use, reason = "nobody to tell if stderr is gone")]
-        let _ = match answer {
-            true => error.print(),
-            false => write!(anstream::stderr().lock(), "{}", without_passwords(&text)),
+        let _ = if answer {
+            error.print()
+        } else {
+            write!(anstream::stderr().lock(), "{}", without_passwords(&text))
         };
         return u8::from(!answer);
     }

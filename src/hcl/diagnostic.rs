@@ -99,14 +99,10 @@ pub fn without_passwords(text: &str) -> String {
 
 fn line_without_passwords(line: &str) -> String {
     let Some((head, rest)) = line.rsplit_once('@') else { return line.to_owned() };
-    let begin = match head.find("://") {
-        Some(at) => at + 3,
-        // `user:password@host`, without a scheme.
-        None => {
-            let word = head.rfind([' ', '\t', '"', '\'', '`']).map_or(0, |at| at + 1);
-            if head.get(word..).is_some_and(|word| word.contains(':')) { word } else { head.len() }
-        }
-    };
+    let word = head.rfind([' ', '\t', '"', '\'', '`']).map_or(0, |at| at + 1);
+    let without_scheme = head.get(word..).is_some_and(|word| word.contains(':'));
+    let own = if without_scheme { word } else { head.len() };
+    let begin = head.find("://").map_or(own, |at| at + 3);
     let (open, secret) = head.split_at_checked(begin).unwrap_or(("", head));
     format!("{open}{}@{rest}", "*".repeat(secret.len()))
 }

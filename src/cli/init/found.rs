@@ -141,7 +141,7 @@ fn name(found: &Found, published: &[Published], folder: &Path) -> String {
 
 /// What could not be read may be what was meant.
 fn nothing(folder: &Path, notes: &[String]) -> Error {
-    let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+    let notes = notes.iter().flat_map(|note| ["; ", note.as_str()]).collect::<String>();
     let ports = USUAL_PORTS.map(|port| port.to_string()).join(", ");
     Error::NothingToWrite {
         message: format!(
