@@ -158,7 +158,7 @@ fn what_is_said_is_not_looked_for_and_what_is_wrong_is_not_written() {
 fn what_cannot_be_read_is_named_where_nothing_is_found() {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in [("compose.yaml", b"services: [" as &[u8]), ("main.tf", b"a = \xff")] {
-        std::fs::write(folder.path().join(name), content).unwrap();
+        fs::write(folder.path().join(name), content).unwrap();
     }
     let mut command = roadworks(folder.path(), "http://127.0.0.1:1", &[]);
     let ran = run(command.args(["init", "--json"]));
