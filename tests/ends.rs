@@ -52,7 +52,7 @@ fn a_verb_that_the_system_ends_says_how_things_stand() {
     let stand = Stand::new(&config(&app.url(), ""));
     for (signal, code, word) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
         let waiting = Serving::start(&mut stand.command(&["wait", "--for-mode", "hold"]));
-        until(|| waiting.log().contains("to be settled").then_some(()));
+        until(|| waiting.log().contains("somebody to ask for hold").then_some(()));
         waiting.signal(signal);
         until(|| (!waiting.is_running()).then_some(()));
         assert_eq!(waiting.ended(), Some(code));

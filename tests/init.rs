@@ -167,3 +167,19 @@ fn what_cannot_be_read_is_named_where_nothing_is_found() {
     assert!(said.contains("compose.yaml cannot be read: ") && said.contains("main.tf"), "{said}");
     assert!(said.contains("UTF-8"), "{said}");
 }
+
+/// The port says nothing about a site that Terraform has, and a gateway alone would hide it.
+#[test]
+fn where_terraform_lacks_a_value_nothing_is_guessed_from_a_port() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seed/main.tf"),
+        folder.path().join("main.tf"),
+    )
+    .unwrap();
+    let _listens = std::net::TcpListener::bind("127.0.0.1:3000");
+    let told = ran(folder.path(), &["--json", "init"]).exits(1).error();
+    assert!(told["message"].to_string().contains("url"), "{told:#}");
+    assert!(told["hint"].to_string().contains("-var NAME=VALUE"), "{told:#}");
+    assert!(!folder.path().join("roadworks.hcl").exists());
+}

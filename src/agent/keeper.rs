@@ -22,6 +22,8 @@ use crate::switch::{End, LeverName, Mode, OnEnd, Phase, Switch};
 use crate::tasks::Tasks;
 
 const LEASE: &str = "lease.json";
+/// How often a switch that came further meanwhile is read again.
+const ROUNDS: u32 = 8;
 /// How often the agent says that it lives, in seconds.
 const EVERY: u32 = 2;
 /// How long an operation may stand still before it counts as left behind by whoever began it.
@@ -328,18 +330,29 @@ pub async fn overdue<S: Store>(
     Ok(audit::append(store, &entry, (switch.version, number)).await?)
 }
 
-/// Gives the running operation another end: the same operation, written on top of what was read.
+/// Gives the running operation another end. It stays the same operation, and may come further meanwhile: whoever moves it
+/// writes how far it is.
 pub async fn extend<S: Store>(
     store: &SiteStore<S>,
     (switch, version): (&Switch, &Version),
     change: Extension,
 ) -> Result<Switch, Error> {
-    let extended = match change {
-        Extension::End(end) => switch.ending(end),
-        Extension::Patience(seconds) => switch.waiting_for(seconds),
-    };
-    store.write_switch(&extended, Some(version)).await?;
-    Ok(extended)
+    let (mut switch, mut version) = (switch.clone(), version.clone());
+    let operation = switch.operation.clone();
+    for _ in 0..ROUNDS {
+        let extended = match change {
+            Extension::End(end) => switch.ending(end),
+            Extension::Patience(seconds) => switch.waiting_for(seconds),
+        };
+        match store.write_switch(&extended, Some(&version)).await {
+            Err(error @ store::Error::Moved { .. }) => match store.switch().await? {
+                Some(now) if now.0.operation == operation => (switch, version) = now,
+                Some(_) | None => return Err(error.into()),
+            },
+            done => return Ok(done.map(|_| extended)?),
+        }
+    }
+    Err(Error::Superseded { by: switch.by, at: switch.since, mode: switch.mode })
 }
 
 /// What of a running operation is made longer.

@@ -89,7 +89,8 @@ pub async fn carry_out<S: Store>(
         return match (order.end, sight) {
             // It is there already, and only its end is another.
             (Some(end), Sight { switch: Some((switch, version)), levers }) => {
-                let (sight, warnings) = ends_at(site, order, end, (switch, version, levers)).await?;
+                let (sight, warnings) =
+                    ends_at(site, order, end, (switch, version, levers)).await?;
                 Ok(done(true, sight, warnings))
             }
             (_, sight) => Ok(done(false, sight, Vec::new())),

@@ -75,7 +75,8 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
                 findings.extend(distributions(session, &opened.resolved.records).await);
             }
             if let Some(block) = &site.gateway {
-                findings.extend(gateway::findings(block).await);
+                findings
+                    .extend(gateway::findings(block, site.hosts.first().map(String::as_str)).await);
             }
             findings.extend(template(&site.page));
             if args.exercise {
@@ -204,6 +205,9 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
             Ok(seen) => {
                 findings.push(match (lever.refusal(&seen, Mode::Open), seen.position) {
                     (Some(refusal), _) => fail(id, refusal.message, refusal.hint),
+                    (None, Position::Absent) if lever.name() == LeverName::Gateway => {
+                        warn(id, &seen.detail, "start one: roadworks serve")
+                    }
                     (None, Position::Absent) => warn(
                         id,
                         &seen.detail,

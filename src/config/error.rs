@@ -52,7 +52,7 @@ impl Error {
                 })
             }
             Error::Nothing(_) => {
-                "go into the folder with your Terraform, or name it: roadworks -c PATH .."
+                "go into the folder with your Terraform, or name it: roadworks -c PATH ..; `roadworks init` begins one, `roadworks try` shows all of it"
                     .to_owned()
             }
             Error::Unreadable { .. } => "check the path given by -c or ROADWORKS_CONFIG".to_owned(),

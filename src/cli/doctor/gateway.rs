@@ -1,23 +1,24 @@
 //! What a `gateway` block needs around it: a health path, a balancer that waits long enough, an app that answers,
-//! certificates. Connects to the upstreams and sends them nothing.
+//! certificates. Upstreams are asked as the gateway asks them.
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-
 use super::{Finding, fail, ok, warn};
-use crate::config::{BypassConfig, GatewayConfig, HoldConfig, TlsConfig, UpstreamUrl};
+use crate::clock;
+use crate::config::{BypassConfig, GatewayConfig, HealthConfig, HoldConfig, TlsConfig};
+use crate::gateway::{UpstreamReport, Upstreams};
 use crate::net::tls::Pair;
+use crate::tasks::Tasks;
 
 /// After how long without a byte an AWS load balancer gives a request up, where nobody changed it: ELB,
 /// "Application Load Balancers", idle timeout. Nginx's `proxy_read_timeout` is no longer.
 const BALANCER_GIVES_UP: Duration = Duration::from_mins(1);
-/// How long an upstream may take to accept.
-const CONNECT: Duration = Duration::from_secs(2);
+/// How often an upstream that does not answer is asked again, and how often it is looked at what came of it.
+const AGAIN: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Every precondition of the gateway. Cancel safe.
-pub(super) async fn findings(gateway: &GatewayConfig) -> Vec<Finding> {
+pub(super) async fn findings(gateway: &GatewayConfig, host: Option<&str>) -> Vec<Finding> {
     let mut findings = vec![
         lb_path(gateway.health.lb_path.as_deref()),
         patience(&gateway.hold),
@@ -25,9 +26,7 @@ pub(super) async fn findings(gateway: &GatewayConfig) -> Vec<Finding> {
         bypass(&gateway.bypass),
     ];
     findings.extend(gateway.tls.as_ref().map(certificate));
-    for upstream in &gateway.upstreams {
-        findings.push(reachable(upstream).await);
-    }
+    findings.extend(upstreams(gateway, host).await);
     findings
 }
 
@@ -122,20 +121,32 @@ fn certificate(tls: &TlsConfig) -> Finding {
     }
 }
 
-async fn reachable(upstream: &UpstreamUrl) -> Finding {
+/// Asks each as the gateway will, once.
+async fn upstreams(gateway: &GatewayConfig, host: Option<&str>) -> Vec<Finding> {
     const ID: &str = "upstream";
-    let connect = TcpStream::connect((upstream.host.as_str(), upstream.port));
-    match timeout(CONNECT, connect).await {
-        Ok(Ok(_)) => ok(ID, format!("{upstream} accepts connections")),
-        Ok(Err(error)) => {
-            fail(ID, format!("{upstream}: {error}"), "start the app, or correct `upstreams`")
-        }
-        Err(_) => fail(
-            ID,
-            format!("{upstream} does not answer within {} s", CONNECT.as_secs()),
-            "let the gateway's machine reach it: a security group or a firewall drops its packets",
-        ),
+    let health = HealthConfig { interval: AGAIN, passes: 1, failures: 1, ..gateway.health.clone() };
+    let until = clock::monotonic() + health.timeout + AGAIN;
+    let asked_by = match &health.upstream_path {
+        Some(path) => format!("is well: {path} gives 2xx"),
+        None => "accepts connections".to_owned(),
+    };
+    let (tasks, config) = (Tasks::new(), GatewayConfig { health, ..gateway.clone() });
+    let upstreams = Upstreams::start(&config, host, &tasks, None);
+    while upstreams.report().iter().any(UpstreamReport::is_unasked) && clock::monotonic() < until {
+        tokio::time::sleep(LOOK).await;
     }
+    let told = upstreams.report().into_iter().map(|upstream| match &upstream.last_error {
+        None => ok(ID, format!("{} {asked_by}", upstream.url)),
+        Some(error) => fail(
+            ID,
+            format!("{}: {error}", upstream.url),
+            "start the app, let the gateway's machine reach it, or correct `upstreams` and `upstream_path`",
+        ),
+    });
+    let findings = told.collect();
+    tasks.stop();
+    tasks.ended(AGAIN).await;
+    findings
 }
 
 #[cfg(test)]

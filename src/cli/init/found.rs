@@ -58,7 +58,12 @@ pub(super) async fn look(
         let unsaid = switch.hosts.iter().filter(|host| !args.host.contains(host));
         found.hosts.extend(unsaid.cloned());
     }
+    let unread = found.terraform.is_none() && !found.notes.is_empty();
     let published = compose::published(folder, &mut found.notes);
+    // A gateway alone would hide what the Terraform here moves.
+    if unread && args.upstream.is_none() {
+        return Err(not_read(&found.notes));
+    }
     app(&mut found, args, &published).await;
     if found.terraform.is_none() && found.upstreams.is_empty() {
         return Err(nothing(folder, &found.notes));
@@ -137,6 +142,14 @@ fn name(found: &Found, published: &[Published], folder: &Path) -> String {
     let name: String = words.chars().map(plain).collect();
     let name = name.trim_matches('-');
     if name.is_empty() { "site".to_owned() } else { name.to_owned() }
+}
+
+fn not_read(notes: &[String]) -> Error {
+    Error::NothingToWrite {
+        message: format!("there is Terraform here that cannot be read: {}", notes.join("; ")),
+        hint: "give it what it lacks: roadworks init -var NAME=VALUE; or leave it aside: roadworks init --upstream http://127.0.0.1:3000"
+            .to_owned(),
+    }
 }
 
 /// What could not be read may be what was meant.
