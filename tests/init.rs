@@ -177,7 +177,7 @@ fn where_terraform_lacks_a_value_nothing_is_guessed_from_a_port() {
         folder.path().join("main.tf"),
     )
     .unwrap();
-    let _listens = std::net::TcpListener::bind("127.0.0.1:3000");
+    let _listens = TcpListener::bind("127.0.0.1:3000");
     let told = ran(folder.path(), &["--json", "init"]).exits(1).error();
     assert!(told["message"].to_string().contains("url"), "{told:#}");
     assert!(told["hint"].to_string().contains("-var NAME=VALUE"), "{told:#}");

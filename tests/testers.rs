@@ -96,3 +96,26 @@ fn a_pass_ends_when_it_says_and_none_is_good_for_more_than_half_a_day() {
     let refused = stand.run(&["--json", "bypass"]).exits(1).error();
     assert!(refused["message"].as_str().unwrap().contains("nothing to pass by"), "{refused:#}");
 }
+
+/// The key is the gateways': whoever closes the site at night may do so from a machine that does not have it.
+#[test]
+fn only_what_signs_needs_the_key() {
+    let app = App::start();
+    let more = "    bypass { key = env(\"ROADWORKS_TEST_BYPASS_KEY\") }\n";
+    let stand = Stand::new(&config(&app.url(), more));
+    let refused = stand.run(&["--json", "serve"]).exits(1).error();
+    let message = refused["message"].to_string();
+    assert!(message.contains("has no ROADWORKS_TEST_BYPASS_KEY"), "{refused:#}");
+    assert!(refused["line"].as_u64().is_some(), "{refused:#}");
+    let mut command = stand.command(&["serve"]);
+    let with_key = command.env("ROADWORKS_TEST_BYPASS_KEY", "0123456789abcdef");
+    let _serving = stand.serve_by(with_key);
+    stand.run(&["close", "--yes"]).exits(0);
+    assert_eq!(stand.status()["mode"], "closed");
+    stand.run(&["--json", "bypass"]).exits(1);
+    let doctor = stand.run(&["--json", "doctor"]).exits(1).json();
+    let checks = doctor["checks"].as_array().unwrap();
+    let secret = checks.iter().find(|check| check["id"] == "secret").expect("it is told");
+    assert_eq!(secret["result"], "fail");
+    stand.run(&["open", "--yes"]).exits(0);
+}

@@ -18,7 +18,7 @@ use crate::switch::Mode;
 const SPELT: &str = "Roadworks-Bypass";
 
 pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Error> {
-    let config = context.config()?;
+    let config = context.config()?.whole()?;
     let site = config.site(context.common.site.as_deref())?;
     let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
     let (gateway, secret) = keyed(site)?;

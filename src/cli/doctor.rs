@@ -17,6 +17,7 @@ use crate::clock;
 use crate::config::{DnsSource, PageConfig, SwitchedRecord, Target};
 use crate::dns::route53::{Allowed, Distribution, Zone, exercise};
 use crate::files;
+use crate::hcl::Diagnostic;
 use crate::lever::{Lever, Position};
 use crate::page::Page;
 use crate::store::{self, FileStore, SiteStore};
@@ -55,10 +56,21 @@ fn fail(id: &'static str, reason: impl Display, fix: impl Into<String>) -> Findi
     Finding { id, result: Outcome::Fail, reason: reason.to_string(), fix: Some(fix.into()) }
 }
 
+/// A gateway does not start without it; everything else goes on.
+fn lacking(secret: &Diagnostic) -> Finding {
+    let at = secret.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+    fail(
+        "secret",
+        format!("{at}{}", secret.message),
+        "set it where `roadworks serve` and `roadworks bypass` run; other verbs do without",
+    )
+}
+
 pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Error> {
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
     let mut findings = vec![store(&Context::store(&config, site)?).await];
+    findings.extend(config.lacking.iter().map(lacking));
     match Box::pin(context.open_site(&config, site)).await {
         Ok(opened) => {
             if let Some(session) = &opened.session {

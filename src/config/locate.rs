@@ -33,6 +33,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// The folder that it stands in; relative paths in it are relative to this.
     pub folder: PathBuf,
+    /// Secrets that this machine does not have. Whoever closes a site at night may do so without them.
+    pub lacking: Vec<Diagnostic>,
 }
 
 /// Where a site's documents are.
@@ -45,6 +47,11 @@ pub enum StoreAt {
 }
 
 impl Config {
+    /// The same, for whoever needs its secrets.
+    pub fn whole(self) -> Result<Config, Error> {
+        if self.lacking.is_empty() { Ok(self) } else { Err(Error::Wrong(self.lacking)) }
+    }
+
     /// The site that `--site` names, or the only one.
     pub fn site(&self, wanted: Option<&str>) -> Result<&SiteConfig, Error> {
         let known = || self.sites.iter().filter_map(|site| site.name.clone()).collect();
@@ -101,6 +108,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
         nameserver: None,
         serve: ServeConfig::default(),
         folder: path.to_owned(),
+        lacking: Vec::new(),
     })
 }
 
@@ -119,8 +127,8 @@ fn read_file(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config
     let mut reader = Reader::new(&source, folder, env);
     reader.hide_secrets(&body);
     let config = read_body(&mut reader, &body);
-    let mistakes = reader.mistakes();
-    if mistakes.is_empty() { Ok(config) } else { Err(Error::Wrong(mistakes)) }
+    let (mistakes, lacking) = reader.mistakes();
+    if mistakes.is_empty() { Ok(Config { lacking, ..config }) } else { Err(Error::Wrong(mistakes)) }
 }
 
 /// A line that does not parse and may hold a key is not shown.
@@ -164,6 +172,7 @@ fn read_body<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Config {
         nameserver,
         serve,
         folder: reader.folder().to_owned(),
+        lacking: Vec::new(),
     }
 }
 

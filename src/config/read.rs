@@ -27,6 +27,10 @@ pub(super) struct Reader<'a> {
     folder: PathBuf,
     env: &'a dyn Fn(&str) -> Option<String>,
     mistakes: Vec<Diagnostic>,
+    /// Secrets that are not here: a mistake to whoever needs them.
+    lacking: Vec<Diagnostic>,
+    /// Whether what is read now is such a secret.
+    at_need: bool,
     warnings: Vec<String>,
     /// First and last line of what may be a secret.
     hidden: Vec<(usize, usize)>,
@@ -49,21 +53,35 @@ impl<'a> Reader<'a> {
             folder: folder.to_owned(),
             env,
             mistakes: Vec::new(),
+            lacking: Vec::new(),
+            at_need: false,
             warnings: Vec::new(),
             hidden: Vec::new(),
         }
     }
 
-    pub(super) fn mistakes(mut self) -> Vec<Diagnostic> {
-        for mistake in &mut self.mistakes {
+    /// What is wrong, and the secrets that are not here.
+    pub(super) fn mistakes(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+        let Reader { mut mistakes, mut lacking, hidden, .. } = self;
+        for mistake in mistakes.iter_mut().chain(&mut lacking) {
             let line = mistake.place.as_ref().map_or(0, |place| place.line);
-            if self.hidden.iter().any(|(first, last)| (*first..=*last).contains(&line)) {
+            if hidden.iter().any(|(first, last)| (*first..=*last).contains(&line)) {
                 mistake.text = None;
             }
         }
         // From the top of the file, whatever was read first.
-        self.mistakes.sort_by_key(|mistake| mistake.place.as_ref().map(|place| place.span.start));
-        self.mistakes
+        for all in [&mut mistakes, &mut lacking] {
+            all.sort_by_key(|mistake| mistake.place.as_ref().map(|place| place.span.start));
+        }
+        (mistakes, lacking)
+    }
+
+    /// A text that only some need: a machine that does not have it does everything else.
+    pub(super) fn secret(&mut self, body: &Body, key: &str) -> Option<String> {
+        self.at_need = true;
+        let text = self.text(body, key);
+        self.at_need = false;
+        text
     }
 
     /// Keys written into the file are in no message: the lines of `bypass` and `key` blocks and of keys that are no paths.
@@ -417,7 +435,7 @@ impl<'a> Reader<'a> {
     fn env_value(&mut self, at: &Expression, name: &str) -> Option<String> {
         let value = (self.env)(name);
         if value.is_none() {
-            self.wrong(at, format!("the environment has no {name}"));
+            self.lacks(at, format!("the environment has no {name}"));
         }
         value
     }
@@ -428,9 +446,18 @@ impl<'a> Reader<'a> {
                 Ok(text) => return Some(text.trim_end_matches(['\r', '\n']).to_owned()),
                 Err(_) => self.wrong(at, format!("{path} is not text")),
             },
-            Ok(None) => self.wrong(at, format!("there is no file {path}")),
-            Err(error) => self.wrong(at, format!("{path} cannot be read: {error}")),
+            Ok(None) => self.lacks(at, format!("there is no file {path}")),
+            Err(error) => self.lacks(at, format!("{path} cannot be read: {error}")),
         }
         None
+    }
+
+    fn lacks(&mut self, at: &Expression, message: String) {
+        if self.at_need {
+            let span = at.span().unwrap_or(0..0);
+            self.lacking.push(self.source.diagnostic(span, message));
+        } else {
+            self.wrong(at, message);
+        }
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn start(
     args: &ServeArgs,
     hangup: Hangup,
 ) -> Result<Serving, Error> {
-    let config = Arc::new(context.config()?);
+    let config = Arc::new(context.config()?.whole()?);
     warn_of(&config);
     let tasks = Tasks::new();
     let signals = Signals::new(hangup)?;

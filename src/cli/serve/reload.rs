@@ -41,7 +41,7 @@ impl Served {
     }
 
     async fn reload(&mut self) -> Result<(), Error> {
-        let config = Arc::new(self.context.config()?);
+        let config = Arc::new(self.context.config()?.whole()?);
         if Context::state(&config) != self.state {
             return Err(Error::Unserved {
                 message: "the state folder changes only at a restart".to_owned(),

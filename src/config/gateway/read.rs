@@ -221,7 +221,7 @@ fn allow<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<AllowConfig> {
 
 fn bypass<'a>(reader: &mut Reader<'a>, block: &'a Block) -> BypassConfig {
     let body = plain(reader, block, &["key", "from"]);
-    let key = reader.text(body, "key").map(Secret::new);
+    let key = reader.secret(body, "key").map(Secret::new);
     if let (Some(key), Some(attribute)) = (&key, body.get_attribute("key"))
         && key.bytes().len() < SHORTEST_KEY
     {
