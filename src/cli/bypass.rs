@@ -94,17 +94,19 @@ fn direct(host: &str, gateway: &GatewayConfig) -> Option<String> {
     }
 }
 
-/// The name leads elsewhere now, and a CDN knows no bypass: straight to the gateway instead.
+/// The name leads elsewhere now, and a CDN knows no bypass: straight to the gateway instead. `GATEWAY` is for whoever knows
+/// its address to write in, where it listens everywhere.
 fn around(host: &str, token: &str, gateway: &GatewayConfig) -> String {
     let secure = gateway.tls.as_ref().and_then(|tls| tls.listen.first());
     let (scheme, port, own) = match (secure, gateway.listen.first()) {
-        (Some(own), _) => ("https", 443, own.port()),
-        (None, Some(own)) => ("http", 80, own.port()),
-        (None, None) => ("https", 443, 443),
+        (Some(own), _) => ("https", 443, Some(own)),
+        (None, own) => ("http", 80, own),
     };
-    format!(
-        "curl --connect-to {host}:{port}:GATEWAY:{own} -H '{SPELT}: {token}' {scheme}://{host}/"
-    )
+    let at = own.map_or("GATEWAY".to_owned(), |own| match own.ip() {
+        ip if ip.is_unspecified() => format!("GATEWAY:{}", own.port()),
+        _ => own.to_string(),
+    });
+    format!("curl --connect-to {host}:{port}:{at} -H '{SPELT}: {token}' {scheme}://{host}/")
 }
 
 fn say(context: &Context, site: &str, passes: &Passes) -> Result<u8, Error> {

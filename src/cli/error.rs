@@ -47,8 +47,8 @@ pub(super) enum Error {
         /// How to confirm.
         hint: String,
     },
-    /// The end cannot be kept.
-    #[error("nobody could keep that end: no agent lives on this store")]
+    /// The end cannot be kept, or what is only asked for not be done.
+    #[error("no agent lives on this store: nobody would keep an end, or do what is only asked for")]
     NobodyKeepsTheEnd,
     /// What was to be waited for cannot be known here.
     #[error("{0}")]
@@ -206,7 +206,7 @@ impl Error {
             Error::StateLocked { holder } => Some(holder.hint()),
             Error::NobodyKeepsTheEnd => {
                 Some(
-                    "start one with `roadworks serve`, keep the end here with --stay, or leave it out and open with `roadworks open`"
+                    "start one with `roadworks serve`, keep the end here with --stay, or leave out the end or `--wait none`"
                         .to_owned(),
                 )
             }

@@ -12,7 +12,7 @@ use super::end;
 use super::error::{Error, Interruption};
 use super::local;
 use super::plan::{asked_twice, plan_of};
-use super::report::{Form, Waiting, plan_words, status_object, status_words};
+use super::report::{Form, Waiting, asked_words, plan_words, status_object, status_words};
 use super::settle;
 use crate::agent::{Depth, Done, Order, Sight, carry_out, look};
 use crate::clock;
@@ -54,7 +54,7 @@ pub(super) async fn move_to(
         let mut done = Done { changed: false, sight, warnings: Vec::new(), took: Duration::ZERO };
         let questions = settle::questions_after(opened, &done.sight);
         let samples = Box::pin(settle::wait(context, opened, &mut done, &questions, args)).await?;
-        return say(context, opened, &done, &samples);
+        return say(context, opened, (&done, Depth::Moved), &samples);
     }
     let plan = sight.plan(&opened.site, to);
     if plan.changes() {
@@ -110,7 +110,7 @@ pub(super) async fn carry_out_agreed(
     waiting.ended();
     let mut done = done?;
     let samples = Box::pin(settle::wait(context, opened, &mut done, &questions, args)).await?;
-    let told = say(context, opened, &done, &samples)?;
+    let told = say(context, opened, (&done, order.depth), &samples)?;
     if args.stay {
         tokio::select! {
             kept = end::keep(context.report, opened) => kept?,
@@ -126,7 +126,12 @@ fn overrides(args: &FlipArgs) -> Vec<String> {
     args.overrides.iter().cloned().chain(none).collect()
 }
 
-fn say(context: &Context, opened: &Opened, done: &Done, samples: &[Sample]) -> Result<u8, Error> {
+fn say(
+    context: &Context,
+    opened: &Opened,
+    (done, depth): (&Done, Depth),
+    samples: &[Sample],
+) -> Result<u8, Error> {
     let now = clock::now();
     if context.report.form() == Form::Json {
         let mut object = status_object(&opened.site, &done.sight, now);
@@ -139,6 +144,11 @@ fn say(context: &Context, opened: &Opened, done: &Done, samples: &[Sample]) -> R
     }
     for warning in &done.warnings {
         context.report.words(&format!("warning: {warning}"));
+    }
+    if let (true, Depth::Asked, Some((switch, _))) = (done.changed, depth, &done.sight.switch) {
+        context.report.words("Asked for: the agent carries it out, and `roadworks status` or `wait` tells how far it is.");
+        context.report.data(&asked_words(&opened.site.name, switch, now))?;
+        return Ok(0);
     }
     let what = match (done.changed, done.took) {
         (false, _) => "No changes.".to_owned(),

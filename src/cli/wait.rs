@@ -31,8 +31,10 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Error>
         signal = interrupted() => return Err(Error::Interrupted { signal }),
     };
     waiting.ended();
-    let gave_up = agent::Error::GaveUp { what: goal.word(), waited: args.timeout, still: None };
-    let sight = come.map_err(|_| gave_up)??;
+    let sight = match come {
+        Ok(come) => come?,
+        Err(_) => return Err(gave_up(&opened, wanted, goal, args.timeout).await),
+    };
     let questions = settle::questions_after(&opened, &sight);
     let (samples, warnings) = if goal == Seen::Moved {
         (Vec::new(), Vec::new())
@@ -40,6 +42,20 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Error>
         settle::sampled(&opened, &questions).await
     };
     say(context, &opened, &sight, (&samples, &warnings))
+}
+
+/// Says what it still waited for, where that is somebody to ask.
+async fn gave_up(
+    opened: &Opened,
+    wanted: Option<Mode>,
+    goal: Seen,
+    timeout: std::time::Duration,
+) -> Error {
+    let switch = opened.site.store.switch().await.ok().flatten();
+    let desired = switch.map_or(Mode::Open, |(switch, _)| switch.mode);
+    let unasked = wanted.filter(|mode| *mode != desired);
+    let still = unasked.map(|mode| format!("somebody to ask for {mode}"));
+    agent::Error::GaveUp { what: goal.word(), waited: timeout, still }.into()
 }
 
 /// Looks until the last move, or one to `wanted`, has come as far as `goal`.

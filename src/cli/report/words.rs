@@ -10,6 +10,7 @@ use super::one_line;
 use crate::agent::{self, Heartbeat, Proof, Sight, Site};
 use crate::audit::Entry;
 use crate::gateway::Drain;
+use crate::lever::Position;
 use crate::store::Store;
 use crate::switch::{LeverName, Mode, OnEnd, Plan, Seen, Step, Switch};
 
@@ -134,6 +135,12 @@ pub(in crate::cli) fn status_words<S: Store>(
         lines.push(format!(
             "Visitors of gateway {id} get {mode}, the switch asks for {desired}: it is kept so on its own machine."
         ));
+    }
+    if sight.levers.iter().any(|seen| seen.position == Position::Foreign) {
+        lines.push(
+            "A record leads to neither of its two targets: somebody else moved it, and no verb overwrites it. Find out who."
+                .to_owned(),
+        );
     }
     let next = match (sight.moving(), mode) {
         (false, _) if local.is_some() && mode != desired => {

@@ -216,7 +216,7 @@ nameserver \"example.test\" {{
              \x20 2. Eight seconds of waiting: the read is slow, and does not fail\n\
              \x20    {ours} hold --for 8s --yes; time curl -s http://{gateway}/count\n\n\
              \x20 3. No writes: the read passes, the order is refused\n\
-             \x20    {ours} read-only --yes; curl -s http://{gateway}/count; {orders}\n\n\
+             \x20    {ours} read-only --yes; curl -s http://{gateway}/count; {orders} -H 'Accept: text/plain'\n\n\
              \x20 4. The name itself moves to the page; who asks the name server sees it within a second\n\
              \x20    {ours} detour --yes; {asks}; {named}\n\n\
              \x20 5. And back\n\
