@@ -307,6 +307,19 @@ fn who_waits_for_nothing_is_answered_when_the_switch_is_written() {
     app.opens_the_gate(true);
     assert_eq!(answer(running).0, 200);
     stand.until(|status| status["phase"] == "settled" && status["mode"] == "read-only");
+    stand.run(&["close", "--wait", "none", "--yes"]).exits(0);
+    let told = stand.run(&["status"]).exits(0);
+    assert!(!told.stdout.contains("somebody else moved a lever"), "{told:#?}");
+    stand.until(|status| status["phase"] == "settled" && status["mode"] == "closed");
+    // The agent goes on from where it began, not from where the gateways have followed to.
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    let ways: Vec<_> = log["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (&entry["from"], &entry["to"]))
+        .collect();
+    assert!(ways.iter().all(|(from, to)| from != to), "{log:#}");
 }
 
 /// The agent opens, and somebody holds again in the same moment.

@@ -106,6 +106,36 @@ fn all_types_of_the_name_move_there_and_back_in_one_update_each() {
 }
 
 #[test]
+fn an_exercise_makes_swaps_and_removes_a_name_that_nobody_needs_or_says_who_refused_it() {
+    let exercised = |site: &Site| {
+        let doctor = site.run(&["doctor", "--exercise", "--json"]).json();
+        let checks = doctor["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["id"] == "exercise").unwrap()
+    };
+    let scratch = "roadworks-doctor.shop.example.test";
+    for (server, site, first) in each() {
+        let check = exercised(&site);
+        assert_eq!(check["result"], "ok", "{}: {check:#}", server.called());
+        assert!(check["reason"].as_str().unwrap().contains(scratch), "{check:#}");
+        assert_eq!(server.serial(), first + 3, "{}: three updates", server.called());
+        assert!(server.dig(scratch, "A").is_empty(), "{}: it is gone", server.called());
+        is_live(&server);
+    }
+    let server = Server::bind(RECORDS);
+    let site = Site::of(&[server.port()], LIVE, MAINTENANCE);
+    server.nsupdate(&format!("update add {scratch} 60 A 203.0.113.9"));
+    assert!(exercised(&site)["reason"].as_str().unwrap().contains("somebody else's"));
+    assert_eq!(server.dig(scratch, "A"), ["60 203.0.113.9"]);
+    server.nsupdate(&format!("update delete {scratch} A"));
+    let guest = Site::with(&[server.port()], ("shop", "guest", SECRET), LIVE, MAINTENANCE);
+    let check = exercised(&guest);
+    let told = check["reason"].as_str().unwrap();
+    assert_eq!(check["result"], "fail", "{check:#}");
+    assert!(told.contains("REFUSED") && told.contains(scratch), "{check:#}");
+    assert!(check["fix"].as_str().unwrap().contains(scratch), "{check:#}");
+}
+
+#[test]
 fn a_plan_that_somebody_overtook_changes_nothing_and_names_what_is_there() {
     for (server, site, _) in each() {
         site.run(&["plan", "detour", "-out", "plan.json"]).exits(0);

@@ -223,6 +223,8 @@ impl<'a, S: Store> Operation<'a, S> {
         let switch = Switch::asked(previous.as_ref(), ask, now);
         let resumed = previous.as_ref().is_some_and(|before| before.operation == switch.operation);
         let version = site.store.write_switch(&switch, read.as_ref()).await?;
+        // Gateways have followed the switch since: what visitors get now is not what they got.
+        let from = began(&switch).filter(|_| resumed).unwrap_or(from);
         let mut operation = Operation {
             site,
             switch,
@@ -529,6 +531,18 @@ fn kept_closed<S: Store>(site: &Site<S>, sight: &Sight, to: Mode) -> Option<Mode
     let (switch, _) = sight.switch.as_ref()?;
     let now = switch.posture().mode;
     (has && others && now > to).then_some(now)
+}
+
+/// What visitors got before the operation of `switch`, from where its levers stood then.
+fn began(switch: &Switch) -> Option<Mode> {
+    let stood = |lever: LeverName| switch.before.get(lever.word()).map(String::as_str);
+    let gateways = stood(GATEWAY).and_then(|word| word.parse().ok());
+    let name = || match stood(LeverName::Dns)? {
+        "live" => Some(Mode::Open),
+        "maintenance" => Some(Mode::Detour),
+        _ => None,
+    };
+    gateways.or_else(name)
 }
 
 fn positions<S: Store>(site: &Site<S>, sight: &Sight) -> BTreeMap<String, String> {

@@ -92,7 +92,12 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
             }
             findings.extend(template(&site.page));
             if args.exercise {
-                findings.push(exercised(context, &opened).await);
+                findings.push(match &site.dns {
+                    Some(DnsSource::Rfc2136(name)) => nameservers::exercised(context, name).await,
+                    Some(DnsSource::Terraform { .. } | DnsSource::Records { .. }) | None => {
+                        exercised(context, &opened).await
+                    }
+                });
             }
         }
         Err(error) => {

@@ -4,7 +4,7 @@ mod all;
 mod ask;
 mod exchange;
 pub mod nameserver;
-mod rfc2136;
+pub mod rfc2136;
 #[cfg(feature = "aws")]
 pub mod route53;
 pub mod settle;

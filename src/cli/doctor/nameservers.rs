@@ -1,8 +1,13 @@
 //! The name servers of `dns "rfc2136"`: each is asked, they agree, and the primary takes updates signed with the key.
 
+use super::super::context::Context;
+use super::super::report::Waiting;
 use super::{Finding, fail, ok};
+use crate::clock;
 use crate::config::Rfc2136Config;
 use crate::dns::Rfc2136;
+use crate::dns::rfc2136::exercise;
+use crate::switch::OperationId;
 
 pub(super) async fn findings(config: &Rfc2136Config) -> Vec<Finding> {
     const SERVER: &str = "nameserver";
@@ -36,4 +41,26 @@ pub(super) async fn findings(config: &Rfc2136Config) -> Vec<Finding> {
         Err(error) => fail(KEY, &error, error.hint()),
     });
     findings
+}
+
+/// A real round trip, on a name that nobody needs.
+pub(super) async fn exercised(context: &Context, config: &Rfc2136Config) -> Finding {
+    const ID: &str = "exercise";
+    let waiting = Waiting::new(context.report);
+    let operation = OperationId::at(clock::now(), fastrand::u32(..));
+    let done = exercise(config, &operation, &waiting).await;
+    waiting.ended();
+    match done {
+        Ok(took) => ok(
+            ID,
+            format!(
+                "{} was made in {:.1} s, swapped in {:.1} s and removed in {:.1} s, each on every name server",
+                took.name,
+                took.made.as_secs_f64(),
+                took.swapped.as_secs_f64(),
+                took.removed.as_secs_f64()
+            ),
+        ),
+        Err(error) => fail(ID, &error, error.hint()),
+    }
 }

@@ -113,6 +113,11 @@ pub(in crate::cli) fn status_words<S: Store>(
     now: Timestamp,
 ) -> String {
     let (mode, desired) = (sight.mode(site), sight.desired());
+    let why = if sight.moving() {
+        "it is asked for and not done yet; where an agent runs, it finishes what nobody is at"
+    } else {
+        "somebody else moved a lever"
+    };
     let asked = sight.switch.as_ref().map(|(switch, _)| {
         let proof = sight.proof(site, now);
         let (words, rest) = (switch_words(switch, proof.seen, now), proof_words(&proof));
@@ -127,9 +132,7 @@ pub(in crate::cli) fn status_words<S: Store>(
     lines.extend(gateway_lines(site, sight));
     let local = kept_by_hand(site, sight);
     if mode != desired && local.is_none() {
-        lines.push(format!(
-            "Visitors get {mode}, the switch asks for {desired}: somebody else moved a lever, or an operation was cut short."
-        ));
+        lines.push(format!("Visitors get {mode}, the switch asks for {desired}: {why}."));
     }
     if let Some(id) = &local {
         lines.push(format!(

@@ -5,6 +5,7 @@
 
 mod key;
 mod reading;
+mod scratch;
 mod told;
 mod update;
 
@@ -18,6 +19,8 @@ use serde_json::Value;
 use key::{Again, Verdict};
 use reading::{Said, Stand, side_in_words, wanted};
 use told::{moved_meanwhile, not_made, outcome_unknown, plain, refused};
+
+pub use scratch::{RoundTrip, exercise};
 
 use super::all::all;
 use super::exchange;

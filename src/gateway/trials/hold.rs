@@ -109,7 +109,10 @@ async fn one_more_than_there_are_places_is_refused_at_once_and_the_next_place_is
     let mut visitors = line(&gateway, "/a", 5).await;
     let mut crowded = Visitor::asks(at, "GET", "/crowded").await;
     let begun = clock::monotonic();
-    assert_eq!(crowded.hears().await.status, 503);
+    let refused = crowded.hears().await;
+    assert_eq!(refused.status, 503);
+    let said = refused.body;
+    assert!(said.contains("could not wait until it is over"), "nobody waited: {said}");
     assert!(clock::monotonic() - begun < Duration::from_secs(2), "at once");
     let line = "roadworks_requests_total{site=\"shop\",decision=\"refused_crowded\"}";
     assert_eq!(metric(&gateway, line), 1);

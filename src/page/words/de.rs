@@ -16,7 +16,7 @@ pub(super) const WORDS: Words = Words {
     },
     hold: Situation {
         heading: "Das dauert länger als einen Augenblick",
-        what: "Gerade läuft eine kurze Wartung. Ihre Anfrage hat so lange darauf gewartet, wie sie konnte.",
+        what: "Gerade läuft eine kurze Wartung. Ihre Anfrage konnte nicht bis zu deren Ende warten.",
         works: "Die Website ist voraussichtlich sehr bald wieder da.",
     },
     safe: "Was Sie bisher gespeichert haben, ist sicher.",

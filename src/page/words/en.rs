@@ -16,7 +16,7 @@ pub(super) const WORDS: Words = Words {
     },
     hold: Situation {
         heading: "This is taking longer than a moment",
-        what: "A short piece of maintenance is under way. Your request has waited for it as long as it could.",
+        what: "A short piece of maintenance is under way. Your request could not wait until it is over.",
         works: "We expect the site to be back very soon.",
     },
     safe: "What you saved before is safe.",

@@ -16,7 +16,7 @@ pub(super) const WORDS: Words = Words {
     },
     hold: Situation {
         heading: "Está tardando más que un momento",
-        what: "Hay un mantenimiento breve en curso. Su solicitud ha esperado todo lo que podía.",
+        what: "Hay un mantenimiento breve en curso. Su solicitud no ha podido esperar hasta que termine.",
         works: "Esperamos que el sitio vuelva muy pronto.",
     },
     safe: "Lo que guardó antes está a salvo.",

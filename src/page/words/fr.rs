@@ -16,7 +16,7 @@ pub(super) const WORDS: Words = Words {
     },
     hold: Situation {
         heading: "C’est un peu plus long que prévu",
-        what: "Une courte maintenance est en cours. Votre demande a attendu aussi longtemps que possible.",
+        what: "Une courte maintenance est en cours. Votre demande n’a pas pu attendre qu’elle se termine.",
         works: "Le site devrait revenir très bientôt.",
     },
     safe: "Ce que vous aviez enregistré est en sécurité.",

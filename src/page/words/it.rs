@@ -16,7 +16,7 @@ pub(super) const WORDS: Words = Words {
     },
     hold: Situation {
         heading: "Ci vuole più di un momento",
-        what: "È in corso una breve manutenzione. La sua richiesta ha atteso il più a lungo possibile.",
+        what: "È in corso una breve manutenzione. La sua richiesta non ha potuto attendere che finisse.",
         works: "Contiamo di riavere il sito molto presto.",
     },
     safe: "Ciò che ha salvato in precedenza è al sicuro.",

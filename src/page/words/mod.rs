@@ -26,7 +26,7 @@ pub(super) struct Words {
     pub(super) closed: Situation,
     /// A change was asked for, and only reading is possible.
     pub(super) read_only: Situation,
-    /// A request has waited as long as it could.
+    /// A request could not wait until it is over: its time was up, or every place was taken.
     pub(super) hold: Situation,
     /// To whoever only wanted to look.
     pub(super) safe: &'static str,

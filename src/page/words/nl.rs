@@ -16,7 +16,7 @@ pub(super) const WORDS: Words = Words {
     },
     hold: Situation {
         heading: "Dit duurt langer dan een ogenblik",
-        what: "Er is kort onderhoud bezig. Uw verzoek heeft daar zo lang mogelijk op gewacht.",
+        what: "Er is kort onderhoud bezig. Uw verzoek kon niet wachten tot het klaar is.",
         works: "We verwachten dat de site heel snel terug is.",
     },
     safe: "Wat u eerder hebt opgeslagen, is veilig.",

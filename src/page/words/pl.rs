@@ -16,7 +16,7 @@ pub(super) const WORDS: Words = Words {
     },
     hold: Situation {
         heading: "To trwa dłużej niż chwilę",
-        what: "Trwa krótka przerwa techniczna. Twoje żądanie czekało tak długo, jak mogło.",
+        what: "Trwa krótka przerwa techniczna. Twoje żądanie nie mogło czekać do jej końca.",
         works: "Strona powinna wrócić bardzo szybko.",
     },
     safe: "To, co zapisano wcześniej, jest bezpieczne.",

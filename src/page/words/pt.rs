@@ -16,7 +16,7 @@ pub(super) const WORDS: Words = Words {
     },
     hold: Situation {
         heading: "Está a demorar mais do que um momento",
-        what: "Está em curso uma manutenção breve. O seu pedido esperou o máximo que podia.",
+        what: "Está em curso uma manutenção breve. O seu pedido não pôde esperar até ao fim.",
         works: "Contamos ter o site de volta muito em breve.",
     },
     safe: "O que guardou antes está seguro.",

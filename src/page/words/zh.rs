@@ -16,7 +16,7 @@ pub(super) const WORDS: Words = Words {
     },
     hold: Situation {
         heading: "所需时间比预想的稍长",
-        what: "正在进行短时间维护。您的请求已等待到允许的最长时间。",
+        what: "正在进行短时间维护。您的请求无法等到维护结束。",
         works: "网站预计很快恢复。",
     },
     safe: "您之前保存的内容是安全的。",
