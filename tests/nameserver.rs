@@ -19,7 +19,7 @@ use crate::support::nameserver::{
     Asker, BYTES, SECRET, address, by_tcp, config, file, key, one, question, record, seconds, swap,
     values,
 };
-use crate::support::serving::Stand;
+use crate::support::serving::{Stand, until};
 use crate::support::terraform::skipped;
 
 const LIVE: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
@@ -177,9 +177,12 @@ fn the_bytes_of_an_update_are_made_once_and_answered_each_time() {
     flip.finalize(&key(BYTES, "update"), seconds()).unwrap();
     let recorded = flip.to_vec().unwrap();
     let made = || Message::from_vec(&asker.bytes(&recorded)).unwrap().response_code;
-    assert_eq!((made(), made()), (ResponseCode::NoError, ResponseCode::NoError));
+    let sent = seconds();
+    assert_eq!(made(), ResponseCode::NoError);
     assert_eq!(asker.values("shop", "A"), DETOUR);
     assert_eq!(asker.update(swap("shop", &DETOUR, &LIVE)), ResponseCode::NoError);
+    // Within a second the same bytes may be another update.
+    until(|| (seconds() > sent + 2).then_some(()));
     assert_eq!(made(), ResponseCode::NoError);
     assert_eq!(asker.values("shop", "A"), LIVE, "it was made again");
 }

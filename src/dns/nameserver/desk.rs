@@ -141,7 +141,7 @@ impl Clerk {
         let Signature { mac, until, .. } = &change.signature;
         let code = self.done.answer(mac, now).unwrap_or_else(|| {
             let code = self.made(change);
-            self.done.note(mac, *until, code);
+            self.done.note(mac, (now, *until), code);
             code
         });
         change.reply(code, now)
