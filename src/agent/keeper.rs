@@ -22,6 +22,8 @@ use crate::switch::{End, LeverName, Mode, OnEnd, Phase, Switch};
 use crate::tasks::Tasks;
 
 const LEASE: &str = "lease.json";
+/// What is said behind the name of who asked for an end, where an agent opens for them.
+pub(super) const AT_END: &str = " (end)";
 /// How often a switch that came further meanwhile is read again.
 const ROUNDS: u32 = 8;
 /// How often the agent says that it lives, in seconds.
@@ -269,7 +271,7 @@ pub async fn at_end<S: Store>(
     checked(gateways)?;
     let order = Order {
         to: Mode::Open,
-        by: format!("{} (end)", switch.by),
+        by: format!("{}{AT_END}", switch.by),
         reason: switch.reason.clone(),
         overrides: Vec::new(),
         timeout: TIMEOUT,

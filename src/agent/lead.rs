@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::keeper::AT_END;
 use super::{Error, Sight, Site, answers, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
@@ -76,7 +77,7 @@ pub async fn carry_out<S: Store>(
 ) -> Result<Done, Error> {
     let began = clock::monotonic();
     site.offers(order.to)?;
-    let _lease = leased(site, order).await?;
+    let _lease = leased(site, order, &sight).await?;
     let sight = as_seen(site, sight).await?;
     let set_aside = sight.refusal(site, order.to, &order.overrides)?;
     let done = |changed, sight, warnings| Done {
@@ -140,12 +141,12 @@ async fn ends_at<S: Store>(
     Ok((Sight { switch: Some((switch, version)), levers }, warnings))
 }
 
-/// The right to move the site. Whoever has it may be about to end: an agent that has just opened it.
-async fn leased<S: Store>(site: &Site<S>, order: &Order) -> Result<S::Lease, Error> {
+/// The right to move the site. An agent that opens at an end is about to be done: it is waited for, and nobody else.
+async fn leased<S: Store>(site: &Site<S>, order: &Order, sight: &Sight) -> Result<S::Lease, Error> {
     let until = clock::monotonic() + ABOUT_TO_END;
     loop {
         match site.store.lease(&order.by).await {
-            Err(store::Error::Leased { .. }) if clock::monotonic() < until => {
+            Err(store::Error::Leased { .. }) if ends(sight) && clock::monotonic() < until => {
                 tokio::time::sleep(AGAIN).await;
             }
             done => return Ok(done?),
@@ -153,8 +154,8 @@ async fn leased<S: Store>(site: &Site<S>, order: &Order) -> Result<S::Lease, Err
     }
 }
 
-/// What was seen, if it still is what is asked for: an operation that has come further since is seen anew. Levers check for
-/// themselves that they still are what was seen: each moves by compare-and-swap.
+/// What was seen, if it still is what is asked for. An end that an agent has come further with since is seen anew. Levers check
+/// for themselves that they still are what was seen: each moves by compare-and-swap.
 async fn as_seen<S: Store>(site: &Site<S>, sight: Sight) -> Result<Sight, Error> {
     let now = site.store.switch().await?;
     let version =
@@ -162,15 +163,19 @@ async fn as_seen<S: Store>(site: &Site<S>, sight: Sight) -> Result<Sight, Error>
     if version(&now) == version(&sight.switch) {
         return Ok(sight);
     }
-    let asked = |switch: &Switch| (switch.operation.clone(), switch.mode, switch.until);
-    let same = |now: &(Switch, Version)| {
-        sight.switch.as_ref().is_some_and(|(seen, _)| asked(seen) == asked(&now.0))
+    let operation = |switch: &Option<(Switch, Version)>| {
+        switch.as_ref().map(|(switch, _)| switch.operation.clone())
     };
-    if now.as_ref().is_some_and(same) {
+    if ends(&sight) && operation(&now) == operation(&sight.switch) {
         return look(site).await;
     }
     let by = now.map_or_else(|| "somebody".to_owned(), |(switch, _)| switch.by);
     Err(Error::StalePlan { what: format!("{by} moved the switch since it was made") })
+}
+
+/// Whether an agent was opening the site, at an end.
+fn ends(sight: &Sight) -> bool {
+    sight.switch.as_ref().is_some_and(|(switch, _)| switch.by.ends_with(AT_END))
 }
 
 /// One move of the switch, written in the store and under way.
