@@ -6,26 +6,22 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::ends::{TIMEOUT, at_end, overdue, told_already};
 use super::heartbeat::is_fresh;
 use super::lead::{Depth, Order, carry_out};
 use super::remember::remember;
-use super::{Error, Site, fleet, look};
-use crate::audit::{self, Entry, Event};
+use super::{Error, Site, look};
 use crate::clock;
-use crate::lever::{Observation, Silent};
+use crate::lever::Silent;
 use crate::store::{self, Notice, SiteStore, Store, Version};
-use crate::switch::{End, LeverName, Mode, OnEnd, Phase, Switch};
+use crate::switch::{Mode, OnEnd, Phase, Switch};
 use crate::tasks::Tasks;
 
 const LEASE: &str = "lease.json";
-/// What is said behind the name of who asked for an end, where an agent opens for them.
-pub(super) const AT_END: &str = " (end)";
-/// How often a switch that came further meanwhile is read again.
-const ROUNDS: u32 = 8;
 /// How often the agent says that it lives, in seconds.
 const EVERY: u32 = 2;
 /// How long an operation may stand still before it counts as left behind by whoever began it.
@@ -34,10 +30,6 @@ const LEFT_BEHIND: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(10);
 /// After a failure: soon enough to mend, seldom enough not to fill the log.
 const AGAIN: Duration = Duration::from_secs(30);
-/// How long the levers may take.
-const TIMEOUT: Duration = Duration::from_mins(15);
-/// How far back the log is read to see whether an overdue end was told already.
-const LOOK_BACK: usize = 50;
 
 /// What the agent tells of itself in `lease.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,116 +244,4 @@ fn since(seen: &mut Option<(Version, Instant)>, version: &Version, now: Instant)
             now
         }
     }
-}
-
-/// Opens a site whose operation `switch` is over, if at least one check exists and all pass; [`Error::Unchecked`] or
-/// [`Error::Rule`] says why it stays.
-pub async fn at_end<S: Store>(
-    site: &Site<S>,
-    switch: &Switch,
-    version: &Version,
-) -> Result<(), Error> {
-    let sight = look(site).await?;
-    if sight.switch.as_ref().is_none_or(|(_, now)| now != version) {
-        return Err(Error::StalePlan { what: "the switch was moved meanwhile".to_owned() });
-    }
-    let gateways = site.levers.iter().zip(&sight.levers);
-    let gateways =
-        gateways.filter(|(lever, _)| lever.name() == LeverName::Gateway).map(|(_, seen)| seen);
-    checked(gateways)?;
-    let order = Order {
-        to: Mode::Open,
-        by: format!("{}{AT_END}", switch.by),
-        reason: switch.reason.clone(),
-        overrides: Vec::new(),
-        timeout: TIMEOUT,
-        end: None,
-        depth: Depth::Moved,
-    };
-    carry_out(site, sight, &order, &Silent).await.map(drop)
-}
-
-/// Healthy upstreams in the heartbeats of every living gateway are a check.
-fn checked<'a>(gateways: impl Iterator<Item = &'a Observation>) -> Result<(), Error> {
-    let mut checks = 0;
-    for beat in gateways.flat_map(fleet::fresh) {
-        if !beat.upstreams.iter().any(|upstream| upstream.healthy) {
-            let why = format!("gateway {} has no healthy upstream", beat.id);
-            return Err(Error::Unchecked { why });
-        }
-        checks += 1;
-    }
-    match checks {
-        0 => Err(Error::Unchecked { why: "there is no check that could pass".to_owned() }),
-        _ => Ok(()),
-    }
-}
-
-async fn told_already<S: Store>(store: &SiteStore<S>, switch: &Switch) -> Result<bool, Error> {
-    let (entries, _): (Vec<Entry>, _) = audit::log(store, LOOK_BACK).await?;
-    let told = |entry: &Entry| {
-        entry.event == Event::Overdue
-            && entry.operation == switch.operation
-            && switch.until.is_some_and(|until| until <= entry.at)
-    };
-    Ok(entries.iter().any(told))
-}
-
-/// Tells that an operation's time is over and that it stays.
-pub async fn overdue<S: Store>(
-    store: &SiteStore<S>,
-    site: &str,
-    switch: &Switch,
-    why: &str,
-) -> Result<(), Error> {
-    tracing::warn!(site, operation = %switch.operation, why, "overdue: it stays as it is");
-    let now = clock::now();
-    let entry = Entry {
-        at: now,
-        operation: switch.operation.clone(),
-        site: site.to_owned(),
-        event: Event::Overdue,
-        from: switch.mode,
-        to: switch.mode,
-        by: switch.by.clone(),
-        reason: switch.reason.clone(),
-        detail: Some(why.to_owned()),
-    };
-    let late = switch.until.map_or(SignedDuration::ZERO, |until| now.duration_since(until));
-    let number = u32::try_from(late.as_millis().max(0)).unwrap_or(u32::MAX);
-    Ok(audit::append(store, &entry, (switch.version, number)).await?)
-}
-
-/// Gives the running operation another end. It stays the same operation, and may come further meanwhile: whoever moves it
-/// writes how far it is.
-pub async fn extend<S: Store>(
-    store: &SiteStore<S>,
-    (switch, version): (&Switch, &Version),
-    change: Extension,
-) -> Result<Switch, Error> {
-    let (mut switch, mut version) = (switch.clone(), version.clone());
-    let operation = switch.operation.clone();
-    for _ in 0..ROUNDS {
-        let extended = match change {
-            Extension::End(end) => switch.ending(end),
-            Extension::Patience(seconds) => switch.waiting_for(seconds),
-        };
-        match store.write_switch(&extended, Some(&version)).await {
-            Err(error @ store::Error::Moved { .. }) => match store.switch().await? {
-                Some(now) if now.0.operation == operation => (switch, version) = now,
-                Some(_) | None => return Err(error.into()),
-            },
-            done => return Ok(done.map(|_| extended)?),
-        }
-    }
-    Err(Error::Superseded { by: switch.by, at: switch.since, mode: switch.mode })
-}
-
-/// What of a running operation is made longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extension {
-    /// The whole of it.
-    End(End),
-    /// How many seconds requests may wait.
-    Patience(u32),
 }

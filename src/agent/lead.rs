@@ -1,17 +1,18 @@
 //! Plan, move levers, confirm, write: one operation from asking to moved, under the site's lease.
 
+mod back;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::keeper::AT_END;
 use super::{Error, Sight, Site, answers, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::lever::{self, Lever, Observation, Progress, Remembering, Silent, Started};
+use crate::lever::{self, Lever, Observation, Progress, Remembering, Started};
 use crate::store::{self, Notice, Store, Version};
-use crate::switch::{Ask, End, LeverName, Mode, OperationId, Phase, Plan, Step, Switch};
+use crate::switch::{Ask, End, LeverName, Mode, OperationId, Plan, Step, Switch};
 
 /// The lever that visitors meet: it moves with the switch itself.
 const GATEWAY: LeverName = LeverName::Gateway;
@@ -22,8 +23,6 @@ const LONGEST: Duration = Duration::from_hours(365 * 24);
 /// So long somebody is waited for who moves the site now, in case that is about to end, and how often that is looked at.
 const ABOUT_TO_END: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(20);
-/// How long gateways may take to follow a switch that was put back, before nobody waits for them.
-const BACK: Duration = Duration::from_secs(2);
 
 /// What somebody asked for.
 #[derive(Debug, Clone)]
@@ -173,9 +172,9 @@ async fn as_seen<S: Store>(site: &Site<S>, sight: Sight) -> Result<Sight, Error>
     Err(Error::StalePlan { what: format!("{by} moved the switch since it was made") })
 }
 
-/// Whether an agent was opening the site, at an end.
+/// Whether an agent opens the site, at an end, or has just done so.
 fn ends(sight: &Sight) -> bool {
-    sight.switch.as_ref().is_some_and(|(switch, _)| switch.by.ends_with(AT_END))
+    sight.switch.as_ref().is_some_and(|(switch, _)| switch.is_opened_at_end(clock::now()))
 }
 
 /// One move of the switch, written in the store and under way.
@@ -360,6 +359,10 @@ impl<'a, S: Store> Operation<'a, S> {
         }
     }
 
+    fn too_late(&self, progress: &Remembering<'_>) -> Error {
+        Error::GaveUp { what: "confirmed", waited: self.timeout, still: progress.last() }
+    }
+
     /// Comes back when somebody throws the switch.
     async fn thrown(&self) -> Result<(), Error> {
         let mut notice = self.site.store.watch("").await;
@@ -389,97 +392,9 @@ impl<'a, S: Store> Operation<'a, S> {
         }
     }
 
-    fn too_late(&self, progress: &Remembering<'_>) -> Error {
-        Error::GaveUp { what: "confirmed", waited: self.timeout, still: progress.last() }
-    }
-
     async fn unmoved(&self) -> Result<bool, Error> {
         let now = self.site.store.switch().await?;
         Ok(now.is_some_and(|(_, version)| version == self.version))
-    }
-
-    /// After an error: where it is certain that nothing has moved, everything is put back as it was and the switch with
-    /// it; else the switch stays as asked, for the next run to finish.
-    async fn gave_up(&mut self, error: Error) -> Error {
-        let nothing_moved = match &error {
-            Error::Lever(error) => error.nothing_changed(),
-            _ => false,
-        };
-        // Of an operation that was cut short only gateways can be put back: where they stood is written in the switch.
-        let unknown = self.resumed && !self.is_drain_expired(&error);
-        if !nothing_moved || self.followed || unknown {
-            let visible = self.made.iter().any(|step| step.lever != LeverName::Variable);
-            let error = if visible { error.after_a_move() } else { error };
-            self.log(Event::Unfinished, Some(error.to_string())).await;
-            return error;
-        }
-        match self.take_back().await {
-            Ok(()) => {
-                self.log(Event::Failed, Some(error.to_string())).await;
-                error
-            }
-            Err(undo) => {
-                let error = Error::HalfDone { cause: Box::new(error), undo: Box::new(undo) };
-                self.log(Event::Unfinished, Some(error.to_string())).await;
-                error
-            }
-        }
-    }
-
-    /// Undoes what was made ahead of the lever that said no (the variable), then the switch.
-    async fn take_back(&mut self) -> Result<(), Error> {
-        let undo: Vec<_> = self
-            .made
-            .drain(..)
-            .rev()
-            .map(|step| Step { before: step.after.clone(), after: step.before.clone(), ..step })
-            .collect();
-        for (lever, steps) in groups(self.site, &undo) {
-            lever.start(&steps, &self.switch.operation).await?;
-        }
-        let switch = if self.resumed {
-            self.switch.taken_back(Some(&self.before()), clock::now())
-        } else {
-            self.switch.taken_back(self.previous.as_deref(), clock::now())
-        };
-        self.version = self.site.store.write_switch(&switch, Some(&self.version)).await?;
-        self.gateways_are_back(&undo, &switch).await;
-        Ok(())
-    }
-
-    /// The switch as it was before an operation that somebody else began.
-    fn before(&self) -> Switch {
-        let stood = self.switch.before.get(GATEWAY.word()).and_then(|word| word.parse().ok());
-        Switch {
-            mode: stood.unwrap_or(Mode::Open),
-            phase: Phase::Moved { moved_at: clock::now(), settles_after: 0 },
-            until: None,
-            gateway: None,
-            ..self.switch.clone()
-        }
-    }
-
-    /// Waits a moment until gateways follow the switch that was put back, so that what is said of them is so.
-    async fn gateways_are_back(&self, undo: &[Step], switch: &Switch) {
-        for (lever, steps) in
-            groups(self.site, undo).iter().filter(|(lever, _)| lever.name() == GATEWAY)
-        {
-            let started =
-                Started { changes: vec![switch.operation.to_string()], steps: steps.clone() };
-            let back = tokio::time::timeout(BACK, lever.confirm(&started, &Silent)).await;
-            if !matches!(back, Ok(Ok(_))) {
-                tracing::warn!(
-                    site = self.site.name,
-                    "not every gateway has followed the switch back"
-                );
-            }
-        }
-    }
-
-    fn is_drain_expired(&self, error: &Error) -> bool {
-        let others = self.made.iter().any(|step| step.lever != GATEWAY);
-        matches!(error, Error::Lever(lever::Error::Refused { code: "drain-expired", .. }))
-            && !others
     }
 
     /// Writes an entry of the log. One that cannot be written stops nothing: the site is half way, and the way on is

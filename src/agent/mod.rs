@@ -4,6 +4,7 @@
 
 mod answers;
 mod control;
+mod ends;
 mod error;
 mod fleet;
 mod follow;
@@ -18,11 +19,12 @@ mod serve;
 
 pub use answers::{note, pin, pinned};
 pub use control::{Control, Sites, Socket, Unheard, ask};
+pub use ends::{Extension, at_end, extend, overdue};
 pub use error::Error;
 pub use fleet::{Fleet, gateways};
 pub use follow::{Follow, Front, LocalRefused, Request};
 pub use heartbeat::{Applied, Heartbeat, Teller};
-pub use keeper::{Extension, Keeper, Liveness, Opener, alive, at_end, extend, overdue};
+pub use keeper::{Keeper, Liveness, Opener, alive};
 pub use kept::{Kept, Local, id};
 pub use lead::{Depth, Done, Order, carry_out};
 pub use look::{Sight, look};

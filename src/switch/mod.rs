@@ -20,6 +20,11 @@ pub use posture::Posture;
 /// The newest format of the stored switch that this program reads and writes.
 pub const FORMAT: u32 = 1;
 
+/// What is said behind the name of who asked for an end, where an agent opens for them.
+const AT_END: &str = " (end)";
+/// So long who moved a site may still hold the right to, to tell of it.
+const JUST_MOVED: SignedDuration = SignedDuration::from_secs(2);
+
 /// The name of one move of the switch, from asking to settled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -236,6 +241,20 @@ impl Switch {
         self.mode != Mode::Open && self.until.is_some_and(|until| until <= now)
     }
 
+    /// Who opens the site at the end of this operation: an agent, for who asked for the end.
+    pub fn by_at_end(&self) -> String {
+        format!("{}{AT_END}", self.by)
+    }
+
+    /// Whether an agent opens the site at `now`, at an end that somebody asked for, or has moved its last lever just before.
+    pub fn is_opened_at_end(&self, now: Timestamp) -> bool {
+        let lately = match self.phase {
+            Phase::Moving => true,
+            Phase::Moved { moved_at, .. } => now.duration_since(moved_at) < JUST_MOVED,
+        };
+        self.mode == Mode::Open && self.by.ends_with(AT_END) && lately
+    }
+
     /// What gateways are to give.
     pub fn posture(&self) -> Posture {
         Posture {
@@ -307,6 +326,21 @@ mod tests {
         assert_eq!(again.since, first.since);
         let back = Switch::asked(Some(&again), ask(Mode::Open, 3), at(10));
         assert_ne!(back.operation, first.operation);
+    }
+
+    #[test]
+    fn an_agent_opens_at_an_end_until_just_after_it_has_and_nobody_else_does() {
+        let closed = Switch::asked(None, ask(Mode::Closed, 1), at(0));
+        let opens =
+            |by: String| Switch::asked(Some(&closed), Ask { by, ..ask(Mode::Open, 2) }, at(60));
+        let opening = opens(closed.by_at_end());
+        assert!(opening.is_opened_at_end(at(600)), "it may take its time");
+        let opened = opening.confirmed(&opening.operation.clone(), 0, at(61)).unwrap();
+        assert!(opened.is_opened_at_end(at(62)));
+        assert!(!opened.is_opened_at_end(at(63)), "that is over");
+        assert!(!opens("ana".to_owned()).is_opened_at_end(at(60)));
+        let closed = Switch { by: closed.by_at_end(), ..closed };
+        assert!(!closed.is_opened_at_end(at(60)), "whatever somebody is called");
     }
 
     #[test]
