@@ -15,16 +15,19 @@ use super::report::{Form, Waiting, doctor_object, doctor_words};
 use crate::aws::Session;
 use crate::clock;
 use crate::config::{DnsSource, PageConfig, SwitchedRecord, Target};
+use crate::dns::Exercise;
 use crate::dns::route53::{Allowed, Distribution, Zone, exercise};
 use crate::files;
 use crate::hcl::Diagnostic;
-use crate::lever::{Lever, Position};
+use crate::lever::{self, Lever, Observation, Position};
 use crate::page::Page;
 use crate::store::{self, FileStore, SiteStore};
 use crate::switch::{LeverName, Mode, OperationId};
 
 /// A TTL above which visitors follow a flip so late that it should be lowered the day before.
 const LONG_TTL: u64 = 300;
+
+const EXERCISE: &str = "exercise";
 
 /// How a precondition stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -248,7 +251,7 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
     findings
 }
 
-fn ttl(lever: &dyn Lever, seen: &crate::lever::Observation) -> Finding {
+fn ttl(lever: &dyn Lever, seen: &Observation) -> Finding {
     let seconds = lever.settles_after(Some(seen)).as_secs();
     if seconds > LONG_TTL + 1 {
         warn(
@@ -336,10 +339,9 @@ async fn distribution(session: &Session, domain: &str, name: &str) -> Finding {
 }
 
 async fn exercised(context: &Context, opened: &Opened) -> Finding {
-    const ID: &str = "exercise";
     let (Some(session), Some(record)) = (&opened.session, opened.resolved.records.first()) else {
         return fail(
-            ID,
+            EXERCISE,
             "there is no record to exercise",
             "leave out --exercise, or see the other findings",
         );
@@ -349,18 +351,23 @@ async fn exercised(context: &Context, opened: &Opened) -> Finding {
     let place = (record.key.zone_id.as_str(), record.key.name.as_str());
     let done = exercise(session, place, &operation, &waiting).await;
     waiting.ended();
-    match done {
-        Ok(took) => ok(
-            ID,
-            format!(
-                "a scratch record was made in {:.1} s, swapped in {:.1} s and removed in {:.1} s, each to INSYNC",
-                took.made.as_secs_f64(),
-                took.swapped.as_secs_f64(),
-                took.removed.as_secs_f64()
-            ),
+    round_trip(done, "to INSYNC")
+}
+
+fn round_trip(done: Result<Exercise, lever::Error>, confirmed: &str) -> Finding {
+    let took = match done {
+        Ok(took) => took,
+        Err(error) => return fail(EXERCISE, &error, error.hint()),
+    };
+    let [made, swapped, removed] =
+        [took.made, took.swapped, took.removed].map(|part| part.as_secs_f64());
+    ok(
+        EXERCISE,
+        format!(
+            "{} was made in {made:.1} s, swapped in {swapped:.1} s and removed in {removed:.1} s, each {confirmed}",
+            took.name
         ),
-        Err(error) => fail(ID, &error, error.hint()),
-    }
+    )
 }
 
 fn plural(count: usize, word: &str) -> String {

@@ -3,6 +3,7 @@
 mod all;
 mod ask;
 mod exchange;
+mod exercise;
 pub mod nameserver;
 pub mod rfc2136;
 #[cfg(feature = "aws")]
@@ -12,6 +13,7 @@ mod signer;
 mod words;
 
 pub use ask::{Transport, Unanswered, ask};
+pub use exercise::Exercise;
 pub use rfc2136::Rfc2136;
 #[cfg(feature = "aws")]
 pub use route53::Route53;

@@ -45,22 +45,9 @@ pub(super) async fn findings(config: &Rfc2136Config) -> Vec<Finding> {
 
 /// A real round trip, on a name that nobody needs.
 pub(super) async fn exercised(context: &Context, config: &Rfc2136Config) -> Finding {
-    const ID: &str = "exercise";
     let waiting = Waiting::new(context.report);
     let operation = OperationId::at(clock::now(), fastrand::u32(..));
     let done = exercise(config, &operation, &waiting).await;
     waiting.ended();
-    match done {
-        Ok(took) => ok(
-            ID,
-            format!(
-                "{} was made in {:.1} s, swapped in {:.1} s and removed in {:.1} s, each on every name server",
-                took.name,
-                took.made.as_secs_f64(),
-                took.swapped.as_secs_f64(),
-                took.removed.as_secs_f64()
-            ),
-        ),
-        Err(error) => fail(ID, &error, error.hint()),
-    }
+    super::round_trip(done, "on every name server")
 }

@@ -20,7 +20,7 @@ use key::{Again, Verdict};
 use reading::{Said, Stand, side_in_words, wanted};
 use told::{moved_meanwhile, not_made, outcome_unknown, plain, refused};
 
-pub use scratch::{RoundTrip, exercise};
+pub use scratch::exercise;
 
 use super::all::all;
 use super::exchange;

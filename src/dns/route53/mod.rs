@@ -42,7 +42,7 @@ use crate::lever::{
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
 pub use cloudfront::Distribution;
-pub use scratch::{Exercise, exercise};
+pub use scratch::exercise;
 pub use zone::{Allowed, Zone};
 
 const POLL: Duration = Duration::from_secs(1);
