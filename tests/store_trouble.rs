@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::support::app::App;
 use crate::support::serving::{Serving, Stand, config, until};
 use crate::support::terraform::skipped;
@@ -79,6 +81,8 @@ fn a_switch_that_is_gone_and_whose_copy_is_torn_opens_nothing() {
 fn a_switch_that_is_torn_or_unreadable_leaves_the_mode_as_it_is() {
     let app = App::start();
     let (stand, serving, switch) = closed(&app);
+    let fields = |told: &Value| told.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let all = fields(&stand.status());
     let whole = fs::read(&switch).unwrap();
     fs::write(&switch, &whole[..whole.len() / 2]).unwrap();
     stays_closed(&serving);
@@ -88,7 +92,8 @@ fn a_switch_that_is_torn_or_unreadable_leaves_the_mode_as_it_is() {
     let told = stand.run(&["--json", "status"]).exits(1);
     assert_eq!(told.error()["code"], "store-unreadable", "{told:#?}");
     let told = told.json();
-    assert_eq!((&told["mode"], &told["desired"]), (&"closed".into(), &serde_json::Value::Null));
+    assert_eq!((&told["mode"], &told["desired"]), (&"closed".into(), &Value::Null));
+    assert_eq!(fields(&told), all, "whatever a program looks for is there, if only as null");
     let trouble = told["gateways"][0]["trouble"][0].as_str().unwrap();
     assert!(trouble.contains("the mode stays as it is"), "{told:#}");
     assert_eq!(

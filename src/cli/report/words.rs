@@ -149,7 +149,12 @@ pub(in crate::cli) fn status_words<S: Store>(
         (false, _) if local.is_some() && mode != desired => {
             "roadworks open --local, on that machine".to_owned()
         }
-        (true, _) => format!("roadworks {}, to finish what was cut short", verb(desired)),
+        (true, _) => {
+            format!(
+                "roadworks wait, or roadworks {} to finish it where no agent runs",
+                verb(desired)
+            )
+        }
         (false, Mode::Open) if site.offers(Mode::Detour).is_ok() => {
             "roadworks plan detour".to_owned()
         }
