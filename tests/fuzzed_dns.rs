@@ -62,7 +62,8 @@ pub(crate) fn messages(input: &[u8]) {
 /// The zone after `bytes`, if it is another one.
 fn asked(zone: &Zone, bytes: &[u8], way: Way) -> Option<Zone> {
     let secret = Secret::new(SECRET);
-    let key = TsigKey { name: name("update."), algorithm: TsigDigest::Sha256, secret };
+    let key =
+        TsigKey { name: name("update."), algorithm: TsigDigest::Sha256, secret: Some(secret) };
     let tried = tried(zone, &[key], bytes, way, NOW).expect("the key is one");
     let most = match (way, Message::from_vec(bytes)) {
         (Way::Tcp, _) => 65_535,

@@ -135,6 +135,26 @@ fn an_exercise_makes_swaps_and_removes_a_name_that_nobody_needs_or_says_who_refu
     assert!(check["fix"].as_str().unwrap().contains(scratch), "{check:#}");
 }
 
+/// Whoever asks where the secret is not sees how things stand, and is told what is missing before anything moves.
+#[test]
+fn a_name_is_not_moved_from_where_the_secret_of_its_key_is_not() {
+    let (server, site, first) = each().next().unwrap();
+    fs::remove_file(site.0.path().join("update.key")).unwrap();
+    assert_eq!(site.run(&["status", "--json"]).exits(0).json()["mode"], "open");
+    let error = site.run(&DETOUR).exits(3).error();
+    assert_eq!(error["code"], "no-secret", "{error:#}");
+    site.run(&["detour", "--yes", "--override=no-secret", "--reason", "why not"]).exits(1);
+    let doctor = site.run(&["doctor", "--json"]).exits(1).json();
+    let reasons = |id: &str| {
+        let checks = doctor["checks"].as_array().unwrap().iter().filter(|check| check["id"] == id);
+        checks.map(|check| check["reason"].to_string()).collect::<String>()
+    };
+    assert!(reasons("secret").contains("there is no file update.key"), "{doctor:#}");
+    assert!(reasons("key").contains("its secret is not here"), "{doctor:#}");
+    is_live(&server);
+    assert_eq!(server.serial(), first);
+}
+
 #[test]
 fn a_plan_that_somebody_overtook_changes_nothing_and_names_what_is_there() {
     for (server, site, _) in each() {

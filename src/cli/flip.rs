@@ -120,10 +120,11 @@ pub(super) async fn carry_out_agreed(
     Ok(told)
 }
 
-/// The rules set aside. Whoever waits for nothing wants the switch written, gateways or none.
+/// The rules set aside. Whoever waits for nothing wants the switch written: gateways or none, and the name is an agent's to move.
 fn overrides(args: &FlipArgs) -> Vec<String> {
-    let none = (args.wait == Some(Wait::None)).then(|| "no-gateway".to_owned());
-    args.overrides.iter().cloned().chain(none).collect()
+    let not_theirs: &[&str] =
+        if args.wait == Some(Wait::None) { &["no-gateway", "no-secret"] } else { &[] };
+    args.overrides.iter().cloned().chain(not_theirs.iter().map(|&rule| rule.to_owned())).collect()
 }
 
 fn say(

@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(config.name.to_string(), "shop.example.test.");
         assert_eq!(config.primary.to_string(), "192.0.2.53:53");
         assert_eq!(config.servers[2].to_string(), "[2001:db8::53]:53");
-        assert_eq!(config.key.secret.bytes(), b"secret-of-16-bytes!");
+        assert_eq!(config.key.secret.as_ref().unwrap().bytes(), b"secret-of-16-bytes!");
         assert_eq!(config.key.algorithm, TsigDigest::Sha256);
         assert_eq!((config.live.ttl, config.maintenance.ttl), (60, 5));
         assert!(!format!("{config:?}").contains("secret\""), "{config:?}");

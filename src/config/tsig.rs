@@ -16,8 +16,8 @@ pub struct TsigKey {
     pub name: Name,
     /// How it signs.
     pub algorithm: TsigDigest,
-    /// The key itself: key files have it in base64.
-    pub secret: Secret,
+    /// The key itself, which key files have in base64; `None` where this machine does not have it.
+    pub secret: Option<Secret>,
 }
 
 /// The digest of a TSIG key. SHA-1 and MD5 are no longer safe enough to be offered.
@@ -55,7 +55,12 @@ pub(super) fn key<'a>(
         Some(_) => reader.choice(body, "algorithm", &ALGORITHMS),
         None => Some(TsigDigest::Sha256),
     };
-    let text = reader.needed(block, "secret")?;
+    if body.get_attribute("secret").is_none() {
+        reader.needed(block, "secret");
+    }
+    let Some(text) = reader.secret(body, "secret") else {
+        return Some(TsigKey { name: name?, algorithm: algorithm?, secret: None });
+    };
     let secret = STANDARD.decode(text.trim()).ok().filter(|bytes| bytes.len() >= shortest);
     if let Some(given) = body.get_attribute("secret").filter(|_| secret.is_none()) {
         // Never says what the text is.
@@ -67,5 +72,5 @@ pub(super) fn key<'a>(
         let hint = (shortest > 1).then(|| "make one: openssl rand -base64 32".to_owned());
         reader.wrong_with(&given.value, message, hint);
     }
-    Some(TsigKey { name: name?, algorithm: algorithm?, secret: Secret::new(secret?) })
+    Some(TsigKey { name: name?, algorithm: algorithm?, secret: Some(Secret::new(secret?)) })
 }

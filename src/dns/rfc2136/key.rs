@@ -55,7 +55,7 @@ pub(super) async fn update(
 ) -> Verdict {
     let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
     let with_key = signer(key);
-    let signed = with_key.map_err(|error| error.to_string()).and_then(|with_key| {
+    let signed = with_key.and_then(|with_key| {
         let verifier = update.finalize(&with_key, now).map_err(|error| error.to_string())?;
         let bytes = update.to_vec().map_err(|error| error.to_string())?;
         Ok((verifier, bytes))

@@ -280,7 +280,15 @@ impl Lever for Rfc2136 {
         seen.parts.iter().map(|part| self.step(part, part.value.clone())).collect()
     }
 
-    fn refusal(&self, seen: &Observation, _to: Mode) -> Option<Refusal> {
+    fn refusal(&self, seen: &Observation, to: Mode) -> Option<Refusal> {
+        let key = &self.config.key;
+        if key.secret.is_none() && !self.steps(seen, to).is_empty() {
+            return Some(Refusal {
+                rule: "no-secret",
+                message: format!("the secret of the key \"{}\" is not on this machine", plain(&key.name)),
+                hint: "run it where the secret is; or with `--wait none`: the agent of `roadworks serve` moves the name then".to_owned(),
+            });
+        }
         (seen.position == Position::Foreign).then(|| Refusal {
             rule: "foreign-record",
             message: format!(
