@@ -32,6 +32,8 @@ pub enum Event {
     Overdue,
     /// Its end, or how long requests may wait, was moved.
     Extended,
+    /// A gateway that is gone was taken out of the fleet by hand.
+    Forgotten,
     /// Something that a newer Roadworks wrote.
     #[serde(other)]
     Unknown,

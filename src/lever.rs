@@ -224,6 +224,14 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// Some parts do not answer, and may still do what they did.
+    #[error("{message}")]
+    Silent {
+        /// Which, and since when.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// Some parts moved and some did not.
     #[error("{message}")]
     Partly {
@@ -242,6 +250,7 @@ impl Error {
             | Error::Credentials { hint, .. }
             | Error::Failed { hint, .. }
             | Error::Unknown { hint, .. }
+            | Error::Silent { hint, .. }
             | Error::Partly { hint, .. } => hint,
         }
     }
@@ -250,7 +259,7 @@ impl Error {
     pub fn nothing_changed(&self) -> bool {
         match self {
             Error::Refused { .. } | Error::Credentials { .. } | Error::Failed { .. } => true,
-            Error::Unknown { .. } | Error::Partly { .. } => false,
+            Error::Unknown { .. } | Error::Silent { .. } | Error::Partly { .. } => false,
         }
     }
 }

@@ -13,7 +13,7 @@ pub mod metrics;
 pub mod net;
 pub mod tasks;
 
-#[cfg(feature = "aws")]
+#[cfg(feature = "bucket")]
 pub mod cli;
 
 pub mod config;

@@ -10,7 +10,7 @@ use roadworks::audit::{self, Entry, Event};
 use roadworks::lever::{
     Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Silent, Started,
 };
-use roadworks::store::{self, MemoryStore, SiteStore};
+use roadworks::store::{self, Holder, MemoryStore, SiteStore};
 use roadworks::switch::{Ask, LeverName, Mode, OperationId, Phase, Step, Switch};
 use serde_json::{Value, json};
 
@@ -315,7 +315,7 @@ async fn a_foreign_value_is_refused_until_its_rule_is_set_aside() {
 #[tokio::test]
 async fn while_somebody_moves_the_site_nobody_else_does() {
     let world = World::with(None);
-    let _lease = world.site.store.lease("ben").await.unwrap();
+    let _lease = world.site.store.lease(&Holder::command("ben")).await.unwrap();
     match world.moved_to(Mode::Detour).await.unwrap_err() {
         agent::Error::Store(store::Error::Leased { holder }) => assert_eq!(holder, "ben"),
         other => panic!("{other:?}"),

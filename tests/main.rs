@@ -32,6 +32,8 @@ mod crowd;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod flip;
 #[cfg(test)]
 mod fuzzed;
@@ -76,6 +78,8 @@ mod shutdown;
 #[cfg(test)]
 #[cfg(feature = "aws")]
 mod state_in_s3;
+#[cfg(test)]
+mod store_conforms;
 #[cfg(test)]
 mod store_trouble;
 #[cfg(test)]

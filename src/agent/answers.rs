@@ -125,7 +125,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::{MemoryLease, MemoryNotice, MemoryStore, Right};
+    use crate::store::{Holder, MemoryLease, MemoryNotice, MemoryStore, Right};
 
     /// A store to which somebody else writes right before the next write.
     struct Busy {
@@ -165,8 +165,12 @@ mod tests {
             self.store.list(prefix).await
         }
 
-        async fn lease(&self, right: Right, holder: &str) -> Result<MemoryLease, Error> {
+        async fn lease(&self, right: Right, holder: &Holder) -> Result<MemoryLease, Error> {
             self.store.lease(right, holder).await
+        }
+
+        fn pace(&self) -> u32 {
+            self.store.pace()
         }
 
         fn describe(&self) -> String {

@@ -43,6 +43,14 @@ pub enum Error {
         /// Which check does not pass.
         why: String,
     },
+    /// There is no gateway of that id.
+    #[error("no gateway of this site is called {id}{}", known_words(known))]
+    NoSuchGateway {
+        /// What was asked for.
+        id: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
     /// The site's levers cannot be got at.
     #[error("the site cannot be moved: {why}")]
     Unopened {
@@ -92,6 +100,14 @@ pub enum Error {
     },
 }
 
+fn known_words(known: &[String]) -> String {
+    if known.is_empty() {
+        ": none has told of itself".to_owned()
+    } else {
+        format!("; there are {}", known.join(", "))
+    }
+}
+
 fn still_words(still: Option<&str>) -> String {
     still.map(|still| format!(": still waiting for {still}")).unwrap_or_default()
 }
@@ -110,6 +126,7 @@ impl Error {
             }
             Error::Lever(_)
             | Error::NotOffered { .. }
+            | Error::NoSuchGateway { .. }
             | Error::Superseded { .. }
             | Error::GaveUp { .. }
             | Error::Unconfirmed(_)
@@ -128,6 +145,7 @@ impl Error {
                     .to_owned()
             }
             Error::Rule { hint, .. } => hint.clone(),
+            Error::NoSuchGateway { .. } => "`roadworks status` shows them".to_owned(),
             Error::Unchecked { .. } => "see that the app is well, then `roadworks open`".to_owned(),
             Error::Unopened { .. } => "run `roadworks doctor` where the agent runs".to_owned(),
             Error::StalePlan { .. } => "make the plan anew, read it, and apply that one".to_owned(),

@@ -19,8 +19,8 @@ use crate::switch::{LeverName, Mode, OperationId, Step};
 const GRACE: Duration = Duration::from_secs(5);
 /// How long a gateway that has just started may need to hear from its upstreams, and to tell.
 const FIRST_WORD: Duration = Duration::from_secs(3);
-/// A gateway silent for longer is not coming back: its machine is gone, and its file is all that is left.
-const GONE: Duration = Duration::from_mins(10);
+/// The rule that lets an operation go on without a gateway that is silent.
+pub(super) const SILENT: &str = "silent-gateway";
 
 /// The gateways of one site.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl<S: Store> Fleet<S> {
                 notice.changed().await;
                 continue;
             }
-            let mut observation = observation(beats, now);
+            let mut observation = observation(&beats, now);
             observation.warnings.extend(torn.iter().map(ToString::to_string));
             return Ok(observation);
         }
@@ -78,11 +78,12 @@ impl<S: Store> Fleet<S> {
             let now = clock::now();
             let waited = clock::monotonic().duration_since(began);
             match asked.seen(&beats, now) {
-                Stand::Confirmed => return Ok(observation(beats, now)),
+                Stand::Confirmed => return Ok(observation(&beats, now)),
                 Stand::Expired(error) => return Err(error),
                 Stand::Silent(error) if waited >= GRACE => return Err(error),
-                Stand::Silent(_) => progress.waiting(self.name(), "silent gateways", waited),
-                Stand::Waits(what) => progress.waiting(self.name(), &what, waited),
+                Stand::Silent(_) | Stand::Waits => {
+                    progress.waiting(self.name(), &asked.in_words(&beats, now), waited);
+                }
             }
             notice.changed().await;
         }
@@ -189,9 +190,7 @@ fn mode_of(seen: &Observation) -> Option<Mode> {
     fresh(seen).map(|beat| beat.gives()).min()
 }
 
-fn observation(mut beats: Vec<Heartbeat>, now: Timestamp) -> Observation {
-    let gone = |beat: &Heartbeat| now.duration_since(beat.at).unsigned_abs() > GONE;
-    beats.retain(|beat| beat.is_fresh(now) || !gone(beat));
+fn observation(beats: &[Heartbeat], now: Timestamp) -> Observation {
     let alive = || beats.iter().filter(|beat| beat.is_fresh(now));
     let mut warnings: Vec<_> = beats
         .iter()
@@ -275,7 +274,7 @@ enum Stand {
     /// Every gateway has.
     Confirmed,
     /// Some have not.
-    Waits(String),
+    Waits,
     /// All that speak have.
     Silent(Error),
     /// A drain is past its deadline, and is to be taken back.
@@ -304,28 +303,71 @@ impl Wanted {
 
     fn seen(&self, beats: &[Heartbeat], now: Timestamp) -> Stand {
         let (alive, silent): (Vec<_>, Vec<_>) = beats.iter().partition(|beat| beat.is_fresh(now));
-        let lately = |beat: &&&Heartbeat| now.duration_since(beat.at).unsigned_abs() <= GONE;
-        let silent: Vec<_> = silent.iter().filter(lately).map(|beat| beat.id.as_str()).collect();
         let expired = |beat: &&&Heartbeat| self.follows(beat) && beat.drain == Drain::Expired;
         if let Some(worst) = alive.iter().filter(expired).max_by_key(|beat| beat.in_flight) {
             return Stand::Expired(drain_expired(worst));
         }
-        let drained = |beat: &&&Heartbeat| !self.follows(beat) || beat.drain != Drain::Drained;
-        let pending: Vec<_> = alive.iter().filter(drained).collect();
-        if !pending.is_empty() {
-            let names: Vec<_> = pending.iter().map(|beat| beat.id.as_str()).collect();
-            let in_flight: u64 = pending.iter().map(|beat| beat.in_flight).sum();
-            return Stand::Waits(format!("{} to drain ({in_flight} in flight)", names.join(", ")));
+        if !alive.iter().all(|beat| self.confirms(beat)) {
+            return Stand::Waits;
         }
         if silent.is_empty() {
             return Stand::Confirmed;
         }
-        Stand::Silent(Error::Unknown {
-            message: format!("these gateways are silent: {}", silent.join(", ")),
-            hint:
-                "look at their machines; one that is gone for good is forgotten after ten minutes"
-                    .to_owned(),
+        Stand::Silent(Error::Silent {
+            message: format!(
+                "{}: what they give visitors is not known",
+                silent_in_words(beats.len(), &silent, now)
+            ),
+            hint: format!(
+                "look at their machines; one that is gone for good: roadworks gateway forget {}; to go on without them: --override={SILENT} --reason \"..\"",
+                silent.first().map_or("ID", |beat| beat.id.as_str())
+            ),
         })
+    }
+
+    fn confirms(&self, beat: &Heartbeat) -> bool {
+        self.follows(beat) && beat.drain == Drain::Drained
+    }
+
+    /// `7 of 9 gateways to confirm, i-0aa to drain (3 in flight), 2 silent for 40 s (i-0ab, i-0cd)`
+    fn in_words(&self, beats: &[Heartbeat], now: Timestamp) -> String {
+        let (alive, silent): (Vec<_>, Vec<_>) = beats.iter().partition(|beat| beat.is_fresh(now));
+        let pending: Vec<_> = alive.iter().filter(|beat| !self.confirms(beat)).copied().collect();
+        let mut words = match beats.len() {
+            1 => Vec::new(),
+            all => {
+                vec![format!("{} of {all} gateways have confirmed", alive.len() - pending.len())]
+            }
+        };
+        if !pending.is_empty() {
+            let in_flight: u64 = pending.iter().map(|beat| beat.in_flight).sum();
+            words.push(format!("{} to drain ({in_flight} in flight)", names(&pending)));
+        }
+        if !silent.is_empty() {
+            words.push(silent_in_words(beats.len(), &silent, now));
+        }
+        words.join(", ")
+    }
+}
+
+/// The first few names: a fleet may have hundreds.
+fn names(beats: &[&Heartbeat]) -> String {
+    const SHOWN: usize = 8;
+    let mut names: Vec<_> = beats.iter().take(SHOWN).map(|beat| beat.id.clone()).collect();
+    if beats.len() > SHOWN {
+        names.push(format!("{} more", beats.len() - SHOWN));
+    }
+    names.join(", ")
+}
+
+fn silent_in_words(all: usize, silent: &[&Heartbeat], now: Timestamp) -> String {
+    let longest = silent.iter().map(|beat| now.duration_since(beat.at).as_secs()).max();
+    let seconds = longest.unwrap_or_default().max(0);
+    let names = names(silent);
+    match (all, silent.len()) {
+        (1, _) => format!("the only gateway is silent for {seconds} s ({names})"),
+        (_, 1) => format!("1 of {all} gateways is silent for {seconds} s ({names})"),
+        (_, more) => format!("{more} of {all} gateways are silent for {seconds} s ({names})"),
     }
 }
 

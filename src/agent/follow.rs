@@ -3,17 +3,21 @@
 //!
 //! Never changes the mode because the store is gone, torn or silent, and never because time passed.
 
+use std::future::{Future, pending, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval_at};
 
-use super::heartbeat::{self, EVERY, Heartbeat, Teller};
+use super::heartbeat::{self, Heartbeat, Teller};
 use super::kept::{Kept, Local};
 use crate::clock;
 use crate::gateway::{Around, Gateway, Report};
-use crate::store::{self, Notice, SiteStore, Store};
+use crate::store::{self, Notice, SiteStore, Store, Version};
 use crate::switch::{Mode, Posture, Switch};
 use crate::tasks::Tasks;
 
@@ -57,6 +61,9 @@ const UNKNOWN: Mode = Mode::Closed;
 /// How often it looks whether the first upstream has answered: until then nobody can open the site.
 const FIRST_WORD: Duration = Duration::from_millis(10);
 
+/// What the store said of the switch.
+type Read = Result<Option<(Switch, Version)>, store::Error>;
+
 /// What is known of the switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Known {
@@ -72,7 +79,7 @@ enum Known {
 #[derive(Debug)]
 pub struct Follow<S> {
     site: String,
-    store: SiteStore<S>,
+    store: Arc<SiteStore<S>>,
     kept: Kept,
     known: Known,
     local: Option<Local>,
@@ -120,7 +127,7 @@ impl<S: Store> Follow<S> {
     pub async fn begin(site: &str, store: SiteStore<S>, kept: Kept) -> Follow<S> {
         let mut follow = Follow {
             site: site.to_owned(),
-            store,
+            store: Arc::new(store),
             kept,
             known: Known::Nothing,
             local: None,
@@ -143,13 +150,14 @@ impl<S: Store> Follow<S> {
                 follow.local = Some(Local { format: 1, mode: Mode::Closed, by, at: clock::now() });
             }
         }
-        follow.look(clock::now()).await;
+        let read = follow.store.switch().await;
+        follow.heard(read, clock::now());
         follow
     }
 
-    /// Reads the store again. Cancel safe.
-    async fn look(&mut self, now: Timestamp) {
-        match (self.store.switch().await, &self.known) {
+    /// Takes in what the store said.
+    fn heard(&mut self, read: Read, now: Timestamp) {
+        match (read, &self.known) {
             (Ok(Some((switch, _))), _) => {
                 self.known = Known::Asked(Box::new(switch));
                 self.of_store = None;
@@ -247,14 +255,17 @@ impl<S: Store> Follow<S> {
 
     fn heartbeat(&self, front: &dyn Front, teller: &Teller) -> Heartbeat {
         let now = clock::now();
-        let mut beat = Heartbeat::of(teller, &self.site, front.report(&self.site, now), now);
+        let mut beat = {
+            let (site, every) = (self.site.as_str(), self.store.pace());
+            Heartbeat::of(teller, (site, every), front.report(site, now), now)
+        };
         beat.local = self.local.as_ref().map(|local| local.mode);
         beat.trouble = self.trouble().collect();
         beat
     }
 
     /// Follows until it is told to stop, then takes its heartbeat away. A change reaches the gateway first, then whoever
-    /// waits for its heartbeat, then the disk.
+    /// waits for its heartbeat, then the disk. A store that is slow to answer keeps nobody on this machine waiting.
     pub async fn run(
         mut self,
         front: &dyn Front,
@@ -262,32 +273,45 @@ impl<S: Store> Follow<S> {
         mut requests: mpsc::Receiver<Request>,
         tasks: &Tasks,
     ) {
-        let mut notice = self.store.watch("").await;
+        let store = Arc::clone(&self.store);
+        let notice = store.watch_switch().await;
+        // Between the first reading and the watch somebody may have thrown it.
+        let mut reading = Box::pin(read(&store, notice, Next::Now));
+        let mut telling = None;
         let mut changed = front.changed();
-        let every = Duration::from_secs(u64::from(EVERY));
+        let every = Duration::from_secs(u64::from(store.pace()));
         let mut tick = interval_at(clock::monotonic(), every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut given, mut kept, mut told, mut warned) = (self.posture(), None, None, Vec::new());
-        // Between the first reading and the watch somebody may have thrown it.
-        self.look(clock::now()).await;
         loop {
             self.give(front, &mut given);
             self.warn_of_trouble(&mut warned);
-            self.tell(front, teller, &mut told).await;
+            if telling.is_none()
+                && let Some(beat) = self.news(front, teller, told.as_ref())
+            {
+                told = Some(beat.clone());
+                let store = &store;
+                telling = Some(Box::pin(async move { beat.tell(store).await }));
+            }
+            if let Some(written) = at_once(&mut telling).await {
+                self.told(written);
+                telling = None;
+            }
             if kept.as_ref() != Some(&self.known) {
                 self.keep();
                 kept = Some(self.known.clone());
             }
-            let around = Around {
-                desired: self.desired(),
-                store: self.of_store.is_some(),
-                disk: self.of_disk.is_some(),
-                heartbeat: self.of_heartbeat.is_some(),
-            };
-            front.around(&self.site, around);
+            front.around(&self.site, self.around());
             let asks_still = told.as_ref().is_some_and(Heartbeat::asks_still);
             tokio::select! {
-                () = notice.changed() => self.look(clock::now()).await,
+                (notice, switch) = &mut reading => {
+                    self.heard(switch, clock::now());
+                    reading.set(read(&store, notice, Next::Change));
+                }
+                written = ended(&mut telling) => {
+                    self.told(written);
+                    telling = None;
+                }
                 told = changed.changed() => if told.is_err() { break },
                 _ = tick.tick() => {
                     told = None;
@@ -301,8 +325,21 @@ impl<S: Store> Follow<S> {
                 () = tasks.stopping() => break,
             }
         }
+        // What it says last must not come after its goodbye.
+        if telling.is_some() {
+            drop(ended(&mut telling).await);
+        }
         if let Err(error) = heartbeat::goodbye(&self.store, &teller.id).await {
             tracing::warn!(site = self.site, %error, "the heartbeat could not be taken away");
+        }
+    }
+
+    fn around(&self) -> Around {
+        Around {
+            desired: self.desired(),
+            store: self.of_store.is_some(),
+            disk: self.of_disk.is_some(),
+            heartbeat: self.of_heartbeat.is_some(),
         }
     }
 
@@ -334,17 +371,21 @@ impl<S: Store> Follow<S> {
         *warned = trouble;
     }
 
-    /// Writes a heartbeat, unless `told` says all that anybody waits for.
-    async fn tell(&mut self, front: &dyn Front, teller: &Teller, told: &mut Option<Heartbeat>) {
+    /// What is to be told, unless `told` says all that anybody waits for.
+    fn news(
+        &self,
+        front: &dyn Front,
+        teller: &Teller,
+        told: Option<&Heartbeat>,
+    ) -> Option<Heartbeat> {
         let beat = self.heartbeat(front, teller);
-        if told.as_ref().is_some_and(|told| beat.says_the_same(told)) {
-            return;
-        }
-        let written = beat.tell(&self.store).await;
+        told.is_none_or(|told| !beat.says_the_same(told)).then_some(beat)
+    }
+
+    fn told(&mut self, written: Result<(), store::Error>) {
         self.of_heartbeat = written
             .err()
             .map(|error| format!("the heartbeat cannot be written: {}", in_words(&error)));
-        *told = Some(beat);
     }
 
     /// Answers once what was asked for is so.
@@ -365,6 +406,47 @@ impl<S: Store> Follow<S> {
         if !told {
             tracing::debug!(site = self.site, "whoever asked is gone");
         }
+    }
+}
+
+/// When the store is read.
+enum Next {
+    Now,
+    /// When it may have changed.
+    Change,
+}
+
+/// What the store says next, and what tells of the time after that.
+async fn read<S: Store>(
+    store: &SiteStore<S>,
+    mut notice: S::Notice,
+    next: Next,
+) -> (S::Notice, Read) {
+    match next {
+        Next::Now => {}
+        Next::Change => notice.changed().await,
+    }
+    let switch = store.switch().await;
+    (notice, switch)
+}
+
+/// What came of `work`, if it needs to wait for nothing.
+async fn at_once<F: Future + Unpin>(work: &mut Option<F>) -> Option<F::Output> {
+    let work = work.as_mut()?;
+    poll_fn(|context| {
+        Poll::Ready(match Pin::new(&mut *work).poll(context) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// What comes of `work`; without any it never comes back. Cancel safe.
+async fn ended<F: Future + Unpin>(work: &mut Option<F>) -> F::Output {
+    match work {
+        Some(work) => work.await,
+        None => pending().await,
     }
 }
 

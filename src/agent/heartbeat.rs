@@ -11,8 +11,6 @@ use crate::switch::{FORMAT, Mode, OperationId};
 
 /// The folder of the heartbeats.
 pub(super) const FOLDER: &str = "gateways/";
-/// How often one is written where nothing changes, in seconds.
-pub(super) const EVERY: u32 = 1;
 /// So many missed ones in a row, and nobody takes it for alive.
 const MISSED: u32 = 3;
 /// More gateways than one site has.
@@ -102,7 +100,12 @@ pub struct Teller {
 
 impl Heartbeat {
     /// What `report` says, told at `now`.
-    pub fn of(teller: &Teller, site: &str, report: Report, now: Timestamp) -> Heartbeat {
+    pub fn of(
+        teller: &Teller,
+        (site, every): (&str, u32),
+        report: Report,
+        now: Timestamp,
+    ) -> Heartbeat {
         let phase = match (report.mode, report.drain) {
             (None, _) => Applied::Moving,
             (Some(_), Drain::Draining | Drain::Expired) => Applied::Moved,
@@ -113,7 +116,7 @@ impl Heartbeat {
             id: teller.id.clone(),
             site: site.to_owned(),
             at: now,
-            every: EVERY,
+            every,
             started: teller.started,
             operation: report.operation,
             mode: report.mode,
@@ -179,14 +182,7 @@ pub(super) async fn goodbye<S: Store>(store: &SiteStore<S>, id: &str) -> Result<
 pub(super) async fn all<S: Store>(
     store: &SiteStore<S>,
 ) -> Result<(Vec<Heartbeat>, Vec<Error>), Error> {
-    let (mut beats, mut torn) = (Vec::new(), Vec::new());
-    for key in store.keys(FOLDER).await?.iter().take(MOST) {
-        match store.document::<Heartbeat>(key).await {
-            Ok(found) => beats.extend(found.map(|(beat, _)| beat)),
-            Err(error) => torn.push(error),
-        }
-    }
-    Ok((beats, torn))
+    store.documents(FOLDER, MOST).await
 }
 
 fn key(id: &str) -> String {

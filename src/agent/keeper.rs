@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::ends::{TIMEOUT, at_end, overdue, told_already};
@@ -17,13 +16,12 @@ use super::remember::remember;
 use super::{Error, Site, look};
 use crate::clock;
 use crate::lever::Silent;
-use crate::store::{self, Notice, SiteStore, Store, Version};
+use crate::store::{self, Held, Holder, Lease as _, Notice, SiteStore, Store, Version};
 use crate::switch::{Mode, OnEnd, Phase, Switch};
 use crate::tasks::Tasks;
 
-const LEASE: &str = "lease.json";
-/// How often the agent says that it lives, in seconds.
-const EVERY: u32 = 2;
+/// How often who does not lead looks whether it can.
+const EVERY: Duration = Duration::from_secs(2);
 /// How long an operation may stand still before it counts as left behind by whoever began it.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 /// How long checks may take to pass once an end has come.
@@ -31,28 +29,13 @@ const GRACE: Duration = Duration::from_secs(10);
 /// After a failure: soon enough to mend, seldom enough not to fill the log.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// What the agent tells of itself in `lease.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Liveness {
-    /// Its format.
-    pub format: u32,
-    /// Its id: that of its machine's state folder.
-    pub agent: String,
-    /// `user@host`.
-    pub holder: String,
-    /// When it told.
-    pub at: Timestamp,
-    /// The next time comes within so many seconds.
-    pub every: u32,
-}
-
 /// Who keeps the ends of the site in `store` at `now`, if an agent does. Cancel safe.
 pub async fn alive<S: Store>(
     store: &SiteStore<S>,
     now: Timestamp,
-) -> Result<Option<Liveness>, store::Error> {
-    let found = store.document::<Liveness>(LEASE).await?.map(|(told, _)| told);
-    Ok(found.filter(|told| is_fresh(told.at, told.every, now)))
+) -> Result<Option<Held>, store::Error> {
+    let held = store.leads().await?;
+    Ok(held.filter(|held| is_fresh(held.at, held.every, now)))
 }
 
 /// Gives the site with its levers, as they are configured now.
@@ -69,10 +52,8 @@ pub struct Keeper<S, O> {
     pub store: SiteStore<S>,
     /// How to get at its levers.
     pub opener: O,
-    /// The id of this machine.
-    pub id: String,
-    /// `user@host`.
-    pub holder: String,
+    /// `user@host`, and the id of this machine.
+    pub holder: Holder,
 }
 
 /// What is remembered from one look to the next; all of it can be forgotten.
@@ -89,66 +70,52 @@ struct Memory {
 impl<S: Store, O: Opener<S>> Keeper<S, O> {
     /// Leads, or waits until whoever leads is gone, until it is told to stop.
     pub async fn run(self, tasks: &Tasks) {
-        let every = Duration::from_secs(u64::from(EVERY));
         while !tasks.is_stopping() {
-            match self.store.lead(&self.holder).await {
-                Ok(_lead) => {
+            let right = tokio::select! {
+                right = self.store.lead(&self.holder) => right,
+                () = tasks.stopping() => return,
+            };
+            match right {
+                Ok(mut right) => {
                     let remember = remember(&self.site, &self.store, &self.opener);
-                    tokio::select! {
-                        () = self.lead(tasks) => return,
-                        never = remember => match never {},
+                    let holds = right.hold(async {
+                        tokio::select! {
+                            () = self.lead(tasks) => {}
+                            never = remember => match never {},
+                        }
+                    });
+                    let ended = holds.await;
+                    right.release().await;
+                    match ended {
+                        Ok(()) => return,
+                        Err(error) => {
+                            tracing::warn!(site = self.site, %error, "the agent leads no longer");
+                        }
                     }
                 }
                 Err(store::Error::Leased { .. }) => {}
                 Err(error) => tracing::warn!(site = self.site, %error, "the agent cannot lead"),
             }
             tokio::select! {
-                () = tokio::time::sleep(every) => {}
+                () = tokio::time::sleep(EVERY) => {}
                 () = tasks.stopping() => {}
             }
         }
     }
 
     async fn lead(&self, tasks: &Tasks) {
-        let mut notice = self.store.watch("").await;
+        let mut notice = self.store.watch_switch().await;
         let mut memory = Memory::default();
-        let mut told: Option<Instant> = None;
         while !tasks.is_stopping() {
-            let now = clock::monotonic();
-            let due =
-                told.is_none_or(|told| now.duration_since(told).as_secs() >= u64::from(EVERY));
-            if due {
-                self.tell().await;
-                told = Some(now);
-            }
             let turn = async {
                 self.turn(&mut memory).await;
                 notice.changed().await;
             };
-            // A turn may take as long as a lever does: the agent goes on saying that it lives.
-            tokio::pin!(turn);
-            loop {
-                tokio::select! {
-                    () = &mut turn => break,
-                    () = tokio::time::sleep(Duration::from_secs(u64::from(EVERY))) => self.tell().await,
-                    // What it was doing is mended by whoever leads next.
-                    () = tasks.stopping() => break,
-                }
+            tokio::select! {
+                () = turn => {}
+                // What it was doing is mended by whoever leads next.
+                () = tasks.stopping() => {}
             }
-        }
-        drop(self.store.remove(LEASE).await);
-    }
-
-    async fn tell(&self) {
-        let liveness = Liveness {
-            format: 1,
-            agent: self.id.clone(),
-            holder: self.holder.clone(),
-            at: clock::now(),
-            every: EVERY,
-        };
-        if let Err(error) = self.store.renew(LEASE, &liveness).await {
-            tracing::warn!(site = self.site, %error, "the agent cannot say that it lives");
         }
     }
 
@@ -192,9 +159,9 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
     /// Goes on with an operation whose command is gone.
     async fn finish(&self, switch: &Switch) -> Result<(), Error> {
         // While the command lives it holds the lease, and there is nothing to see to.
-        drop(self.store.lease(&self.holder).await?);
+        self.store.lease(&self.holder).await?.release().await;
         tracing::info!(site = self.site, operation = %switch.operation, mode = switch.mode.word(), "finishing what was left behind");
-        self.move_to(switch.mode, format!("{} (agent)", self.holder)).await
+        self.move_to(switch.mode, format!("{} (agent)", self.holder.name)).await
     }
 
     async fn move_to(&self, to: Mode, by: String) -> Result<(), Error> {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::fleet::SILENT;
 use super::{Error, Sight, Site, answers, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{self, Lever, Observation, Progress, Remembering, Started};
-use crate::store::{self, Notice, Store, Version};
+use crate::store::{self, Holder, Lease as _, Notice, Store, Version};
 use crate::switch::{Ask, End, LeverName, Mode, OperationId, Plan, Step, Switch};
 
 /// The lever that visitors meet: it moves with the switch itself.
@@ -74,9 +75,20 @@ pub async fn carry_out<S: Store>(
     order: &Order,
     progress: &dyn Progress,
 ) -> Result<Done, Error> {
-    let began = clock::monotonic();
     site.offers(order.to)?;
-    let _lease = leased(site, order, &sight).await?;
+    let mut lease = leased(site, order, &sight).await?;
+    let done = lease.hold(Box::pin(carried_out(site, sight, order, progress))).await;
+    lease.release().await;
+    done?
+}
+
+async fn carried_out<S: Store>(
+    site: &Site<S>,
+    sight: Sight,
+    order: &Order,
+    progress: &dyn Progress,
+) -> Result<Done, Error> {
+    let began = clock::monotonic();
     let sight = as_seen(site, sight).await?;
     let set_aside = sight.refusal(site, order.to, &order.overrides)?;
     let done = |changed, sight, warnings| Done {
@@ -143,8 +155,9 @@ async fn ends_at<S: Store>(
 /// The right to move the site. An agent that opens at an end is about to be done: it is waited for, and nobody else.
 async fn leased<S: Store>(site: &Site<S>, order: &Order, sight: &Sight) -> Result<S::Lease, Error> {
     let until = clock::monotonic() + ABOUT_TO_END;
+    let holder = Holder::command(&order.by);
     loop {
-        match site.store.lease(&order.by).await {
+        match site.store.lease(&holder).await {
             Err(store::Error::Leased { .. }) if ends(sight) && clock::monotonic() < until => {
                 tokio::time::sleep(AGAIN).await;
             }
@@ -197,6 +210,8 @@ struct Operation<'a, S> {
     followed: bool,
     /// Who does it: not always who asked first.
     by: String,
+    /// The rules that they set aside.
+    overrides: Vec<String>,
     deadline: Instant,
     timeout: Duration,
     entries: u32,
@@ -242,6 +257,7 @@ impl<'a, S: Store> Operation<'a, S> {
             settles_after,
             followed: false,
             by: order.by.clone(),
+            overrides: order.overrides.clone(),
             deadline: clock::monotonic() + order.timeout.min(LONGEST),
             timeout: order.timeout,
             entries: 0,
@@ -310,7 +326,7 @@ impl<'a, S: Store> Operation<'a, S> {
                     return Ok(None);
                 }
             }
-            match self.confirmed(lever, &started, progress).await? {
+            match self.confirmed_or_set_aside(lever, &started, progress).await? {
                 Some(confirmed) => self.now_seen(lever, &confirmed),
                 None => return Ok(None),
             }
@@ -333,6 +349,25 @@ impl<'a, S: Store> Operation<'a, S> {
         self.switch = switch.clone();
         self.log(Event::Moved, None).await;
         Ok(Some(switch))
+    }
+
+    /// The same, where somebody said to go on without gateways that are silent.
+    async fn confirmed_or_set_aside(
+        &mut self,
+        lever: &dyn Lever,
+        started: &Started,
+        progress: &dyn Progress,
+    ) -> Result<Option<Observation>, Error> {
+        match self.confirmed(lever, started, progress).await {
+            Err(Error::Unconfirmed(lever::Error::Silent { message, .. }))
+                if self.overrides.iter().any(|rule| rule == SILENT) =>
+            {
+                self.log(Event::Overridden, Some(format!("{SILENT}: {message}"))).await;
+                self.warnings.push(message);
+                Ok(Some(lever.observe().await.map_err(Error::Unconfirmed)?))
+            }
+            other => other,
+        }
     }
 
     /// Waits for a lever; `None` where somebody threw the switch meanwhile.
@@ -365,7 +400,7 @@ impl<'a, S: Store> Operation<'a, S> {
 
     /// Comes back when somebody throws the switch.
     async fn thrown(&self) -> Result<(), Error> {
-        let mut notice = self.site.store.watch("").await;
+        let mut notice = self.site.store.watch_switch().await;
         while self.unmoved().await? {
             notice.changed().await;
         }

@@ -9,24 +9,30 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_credential_types::provider::error::CredentialsError;
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
 use object_store::client::{HttpError, HttpErrorKind};
 use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, CredentialProvider, GetOptions, ObjectStore as _,
-    ObjectStoreExt as _, RetryConfig,
+    BackoffConfig, ClientOptions, CredentialProvider, GetOptions, ObjectStore, ObjectStoreExt as _,
+    RetryConfig,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use super::error::{Answer, Error, causes, find, from_credentials, told};
 use super::session::Session;
+use crate::clock;
 
 /// The largest object that is read into memory. Real states stay under 100 MiB.
 pub const LARGEST: u64 = 256 * 1024 * 1024;
 /// A whole read, retries included: a state of the largest size over 50 Mbit/s.
 const WHOLE: Duration = Duration::from_mins(1);
 const PAGE: usize = 1000;
+/// One question of a store, retries included.
+const SOON: Duration = Duration::from_secs(5);
+/// So long before they end, credentials are asked for anew.
+const RENEWED: SignedDuration = SignedDuration::from_mins(5);
 
 /// Where a bucket is, when the session does not say it right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,22 +83,47 @@ pub struct Listing {
 }
 
 impl Bucket {
-    /// Makes the client; no network.
+    /// For one errand: reads of documents of any size. Makes the client; no network.
     pub fn open(session: &Session, name: &str, location: &Location) -> Result<Self, Error> {
+        Self::with(session, name, location, (times(), retries()))
+    }
+
+    /// For as long as the process runs: documents of a few kilobytes, each wanted now or not at all.
+    pub fn open_for_long(
+        session: &Session,
+        name: &str,
+        location: &Location,
+    ) -> Result<Self, Error> {
+        let times = times().with_read_timeout(SOON).with_timeout(SOON);
+        let retries = RetryConfig { max_retries: 2, retry_timeout: SOON, ..retries() };
+        Self::with(session, name, location, (times, retries))
+    }
+
+    /// The client itself, for whoever writes.
+    pub fn objects(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(self.store.clone())
+    }
+
+    fn with(
+        session: &Session,
+        name: &str,
+        location: &Location,
+        (times, retries): (ClientOptions, RetryConfig),
+    ) -> Result<Self, Error> {
         let region = location.region.clone().unwrap_or_else(|| session.region().to_owned());
         let custom = location.endpoint.clone().or_else(|| session.endpoint("s3"));
         let in_path =
             custom.is_some() || location.addressing == Addressing::Path || name.contains('.');
         let endpoint = custom.unwrap_or_else(|| of_aws(&region, (!in_path).then_some(name)));
-        let credentials = FromSession { session: session.clone(), found: OnceCell::new() };
+        let credentials = FromSession { session: session.clone(), found: Mutex::new(None) };
         let store = AmazonS3Builder::new()
             .with_bucket_name(name)
             .with_region(region)
             .with_endpoint(endpoint.clone())
             .with_virtual_hosted_style_request(!in_path)
             .with_credentials(Arc::new(credentials))
-            .with_retry(retries())
-            .with_client_options(times())
+            .with_retry(retries)
+            .with_client_options(times)
             .build()
             .map_err(|cause| Error::Request { reason: told(&cause) })?;
         Ok(Self { store, session: session.clone(), name: name.to_owned(), endpoint })
@@ -187,7 +218,8 @@ impl Bucket {
         }
     }
 
-    fn sorted(&self, cause: &object_store::Error) -> Error {
+    /// What an error of the client means.
+    pub fn sorted(&self, cause: &object_store::Error) -> Error {
         let asked = self.session.asked(&self.endpoint);
         if let Some(cause) = find::<CredentialsError>(cause) {
             return from_credentials(cause, &asked);
@@ -264,12 +296,11 @@ fn element<'a>(body: &'a str, name: &str) -> Option<&'a str> {
     rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
 }
 
-/// Lends the session's credentials to `object_store`, which would look for its own. Asked once: a bucket is
-/// opened for one errand, which is over before any credentials end.
+/// Lends the session's credentials to `object_store`, which would look for its own; asks for new ones before they end.
 #[derive(Debug)]
 struct FromSession {
     session: Session,
-    found: OnceCell<Arc<AwsCredential>>,
+    found: Mutex<Option<(Arc<AwsCredential>, Option<Timestamp>)>>,
 }
 
 #[async_trait]
@@ -277,17 +308,24 @@ impl CredentialProvider for FromSession {
     type Credential = AwsCredential;
 
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
-        let found = self.found.get_or_try_init(|| async {
-            let keys = self.session.credentials().await?;
-            Ok(Arc::new(AwsCredential {
-                key_id: keys.access_key_id().to_owned(),
-                secret_key: keys.secret_access_key().to_owned(),
-                token: keys.session_token().map(Into::into),
-            }))
-        });
-        found.await.map(Arc::clone).map_err(|cause: CredentialsError| {
+        let mut found = self.found.lock().await;
+        let good = |ends: &Option<Timestamp>| {
+            ends.is_none_or(|ends| clock::now().duration_until(ends) > RENEWED)
+        };
+        if let Some((keys, _)) = found.as_ref().filter(|(_, ends)| good(ends)) {
+            return Ok(Arc::clone(keys));
+        }
+        let keys = self.session.credentials().await.map_err(|cause: CredentialsError| {
             object_store::Error::Generic { store: "S3", source: Box::new(cause) }
-        })
+        })?;
+        let ends = keys.expiry().and_then(|ends| Timestamp::try_from(ends).ok());
+        let keys = Arc::new(AwsCredential {
+            key_id: keys.access_key_id().to_owned(),
+            secret_key: keys.secret_access_key().to_owned(),
+            token: keys.session_token().map(Into::into),
+        });
+        *found = Some((Arc::clone(&keys), ends));
+        Ok(keys)
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
     let site = config.site(context.common.site.as_deref())?;
     let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
     let (gateway, secret) = keyed(site)?;
-    let switch = Context::store(&config, site)?.switch().await?.map(|(switch, _)| switch);
+    let switch = Context::store(&config, site).await?.switch().await?.map(|(switch, _)| switch);
     let Some(switch) = switch.filter(|switch| switch.mode != Mode::Open) else {
         return Err(Error::Usage {
             message: "the site is asked to be open: there is nothing to pass by".to_owned(),

@@ -21,7 +21,7 @@ use crate::files;
 use crate::hcl::Diagnostic;
 use crate::lever::{self, Lever, Observation, Position};
 use crate::page::Page;
-use crate::store::{self, FileStore, SiteStore};
+use crate::store::{self, AnyStore, Holder, Lease as _, SiteStore};
 use crate::switch::{LeverName, Mode, OperationId};
 
 /// A TTL above which visitors follow a flip so late that it should be lowered the day before.
@@ -72,7 +72,7 @@ fn lacking(secret: &Diagnostic) -> Finding {
 pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Error> {
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
-    let mut findings = vec![store(&Context::store(&config, site)?).await];
+    let mut findings = vec![store(&Context::store(&config, site).await?).await];
     findings.extend(config.lacking.iter().map(lacking));
     match Box::pin(context.open_site(&config, site)).await {
         Ok(opened) => {
@@ -136,10 +136,13 @@ fn template(page: &PageConfig) -> Option<Finding> {
     })
 }
 
-async fn store(store: &SiteStore<FileStore>) -> Finding {
+async fn store(store: &SiteStore<AnyStore>) -> Finding {
     const ID: &str = "store-writable";
-    match store.lease("roadworks doctor").await {
-        Ok(_) => ok(ID, store.describe()),
+    match store.lease(&Holder::command("roadworks doctor")).await {
+        Ok(lease) => {
+            lease.release().await;
+            ok(ID, store.describe())
+        }
         Err(error @ store::Error::Leased { .. }) => warn(ID, &error, error.hint()),
         Err(error) => fail(
             ID,

@@ -13,7 +13,7 @@ use super::report::{Report, Waiting};
 use crate::agent::{self, Site, alive, at_end, overdue};
 use crate::clock;
 use crate::lever::Progress;
-use crate::store::{FileStore, SiteStore};
+use crate::store::{AnyStore, SiteStore};
 use crate::switch::{End, LeverName, Mode, OnEnd, Switch};
 
 /// The end that `args` ask for, seen at `now`.
@@ -102,7 +102,7 @@ fn next(time: Time, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 /// Refuses an end that nobody could keep.
-pub(super) async fn kept(store: &SiteStore<FileStore>, now: Timestamp) -> Result<(), Error> {
+pub(super) async fn kept(store: &SiteStore<AnyStore>, now: Timestamp) -> Result<(), Error> {
     match alive(store, now).await? {
         Some(_) => Ok(()),
         None => Err(Error::NobodyKeepsTheEnd),
@@ -135,7 +135,7 @@ pub(super) async fn keep(report: Report, opened: &Opened) -> Result<(), Error> {
 
 async fn ended(
     report: Report,
-    site: &Site<FileStore>,
+    site: &Site<AnyStore>,
     switch: &Switch,
     version: &crate::store::Version,
 ) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use super::report::{Form, status_object};
 use crate::agent::{Extension, extend, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::store::{FileStore, SiteStore};
+use crate::store::{AnyStore, SiteStore};
 use crate::switch::{End, Mode, Switch};
 
 /// A gateway keeps nobody waiting for longer.
@@ -20,7 +20,7 @@ const LONGEST_PATIENCE: u64 = 300;
 pub(super) async fn run(context: &Context, args: &ExtendArgs) -> Result<u8, Error> {
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
-    let store = Context::store(&config, site)?;
+    let store = Context::store(&config, site).await?;
     let found = store.switch().await?.filter(|(switch, _)| switch.mode != Mode::Open);
     let Some((switch, version)) = found else {
         return Err(Error::Usage {
@@ -61,7 +61,7 @@ pub(super) async fn run(context: &Context, args: &ExtendArgs) -> Result<u8, Erro
 }
 
 async fn change(
-    store: &SiteStore<FileStore>,
+    store: &SiteStore<AnyStore>,
     switch: &Switch,
     args: &ExtendArgs,
 ) -> Result<Extension, Error> {
@@ -102,7 +102,7 @@ async fn change(
 }
 
 async fn log(
-    store: &SiteStore<FileStore>,
+    store: &SiteStore<AnyStore>,
     site: &str,
     switch: &Switch,
     words: &str,

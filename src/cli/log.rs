@@ -9,7 +9,7 @@ use crate::audit;
 pub(super) async fn run(context: &Context, args: &LogArgs) -> Result<u8, Error> {
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
-    let store = Context::store(&config, site)?;
+    let store = Context::store(&config, site).await?;
     let (entries, torn) = audit::log(&store, args.limit).await?;
     let torn: Vec<_> = torn.into_iter().map(|error| message(&error.into())).collect();
     if context.report.form() == Form::Json {

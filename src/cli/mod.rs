@@ -11,6 +11,7 @@ mod end;
 mod error;
 mod extend;
 mod flip;
+mod gateway;
 mod healthcheck;
 mod init;
 mod local;
@@ -98,7 +99,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         }
         Verb::Status(args) => status::run(context, args).await,
         Verb::Log(args) => log::run(context, args).await,
-        Verb::Doctor(args) => doctor::run(context, args).await,
+        Verb::Doctor(args) => Box::pin(doctor::run(context, args)).await,
         Verb::Init(args) => init::run(context, args).await,
         Verb::Page(args) => page::run(context, args),
         Verb::Healthcheck(args) => healthcheck::run(context, args).await,
@@ -108,6 +109,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Serve(args) => Box::pin(serve::run(context, args)).await,
         Verb::Try(args) => Box::pin(r#try::run(context, args)).await,
         Verb::Dig(args) => dig::run(context, args).await,
+        Verb::Gateway(args) => gateway::run(context, args).await,
         Verb::Reload => reload::run(context).await,
     }
 }

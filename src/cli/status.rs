@@ -15,7 +15,7 @@ use crate::agent::{self, look};
 use crate::clock;
 use crate::config::Config;
 use crate::lever::Position;
-use crate::store::{FileNotice, Notice};
+use crate::store::{AnyNotice, Notice};
 use crate::switch::Mode;
 
 /// The exit code of `-detailed-exitcode` where a site is not open.
@@ -128,8 +128,10 @@ async fn one(context: &Context, opened: &Opened) -> Result<Told, Error> {
 async fn watch(context: &Context, opened: &[Opened]) -> Result<u8, Error> {
     let mut notices = Vec::new();
     for opened in opened {
-        notices
-            .push((opened.site.store.watch("").await, opened.site.store.watch("gateways/").await));
+        notices.push((
+            opened.site.store.watch_switch().await,
+            opened.site.store.watch("gateways/").await,
+        ));
     }
     let mut before: Option<Vec<Told>> = None;
     loop {
@@ -154,7 +156,7 @@ async fn watch(context: &Context, opened: &[Opened]) -> Result<u8, Error> {
 }
 
 /// Comes back when the documents of any site change.
-async fn any(notices: &mut [(FileNotice, FileNotice)]) {
+async fn any(notices: &mut [(AnyNotice, AnyNotice)]) {
     let mut changes: Vec<_> = notices
         .iter_mut()
         .map(|(switch, gateways)| {

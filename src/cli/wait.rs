@@ -66,7 +66,7 @@ async fn until(
     mut countdown: Countdown<'_>,
 ) -> Result<Sight, Error> {
     let site = &opened.site;
-    let mut notice = site.store.watch("").await;
+    let mut notice = site.store.watch_switch().await;
     let mut sight = look(site).await?;
     let mut counted = None;
     loop {

@@ -121,7 +121,8 @@ fn alias_target<'a>(reader: &mut Reader<'a>, block: &'a Block, alias: &str) -> O
     Some(Target::Alias { name, zone_id, evaluate_target_health })
 }
 
-fn account<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Account {
+/// Whose credentials a block names.
+pub(super) fn account<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Account {
     Account {
         profile: reader.text(&block.body, "profile"),
         region: reader.text(&block.body, "region"),

@@ -14,6 +14,7 @@ use super::serve::{self, ServeConfig};
 use super::settle::SettleConfig;
 use super::sharing;
 use super::site::{self, Account, DnsSource, SiteConfig, VariableWay};
+use super::store::{BucketConfig, store};
 use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, LARGEST_FILE, Source, parse_body};
 
@@ -44,6 +45,8 @@ pub enum StoreAt {
     Beside(PathBuf),
     /// `<folder>/<site>/`.
     Folder(PathBuf),
+    /// `<prefix>/<site>/` in a bucket.
+    Bucket(BucketConfig),
 }
 
 impl Config {
@@ -173,28 +176,6 @@ fn read_body<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Config {
         serve,
         folder: reader.folder().to_owned(),
         lacking: Vec::new(),
-    }
-}
-
-fn store<'a>(reader: &mut Reader<'a>, body: &'a Body) -> StoreAt {
-    let default = reader.folder().join(".roadworks");
-    let Some(block) = body.get_blocks("store").next() else { return StoreAt::Folder(default) };
-    reader.labels(block, &[]);
-    reader.only(&block.body, &["url"], &[], &[]);
-    let Some(url) = reader.needed(block, "url") else { return StoreAt::Folder(default) };
-    match url.strip_prefix("file://") {
-        Some("") | None => {
-            reader.wrong_with(
-                &block.ident,
-                "the store's url is not one of a folder",
-                Some(
-                    "url = \"file:///var/lib/roadworks\", or relative: \"file://.roadworks\""
-                        .to_owned(),
-                ),
-            );
-            StoreAt::Folder(default)
-        }
-        Some(path) => StoreAt::Folder(reader.folder().join(path)),
     }
 }
 

@@ -20,6 +20,7 @@ mod settle;
 mod sharing;
 mod site;
 mod spot;
+mod store;
 #[cfg(test)]
 mod trials;
 mod tsig;
@@ -44,6 +45,7 @@ pub use serve::{Admin, Limits, ServeConfig};
 pub use settle::{MOST_RESOLVERS, SettleConfig};
 pub use site::{Account, DnsSource, SiteConfig, VariableWay};
 pub use spot::Spots;
+pub use store::{BucketConfig, BucketKind};
 pub use tsig::{TsigDigest, TsigKey};
 pub use units::duration;
 pub use unresolved::Unresolved;

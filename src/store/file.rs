@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Expect, FileNotice, LARGEST, Right, Store, Version};
+use super::{Error, Expect, FileNotice, Holder, LARGEST, Lease, Right, Store, Version, lease};
 use crate::files::{read_up_to, remove, write_lightly, write_whole};
 
 /// How long a write waits for another write to end. Each takes milliseconds.
@@ -23,10 +23,13 @@ pub struct FileStore {
     folder: PathBuf,
 }
 
-/// Held until it is dropped, or until the process ends: the system takes back the file's lock.
+/// Held until it is given back, or until the process ends: the system takes back the file's lock.
 #[derive(Debug)]
 pub struct FileLease {
-    _locked: File,
+    locked: File,
+    store: FileStore,
+    right: Right,
+    holder: Holder,
 }
 
 impl FileStore {
@@ -144,8 +147,8 @@ impl Store for FileStore {
         }
     }
 
-    async fn watch(&self, prefix: &str) -> FileNotice {
-        let folder = self.path(prefix.trim_end_matches('/'));
+    async fn watch(&self, what: &str) -> FileNotice {
+        let folder = self.path(what.rsplit_once('/').map_or("", |(folder, _)| folder));
         // A folder that cannot be made yet is looked for each second.
         drop(fs::create_dir_all(&folder));
         FileNotice::of(folder)
@@ -171,7 +174,7 @@ impl Store for FileStore {
         Ok(keys)
     }
 
-    async fn lease(&self, right: Right, holder: &str) -> Result<FileLease, Error> {
+    async fn lease(&self, right: Right, holder: &Holder) -> Result<FileLease, Error> {
         let mut file = self.open_lock(match right {
             Right::Move => "lease.lock",
             Right::Lead => "agent.lock",
@@ -179,17 +182,55 @@ impl Store for FileStore {
         match file.try_lock() {
             Ok(()) => {
                 // The lock is what counts; the name in it is for whoever finds it taken.
-                let told = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
+                let told = file.set_len(0).and_then(|()| file.write_all(holder.name.as_bytes()));
                 told.map_err(self.cannot("written"))?;
-                Ok(FileLease { _locked: file })
+                Ok(FileLease { locked: file, store: self.clone(), right, holder: holder.clone() })
             }
             Err(TryLockError::WouldBlock) => Err(Error::Leased { holder: holder_in(&file) }),
             Err(TryLockError::Error(error)) => Err(self.cannot("locked")(error)),
         }
     }
 
+    fn pace(&self) -> u32 {
+        1
+    }
+
     fn describe(&self) -> String {
         self.folder.display().to_string()
+    }
+}
+
+impl FileLease {
+    /// Says that an agent lives, for whoever wants to give an operation an end.
+    async fn tell(&self) {
+        let mut beat = 0;
+        loop {
+            beat += 1;
+            let told = serde_json::to_vec(&self.holder.told(beat)).unwrap_or_default();
+            if let Err(error) = self.store.renew(lease::key(self.right), &told).await {
+                tracing::warn!(%error, "the agent cannot say that it lives");
+            }
+            tokio::time::sleep(lease::every()).await;
+        }
+    }
+}
+
+impl Lease for FileLease {
+    async fn hold<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
+        if self.right == Right::Move {
+            return Ok(work.await);
+        }
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.tell() => Err(Error::Leased { holder: self.holder.name.clone() }),
+        }
+    }
+
+    async fn release(self) {
+        if self.right == Right::Lead {
+            drop(self.store.remove(lease::key(self.right)).await);
+        }
+        drop(self.locked);
     }
 }
 
@@ -214,20 +255,14 @@ fn version_of(content: &[u8]) -> Version {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Notice as _;
+    use super::super::{Notice as _, POLL};
     use super::*;
-
-    #[test]
-    fn a_folder_conforms() {
-        let folder = tempfile::tempdir().unwrap();
-        super::super::conforms::conforms(&FileStore::at(folder.path().join("state")));
-    }
 
     #[tokio::test]
     async fn a_folder_in_the_place_of_a_lost_one_is_watched_though_a_file_of_the_first_is_open() {
         let folder = tempfile::tempdir().unwrap();
         let store = FileStore::at(folder.path().join("state"));
-        let _open = store.lease(Right::Lead, "somebody").await.unwrap();
+        let _open = store.lease(Right::Lead, &Holder::command("somebody")).await.unwrap();
         let mut notice = store.watch("").await;
         fs::remove_dir_all(folder.path().join("state")).unwrap();
         store.put("a.json", b"{}", Expect::Absent).await.unwrap();
@@ -235,7 +270,7 @@ mod tests {
             notice.changed().await;
         }
         store.put("b.json", b"{}", Expect::Absent).await.unwrap();
-        let told = tokio::time::timeout(super::super::POLL / 2, notice.changed()).await;
+        let told = tokio::time::timeout(POLL / 2, notice.changed()).await;
         told.expect("told before it polls");
     }
 

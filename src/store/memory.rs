@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Error, Expect, LARGEST, Notice, POLL, Right, Store, Version};
+use super::{Error, Expect, Holder, LARGEST, Lease, Notice, POLL, Right, Store, Version};
 use crate::clock;
 
 /// Documents in a map. Clones share it.
@@ -47,6 +47,14 @@ impl Notice for MemoryNotice {
         drop(tokio::time::timeout_at(self.look, self.written.changed()).await);
         self.look = clock::monotonic() + POLL;
     }
+}
+
+impl Lease for MemoryLease {
+    async fn hold<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
+        Ok(work.await)
+    }
+
+    async fn release(self) {}
 }
 
 impl Drop for MemoryLease {
@@ -118,26 +126,20 @@ impl Store for MemoryStore {
         Ok(contents.documents.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
     }
 
-    async fn lease(&self, right: Right, holder: &str) -> Result<MemoryLease, Error> {
+    async fn lease(&self, right: Right, holder: &Holder) -> Result<MemoryLease, Error> {
         let mut contents = self.contents();
         if let Some(holder) = contents.holder(right) {
             return Err(Error::Leased { holder: holder.clone() });
         }
-        *contents.holder(right) = Some(holder.to_owned());
+        *contents.holder(right) = Some(holder.name.clone());
         Ok(MemoryLease(self.0.clone(), right))
+    }
+
+    fn pace(&self) -> u32 {
+        1
     }
 
     fn describe(&self) -> String {
         "memory".to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_conforms() {
-        super::super::conforms::conforms(&MemoryStore::default());
     }
 }

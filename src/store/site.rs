@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Error, Expect, Right, Store, Version};
+use super::{Error, Expect, Held, Holder, Right, Store, Version, lease};
 use crate::switch::{FORMAT, Switch};
 
 const SWITCH: &str = "switch.json";
@@ -51,25 +51,41 @@ impl<S: Store> SiteStore<S> {
         self.write(SWITCH, switch, expect).await
     }
 
-    /// The right to move this site's levers until it is dropped.
-    pub async fn lease(&self, holder: &str) -> Result<S::Lease, Error> {
+    /// The right to move this site's levers.
+    pub async fn lease(&self, holder: &Holder) -> Result<S::Lease, Error> {
         self.store.lease(Right::Move, holder).await
     }
 
-    /// The right to be this site's agent until it is dropped.
-    pub async fn lead(&self, holder: &str) -> Result<S::Lease, Error> {
+    /// The right to be this site's agent.
+    pub async fn lead(&self, holder: &Holder) -> Result<S::Lease, Error> {
         self.store.lease(Right::Lead, holder).await
     }
 
-    /// Tells of changes of the documents in the folder `prefix` (empty, or one that ends in `/`), from now on.
+    /// Who leads this site, as it told of itself last.
+    pub async fn leads(&self) -> Result<Option<Held>, Error> {
+        let held = self.document::<Held>(lease::key(Right::Lead)).await?;
+        Ok(held.map(|(held, _)| held).filter(|held| !held.released))
+    }
+
+    /// Tells of changes of the switch, from now on.
+    pub async fn watch_switch(&self) -> S::Notice {
+        self.store.watch(SWITCH).await
+    }
+
+    /// Tells of changes of the documents in the folder `prefix`, which ends in `/`, from now on.
     pub async fn watch(&self, prefix: &str) -> S::Notice {
         self.store.watch(prefix).await
+    }
+
+    /// Whoever says that it lives says so every so many seconds where nothing changes.
+    pub fn pace(&self) -> u32 {
+        self.store.pace()
     }
 
     /// The keys of the documents in the folder `prefix`, sorted. Cancel safe.
     pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let mut keys = self.store.list(prefix).await?;
-        keys.retain(|key| Path::new(key).extension().is_some_and(|kind| kind == "json"));
+        keys.retain(|key| is_json(key));
         Ok(keys)
     }
 
@@ -95,6 +111,26 @@ impl<S: Store> SiteStore<S> {
             Ok(document) => Ok(Some((document, version))),
             Err(error) => Err(self.unreadable(key, error.to_string())),
         }
+    }
+
+    /// The documents of the folder `prefix`, which ends in `/`, at most `most`, and those that cannot be understood. Cancel
+    /// safe.
+    pub async fn documents<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        most: usize,
+    ) -> Result<(Vec<T>, Vec<Error>), Error> {
+        let (mut documents, mut torn) = (Vec::new(), Vec::new());
+        for (key, content, _) in self.store.all(prefix, most).await? {
+            if !is_json(&key) {
+                continue;
+            }
+            match serde_json::from_slice(&content) {
+                Ok(document) => documents.push(document),
+                Err(error) => torn.push(self.unreadable(&key, error.to_string())),
+            }
+        }
+        Ok((documents, torn))
     }
 
     /// Writes a document.
@@ -141,6 +177,10 @@ impl<S: Store> SiteStore<S> {
     fn unreadable(&self, key: &str, why: String) -> Error {
         Error::Unreadable { key: key.to_owned(), place: self.store.describe(), why }
     }
+}
+
+fn is_json(key: &str) -> bool {
+    Path::new(key).extension().is_some_and(|kind| kind == "json")
 }
 
 /// A name as one folder's name: what is not a letter, digit, `-`, `_` or an inner `.` becomes `%XX`.

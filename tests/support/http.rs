@@ -12,7 +12,11 @@ pub(crate) fn call(endpoint: &str, method: &str, path: &str, body: &str) -> (u16
     let mut stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("{endpoint}: {error}"));
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     // The emulators tell services apart by the scope of the signature, which they do not check.
-    let service = if path.starts_with("/2013-04-01/") { "route53" } else { "cloudfront" };
+    let service = match path {
+        _ if path.starts_with("/2013-04-01/") => "route53",
+        _ if path.starts_with("/2020-05-31/") => "cloudfront",
+        _ => "s3",
+    };
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20261123/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n",
         body.len()

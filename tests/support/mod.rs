@@ -3,6 +3,7 @@
 
 pub(crate) mod app;
 pub(crate) mod bind;
+pub(crate) mod bucket;
 pub(crate) mod command;
 pub(crate) mod dig;
 pub(crate) mod emulator;

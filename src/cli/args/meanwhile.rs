@@ -1,8 +1,8 @@
-//! What is asked while a site is under maintenance: `status`, `log`, `extend`, `wait`, `bypass`.
+//! What is asked while a site is under maintenance: `status`, `log`, `extend`, `wait`, `bypass`, `gateway`.
 
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use super::values::{lasting, some, time};
 use crate::config::duration;
@@ -41,6 +41,34 @@ pub(in crate::cli) struct ExtendArgs {
     /// Requests may wait for so long in hold, counted from its start
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["by", "until"])]
     pub(in crate::cli) patience: Option<Duration>,
+}
+
+/// `gateway`
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct GatewayArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) verb: GatewayVerb,
+}
+
+/// What can be said of a gateway.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum GatewayVerb {
+    /// Wait no longer for one that is gone for good: a silent one may still let visitors pass
+    Forget(ForgetArgs),
+}
+
+/// `gateway forget`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks gateway forget i-0ab --reason 'its machine was taken away'"
+)]
+pub(in crate::cli) struct ForgetArgs {
+    /// Its id, as `status` shows it
+    #[arg(value_name = "ID")]
+    pub(in crate::cli) id: String,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
 }
 
 /// How far `wait` waits, whoever moved it.

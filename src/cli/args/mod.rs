@@ -16,7 +16,10 @@ use crate::switch::Mode;
 
 pub(super) use begin::{DoctorArgs, InitArgs, TryArgs};
 pub(super) use flip::{ApplyArgs, AtEnd, FlipArgs, PlanArgs, Wait};
-pub(super) use meanwhile::{BypassArgs, ExtendArgs, LogArgs, StatusArgs, WaitArgs, WaitEnd};
+pub(super) use meanwhile::{
+    BypassArgs, ExtendArgs, ForgetArgs, GatewayArgs, GatewayVerb, LogArgs, StatusArgs, WaitArgs,
+    WaitEnd,
+};
 pub(super) use page::{PageArgs, PageBuildArgs, PagePreviewArgs, PageVerb};
 pub(super) use serve::{DigArgs, HealthcheckArgs, LogForm, Role, ServeArgs};
 pub(super) use terraform::{variables, with_double_dashes};
@@ -130,6 +133,8 @@ pub(super) enum Verb {
     Serve(ServeArgs),
     /// Ask a nameserver, and print what it answers
     Dig(DigArgs),
+    /// Of the gateways: take one out of the fleet whose machine is gone
+    Gateway(GatewayArgs),
     /// Have the running `serve` of this machine read its configuration again
     Reload,
 }
@@ -157,6 +162,7 @@ impl Verb {
             | Verb::Bypass(_)
             | Verb::Serve(_)
             | Verb::Dig(_)
+            | Verb::Gateway(_)
             | Verb::Reload => None,
         }
     }

@@ -8,7 +8,7 @@ use super::{Context, Targets};
 use crate::agent;
 use crate::config::{self, Beside, DnsSource, Resolved, SiteConfig};
 use crate::hcl::nearest;
-use crate::store::{FileStore, SiteStore};
+use crate::store::{AnyStore, SiteStore};
 use crate::terraform::backend::{Lock, LockHolder};
 use crate::terraform::{Inputs, VariableInput};
 
@@ -27,7 +27,7 @@ impl Context {
     pub(super) async fn know(
         &self,
         site: &SiteConfig,
-        store: &SiteStore<FileStore>,
+        store: &SiteStore<AnyStore>,
     ) -> Result<Known, Error> {
         // Pins are for the night when nothing else can be read; that they cannot be read themselves stops nobody else.
         let (pinned, unread) = match agent::pinned(store).await {

@@ -18,7 +18,7 @@ use crate::clock;
 use crate::config::{self, Config, DnsSource, Resolved, SiteConfig, StoreAt};
 use crate::dns::{Rfc2136, Route53};
 use crate::lever::Lever;
-use crate::store::{FileStore, SiteStore, encoded};
+use crate::store::{self, AnyStore, FileStore, SiteStore, encoded};
 use crate::switch::Mode;
 use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
@@ -45,7 +45,7 @@ pub(super) enum Targets {
 
 /// A site, ready to be seen and moved.
 pub(super) struct Opened {
-    pub(super) site: Site<FileStore>,
+    pub(super) site: Site<AnyStore>,
     pub(super) resolved: Resolved,
     /// Whether it is a bare folder of Terraform, without a roadworks.hcl.
     pub(super) bare: bool,
@@ -109,16 +109,24 @@ impl Context {
     }
 
     /// The documents of the site that the command line means, without resolving anything.
-    pub(super) fn store(config: &Config, site: &SiteConfig) -> Result<SiteStore<FileStore>, Error> {
+    pub(super) async fn store(
+        config: &Config,
+        site: &SiteConfig,
+    ) -> Result<SiteStore<AnyStore>, Error> {
+        let named = encoded(site.name.as_deref().unwrap_or("site"));
         let folder = match &config.store {
-            StoreAt::Folder(folder) => folder.join(encoded(site.name.as_deref().unwrap_or("site"))),
+            StoreAt::Bucket(bucket) => {
+                let bucket = store::bucket::open(bucket).await?;
+                return Ok(SiteStore::new(AnyStore::Bucket(bucket.folder(&named))));
+            }
+            StoreAt::Folder(folder) => folder.join(named),
             StoreAt::Beside(folder) => {
                 let dir = folder.parent().unwrap_or(Path::new("."));
                 let workspace = Surroundings::of_this_process().workspace_of(dir)?;
                 folder.join(encoded(&workspace))
             }
         };
-        Ok(SiteStore::new(FileStore::at(folder)))
+        Ok(SiteStore::new(AnyStore::File(FileStore::at(folder))))
     }
 
     /// The state folder of whatever serves this configuration on this machine.
@@ -146,7 +154,7 @@ impl Context {
         config: &Config,
         site: &SiteConfig,
     ) -> Result<Opened, Error> {
-        let store = Self::store(config, site)?;
+        let store = Self::store(config, site).await?;
         let maintenance = site.maintenance_mode();
         let known = Box::pin(self.know(site, &store)).await?;
         self.is_the_site_meant(&known.resolved)?;

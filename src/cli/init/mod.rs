@@ -60,7 +60,7 @@ fn folder_of(file: &Path) -> &Path {
 async fn is_open(folder: &Path) -> Result<(), Error> {
     let Ok(bare) = crate::config::load(folder, &|_| None) else { return Ok(()) };
     let Some(site) = bare.sites.first().filter(|site| site.name.is_none()) else { return Ok(()) };
-    match Context::store(&bare, site)?.switch().await? {
+    match Context::store(&bare, site).await?.switch().await? {
         Some((switch, _)) if switch.mode != Mode::Open => {
             Err(Error::UnderWay { folder: folder.to_owned(), mode: switch.mode })
         }

@@ -30,7 +30,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
             lever::Error::Refused { .. } => REFUSED,
             lever::Error::Credentials { .. } => CREDENTIALS,
             lever::Error::Failed { .. } => ERROR,
-            lever::Error::Unknown { .. } => GAVE_UP,
+            lever::Error::Unknown { .. } | lever::Error::Silent { .. } => GAVE_UP,
             lever::Error::Partly { .. } => PARTLY,
         },
         Error::Agent(
@@ -58,7 +58,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         Error::Usage { .. }
         | Error::Answered { .. }
         | Error::Unserved { .. }
-        | Error::Agent(agent::Error::Unopened { .. })
+        | Error::Agent(agent::Error::Unopened { .. } | agent::Error::NoSuchGateway { .. })
         | Error::Config(_)
         | Error::Unresolved(_)
         | Error::Backend(_)
@@ -98,12 +98,14 @@ fn code(error: &Error) -> &'static str {
             lever::Error::Refused { code, .. } | lever::Error::Failed { code, .. } => code,
             lever::Error::Credentials { .. } => "credentials",
             lever::Error::Unknown { .. } => "outcome-unknown",
+            lever::Error::Silent { .. } => "silent-gateway",
             lever::Error::Partly { .. } => "partly-moved",
         },
         Error::Agent(agent::Error::NotOffered { .. }) => "mode-not-available",
         Error::Agent(agent::Error::Rule { rule, .. }) => rule,
         Error::Agent(agent::Error::Unchecked { .. }) => "unchecked",
         Error::Agent(agent::Error::Unopened { .. }) => "not-opened",
+        Error::Agent(agent::Error::NoSuchGateway { .. }) => "no-such-gateway",
         Error::Agent(agent::Error::StalePlan { .. }) => "stale-plan",
         Error::Agent(agent::Error::Superseded { .. }) => "superseded",
         Error::Agent(agent::Error::GaveUp { .. }) => "gave-up",

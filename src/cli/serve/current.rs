@@ -6,7 +6,7 @@ use super::super::context::Context;
 use super::super::report::message;
 use crate::agent::{Opener, Site};
 use crate::config::{Config, SiteConfig};
-use crate::store::FileStore;
+use crate::store::AnyStore;
 
 /// The configuration that counts, whatever the file says now.
 #[derive(Clone)]
@@ -33,8 +33,8 @@ pub(super) struct Opened {
     pub(super) name: String,
 }
 
-impl Opener<FileStore> for Opened {
-    async fn open(&self) -> Result<Site<FileStore>, String> {
+impl Opener<AnyStore> for Opened {
+    async fn open(&self) -> Result<Site<AnyStore>, String> {
         let config = self.config.get();
         let Some(site) = config.sites.iter().find(|site| name(site) == self.name) else {
             return Err(format!("there is no site \"{}\" any more", self.name));

@@ -72,7 +72,7 @@ impl Served {
         warn_of(&config);
         self.leave(&config).await;
         self.config.set(Arc::clone(&config));
-        self.see_to(&config, follows)
+        self.see_to(&config, follows).await
     }
 
     /// Lets go of sites that are no longer in the configuration.

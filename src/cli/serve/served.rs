@@ -23,7 +23,7 @@ use crate::config::{Config, SiteConfig};
 use crate::dns::nameserver::Nameserver;
 use crate::gateway::{Gateway, Settings};
 use crate::net::bind::Inherited;
-use crate::store::FileStore;
+use crate::store::{AnyStore, Holder};
 use crate::switch::{Mode, Posture};
 use crate::tasks::Tasks;
 
@@ -88,17 +88,17 @@ impl Served {
             let gateway = Gateway::start(&Settings::of(&config), inherited, &postures, tasks);
             served.gateway = Some(Arc::new(gateway.map_err(|error| unserved(&config, &error))?));
         }
-        served.see_to(&config, follows)?;
+        served.see_to(&config, follows).await?;
         Ok(served)
     }
 
     /// What each site's gateway is to give: known before anybody is answered.
-    pub(super) async fn begin(&self, config: &Config) -> Result<Vec<Follow<FileStore>>, Error> {
+    pub(super) async fn begin(&self, config: &Config) -> Result<Vec<Follow<AnyStore>>, Error> {
         let mut follows = Vec::new();
         for site in config.sites.iter().filter(|site| site.gateway.is_some()) {
             let name = name(site);
             if self.role != Some(Role::Agent) && !self.crew.has(&name) {
-                let store = Context::store(config, site)?;
+                let store = Context::store(config, site).await?;
                 follows.push(Follow::begin(&name, store, Kept::of(&self.state, &name)).await);
             }
         }
@@ -106,10 +106,10 @@ impl Served {
     }
 
     /// Starts what is not running yet.
-    pub(super) fn see_to(
+    pub(super) async fn see_to(
         &mut self,
         config: &Config,
-        follows: Vec<Follow<FileStore>>,
+        follows: Vec<Follow<AnyStore>>,
     ) -> Result<(), Error> {
         let running = self.crew.names();
         if let Some(gateway) = &self.gateway {
@@ -128,10 +128,9 @@ impl Served {
                 name: name.clone(),
             };
             let keeper = Keeper {
-                store: Context::store(config, site)?,
+                store: Context::store(config, site).await?,
                 opener,
-                id: self.teller.id.clone(),
-                holder: user(),
+                holder: Holder::agent(user(), &self.teller.id),
                 site: name.clone(),
             };
             self.crew.keep(&name, keeper)?;
@@ -237,8 +236,8 @@ impl Served {
     }
 }
 
-pub(super) fn postures(follows: &[Follow<FileStore>]) -> BTreeMap<String, Posture> {
-    let known = |follow: &Follow<FileStore>| Some((follow.site().to_owned(), follow.posture()?));
+pub(super) fn postures(follows: &[Follow<AnyStore>]) -> BTreeMap<String, Posture> {
+    let known = |follow: &Follow<AnyStore>| Some((follow.site().to_owned(), follow.posture()?));
     follows.iter().filter_map(known).collect()
 }
 

@@ -1,0 +1,114 @@
+//! Several machines, one switch: in a folder that they share, and in a bucket. A gateway's silence is nobody's yes, and only a
+//! person says that it is gone.
+
+use serde_json::Value;
+
+use crate::support::app::App;
+use crate::support::bucket;
+use crate::support::emulator::{ministack, moto};
+use crate::support::serving::{Serving, Stand, config, until};
+
+/// Two machines, each with a state folder of its own, on the store that this says.
+fn two(app: &App, store: &str) -> [(Stand, Serving); 2] {
+    let settings = format!("{store}\n{}", config(&app.url(), ""));
+    [(); 2].map(|()| {
+        let stand = Stand::new(&settings);
+        let serving = stand.serve();
+        (stand, serving)
+    })
+}
+
+fn shared(folder: &tempfile::TempDir) -> String {
+    format!("store {{\n  url = \"file://{}\"\n}}", folder.path().display())
+}
+
+fn in_bucket(endpoint: &str) -> String {
+    let name = bucket::made(endpoint);
+    format!(
+        "store {{\n  url = \"s3://{name}/state\"\n  endpoint = \"{endpoint}\"\n  region = \"us-east-1\"\n}}"
+    )
+}
+
+fn gateways(status: &Value) -> usize {
+    status["gateways"].as_array().map_or(0, Vec::len)
+}
+
+/// The id of a gateway, as it says when it is ready.
+fn id(serving: &Serving) -> String {
+    let log = serving.log();
+    log.split("id=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
+}
+
+#[test]
+fn what_one_machine_asks_every_gateway_does_though_they_share_nothing_but_a_bucket() {
+    for endpoint in [ministack(), moto()] {
+        let app = App::start();
+        let [(one, first), (other, second)] = two(&app, &in_bucket(&endpoint));
+        one.until(|status| gateways(status) == 2);
+        let closed = one.run(&["--json", "close", "--yes"]).exits(0).json();
+        assert_eq!((&closed["mode"], &closed["phase"]), (&"closed".into(), &"settled".into()));
+        assert_eq!((first.ask("GET", "/").0, second.ask("GET", "/").0), (503, 503));
+        other.run(&["open", "--yes"]).exits(0);
+        assert_eq!((first.ask("GET", "/").0, second.ask("GET", "/").0), (200, 200));
+        // Of the two agents one keeps the end, and it opens once.
+        one.run(&["hold", "--for", "2s", "--yes"]).exits(0);
+        other.until(|status| status["mode"] == "open" && status["phase"] == "settled");
+        let log = one.run(&["--json", "log"]).exits(0).json();
+        let opened = log["entries"].as_array().unwrap().iter();
+        let opened = opened.filter(|entry| entry["event"] == "asked" && entry["to"] == "open");
+        assert_eq!(opened.count(), 2, "{log:#}");
+    }
+}
+
+#[test]
+fn the_agent_of_a_machine_that_died_is_followed_by_another() {
+    let app = App::start();
+    let [(one, first), (other, second)] = two(&app, &in_bucket(&ministack()));
+    one.until(|status| gateways(status) == 2);
+    let leads = |stand: &Stand| stand.run(&["--json", "close", "--for", "1h", "--yes"]);
+    leads(&one).exits(0);
+    for serving in [&first, &second] {
+        serving.signal("KILL");
+        serving.ended();
+    }
+    // Nobody keeps an end now, and that is said as soon as it is known.
+    until(|| (leads(&other).code == Some(3)).then_some(()));
+    let _again = other.serve();
+    until(|| {
+        let done = other.run(&["--json", "extend", "1m"]);
+        (done.code == Some(0)).then_some(())
+    });
+}
+
+#[test]
+fn a_gateway_that_is_gone_is_waited_for_until_a_person_forgets_it() {
+    let app = App::start();
+    let folder = tempfile::tempdir().unwrap();
+    let [(stand, alive), (_other, gone)] = two(&app, &shared(&folder));
+    stand.until(|status| gateways(status) == 2);
+    let (lives, dead) = (id(&alive), id(&gone));
+    gone.signal("KILL");
+    gone.ended();
+    let error = stand.run(&["--json", "close", "--yes"]).exits(5).error();
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("1 of 2 gateways is silent for ") && message.contains(&dead));
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.contains(&format!("roadworks gateway forget {dead}")), "{hint}");
+    assert_eq!(alive.ask("GET", "/").0, 503, "the others are closed all the same");
+    // Somebody who knows better goes on without it, and the log says so.
+    let reason = ["--override=silent-gateway", "--reason", "its machine burns"];
+    let closed = stand.run(&[&["--json", "close", "--yes"], &reason[..]].concat()).exits(0).json();
+    assert_eq!(closed["phase"], "settled", "{closed:#}");
+    let log = stand.run(&["log"]).exits(0).stdout;
+    assert!(log.contains("silent-gateway") && log.contains("its machine burns"), "{log}");
+    // Only what is silent can be forgotten, and only what is known.
+    let forget = |id: &str| stand.run(&["--json", "gateway", "forget", id, "--reason", "burnt"]);
+    assert_eq!(forget(&lives).exits(3).error()["code"], "gateway-alive");
+    assert_eq!(forget("nobody").exits(1).error()["code"], "no-such-gateway");
+    assert_eq!(forget(&dead).exits(0).json()["forgotten"], dead);
+    let status = stand.status();
+    assert_eq!(gateways(&status), 1, "{status:#}");
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(alive.ask("GET", "/").0, 200);
+    assert!(stand.run(&["log"]).exits(0).stdout.contains("burnt"));
+}
