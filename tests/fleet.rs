@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::support::app::App;
 use crate::support::bucket;
 use crate::support::emulator::{ministack, moto};
+use crate::support::s3::{self, Flaw};
 use crate::support::serving::{Serving, Stand, config, until};
 
 /// Two machines, each with a state folder of its own, on the store that this says.
@@ -23,7 +24,10 @@ fn shared(folder: &tempfile::TempDir) -> String {
 }
 
 fn in_bucket(endpoint: &str) -> String {
-    let name = bucket::made(endpoint);
+    named(&bucket::made(endpoint), endpoint)
+}
+
+fn named(name: &str, endpoint: &str) -> String {
     format!(
         "store {{\n  url = \"s3://{name}/state\"\n  endpoint = \"{endpoint}\"\n  region = \"us-east-1\"\n}}"
     )
@@ -111,4 +115,85 @@ fn a_gateway_that_is_gone_is_waited_for_until_a_person_forgets_it() {
     stand.run(&["open", "--yes"]).exits(0);
     assert_eq!(alive.ask("GET", "/").0, 200);
     assert!(stand.run(&["log"]).exits(0).stdout.contains("burnt"));
+}
+
+/// The check of this name, as `doctor` tells it.
+fn check(stand: &Stand, id: &str) -> Value {
+    let ran = stand.run(&["--json", "doctor"]);
+    let told = ran.json();
+    let mut checks = told["checks"].as_array().unwrap().iter();
+    checks.find(|check| check["id"] == id).unwrap_or_else(|| panic!("{told:#}")).clone()
+}
+
+#[test]
+fn doctor_refuses_a_bucket_that_ignores_conditions_or_hides_what_is_not_there() {
+    let app = App::start();
+    let stand = |store: &str| Stand::new(&format!("{store}\n{}", config(&app.url(), "")));
+    for endpoint in [ministack(), moto()] {
+        let good = stand(&in_bucket(&endpoint));
+        for id in ["store-writable", "store-conditional", "store-absent"] {
+            assert_eq!(check(&good, id)["result"], "ok", "{id}");
+        }
+    }
+    let ignores = stand(&named("any", &s3::start(Flaw::IgnoresConditions).endpoint));
+    let told = check(&ignores, "store-conditional");
+    assert_eq!(told["result"], "fail", "{told:#}");
+    assert!(told["reason"].as_str().unwrap().contains("would both win"), "{told:#}");
+    let hides = stand(&named("any", &s3::start(Flaw::HidesWhatIsNotThere).endpoint));
+    let told = check(&hides, "store-absent");
+    assert!(
+        told["result"] == "fail" && told["fix"].to_string().contains("s3:ListBucket"),
+        "{told:#}"
+    );
+    // What cannot be told from a switch that may not be read opens nothing.
+    let serving = hides.serve();
+    assert_eq!((serving.ask("GET", "/").0, serving.ask("GET", "/healthz").0), (503, 503));
+    assert_eq!(app.asked("GET /"), 0);
+}
+
+/// What packaging/iam/gateway.json allows, and nothing else.
+#[test]
+fn a_gateway_asks_for_nothing_that_its_policy_does_not_allow() {
+    let app = App::start();
+    let bucket = s3::start(Flaw::None);
+    let store = named("shop-roadworks", &bucket.endpoint);
+    let stand = Stand::new(&format!("{store}\n{}", config(&app.url(), "")));
+    let serving = stand.serve_by(&mut stand.command(&["serve", "--role", "gateway"]));
+    let id = id(&serving);
+    until(|| bucket.asked().iter().any(|asked| asked.starts_with("PUT")).then_some(()));
+    serving.signal("TERM");
+    serving.ended();
+    let policy = include_str!("../packaging/iam/gateway.json");
+    let policy: Value = serde_json::from_str(policy).unwrap();
+    let allows = |action: &str, resource: &str| {
+        policy["Statement"].as_array().unwrap().iter().any(|statement| {
+            let actions = &statement["Action"];
+            let named = actions == action
+                || actions.as_array().is_some_and(|all| all.iter().any(|one| one == action));
+            let wanted = statement["Resource"].as_str().unwrap();
+            let fits = wanted
+                .strip_suffix('*')
+                .map_or(wanted == resource, |start| resource.starts_with(start));
+            named && fits
+        })
+    };
+    let asked = bucket.asked();
+    assert!(
+        asked.contains(&format!("DELETE /shop-roadworks/state/shop/gateways/{id}.json")),
+        "{asked:?}"
+    );
+    for asked in asked {
+        let (method, path) = asked.split_once(" /").unwrap();
+        let action = format!(
+            "s3:{}Object",
+            ["GET", "PUT", "DELETE"]
+                .iter()
+                .zip(["Get", "Put", "Delete"])
+                .find(|(name, _)| **name == method)
+                .unwrap()
+                .1
+        );
+        assert!(allows(&action, &format!("arn:aws:s3:::{path}")), "{asked}");
+    }
+    assert!(!allows("s3:PutObject", "arn:aws:s3:::shop-roadworks/state/shop/switch.json"));
 }

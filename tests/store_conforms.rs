@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use roadworks::store::{
     Error, Expect, FileStore, Holder, LARGEST, Lease as _, MemoryStore, Notice as _, POLL, Right,
     Store,
@@ -9,6 +10,10 @@ use roadworks::store::{
 
 use crate::support::bucket::bucket;
 use crate::support::emulator::{ministack, moto};
+
+/// So many want the first version, and some more each one after; an emulator has time for so many at once.
+const WRITERS: [usize; 6] = [1000, 50, 50, 50, 50, 50];
+const AT_ONCE: usize = 100;
 
 #[test]
 fn a_folder_conforms() {
@@ -42,6 +47,7 @@ fn conforms<S: Store>(store: &S, soon: Duration) {
         what_is_renewed_or_removed_is_read_so(store).await;
         whoever_watches_is_told_of_a_write(store, soon).await;
         a_document_over_the_limit_is_refused(store).await;
+        of_a_thousand_writers_one_wins_each_version(store).await;
     });
 }
 
@@ -122,4 +128,24 @@ async fn a_document_over_the_limit_is_refused<S: Store>(store: &S) {
     let large = vec![b' '; LARGEST + 1];
     assert!(store.put("large.json", &large, Expect::Absent).await.is_err());
     assert_eq!(store.get("large.json").await.unwrap(), None);
+}
+
+async fn of_a_thousand_writers_one_wins_each_version<S: Store>(store: &S) {
+    let mut version = store.put("race.json", b"{}", Expect::Absent).await.unwrap();
+    for (round, writers) in WRITERS.into_iter().enumerate() {
+        let write = |writer| {
+            let expect = Expect::At(version.clone());
+            let content = format!("{round} {writer}");
+            async move { (store.put("race.json", content.as_bytes(), expect).await, content) }
+        };
+        let writes = stream::iter((0..writers).map(write)).buffer_unordered(AT_ONCE);
+        let done: Vec<_> = writes.collect().await;
+        let (won, lost): (Vec<_>, Vec<_>) = done.into_iter().partition(|(done, _)| done.is_ok());
+        let moved = |(done, _): &(Result<_, Error>, _)| matches!(done, Err(Error::Moved { .. }));
+        assert!(lost.iter().all(moved), "{:?}", lost.iter().find(|lost| !moved(lost)));
+        let [(Ok(winner), content)] = won.as_slice() else { panic!("{won:?}") };
+        let now = store.get("race.json").await.unwrap().unwrap();
+        assert_eq!(now, (content.as_bytes().to_vec(), winner.clone()));
+        version = winner.clone();
+    }
 }

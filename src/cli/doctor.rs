@@ -2,6 +2,7 @@
 
 mod gateway;
 mod nameservers;
+mod store;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -21,7 +22,6 @@ use crate::files;
 use crate::hcl::Diagnostic;
 use crate::lever::{self, Lever, Observation, Position};
 use crate::page::Page;
-use crate::store::{self, AnyStore, Holder, Lease as _, SiteStore};
 use crate::switch::{LeverName, Mode, OperationId};
 
 /// A TTL above which visitors follow a flip so late that it should be lowered the day before.
@@ -72,7 +72,7 @@ fn lacking(secret: &Diagnostic) -> Finding {
 pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Error> {
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
-    let mut findings = vec![store(&Context::store(&config, site).await?).await];
+    let mut findings = store::findings(&config.store, &Context::store(&config, site).await?).await;
     findings.extend(config.lacking.iter().map(lacking));
     match Box::pin(context.open_site(&config, site)).await {
         Ok(opened) => {
@@ -134,22 +134,6 @@ fn template(page: &PageConfig) -> Option<Finding> {
             fail(ID, format!("{error}{cause}{place}"), error.hint())
         }
     })
-}
-
-async fn store(store: &SiteStore<AnyStore>) -> Finding {
-    const ID: &str = "store-writable";
-    match store.lease(&Holder::command("roadworks doctor")).await {
-        Ok(lease) => {
-            lease.release().await;
-            ok(ID, store.describe())
-        }
-        Err(error @ store::Error::Leased { .. }) => warn(ID, &error, error.hint()),
-        Err(error) => fail(
-            ID,
-            super::report::message(&error.into()),
-            "make it writable, or name another store: store { url = .. }",
-        ),
-    }
 }
 
 fn targets(opened: &Opened) -> Finding {

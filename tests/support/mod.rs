@@ -13,6 +13,7 @@ pub(crate) mod nameserver;
 pub(crate) mod played;
 pub(crate) mod recorder;
 pub(crate) mod route53;
+pub(crate) mod s3;
 pub(crate) mod servers;
 pub(crate) mod serving;
 pub(crate) mod site;
