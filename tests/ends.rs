@@ -300,16 +300,22 @@ fn a_wait_for_what_does_not_come_ends_with_5_and_the_switch_stays_as_asked() {
 #[test]
 fn who_waits_for_nothing_is_answered_when_the_switch_is_written() {
     let (app, stand, serving) = served();
-    let running = serving.sends("GET", "/gate");
-    until(|| (app.asked("GET /gate") == 1).then_some(()));
+    let running = serving.sends("POST", "/gate");
+    until(|| (app.asked("POST /gate") == 1).then_some(()));
     let asked = stand.run(&["--json", "read-only", "--wait", "none", "--yes"]).exits(0).json();
-    assert_eq!(asked["desired"], "read-only", "{asked:#}");
+    assert_eq!(
+        (&asked["desired"], &asked["phase"]),
+        (&"read-only".into(), &"moving".into()),
+        "a write is still on its way: {asked:#}"
+    );
     app.opens_the_gate(true);
     assert_eq!(answer(running).0, 200);
     stand.until(|status| status["phase"] == "settled" && status["mode"] == "read-only");
+    serving.signal("STOP");
     stand.run(&["close", "--wait", "none", "--yes"]).exits(0);
     let told = stand.run(&["status"]).exits(0);
-    assert!(!told.stdout.contains("somebody else moved a lever"), "{told:#?}");
+    serving.signal("CONT");
+    assert!(told.stdout.contains("it is asked for and not done yet"), "{told:#?}");
     stand.until(|status| status["phase"] == "settled" && status["mode"] == "closed");
     // The agent goes on from where it began, not from where the gateways have followed to.
     let log = stand.run(&["--json", "log"]).exits(0).json();
@@ -334,4 +340,28 @@ fn who_comes_right_after_an_end_is_not_refused() {
         stand.run(&["close", "--yes"]).exits(0);
         stand.run(&["open", "--yes"]).exits(0);
     }
+}
+
+/// Whoever keeps an end opens, and waits for a gateway that is slow, and somebody closes in between.
+#[test]
+fn who_comes_while_a_site_opens_at_its_end_waits_for_that() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    let serving = stand.serve_by(&mut stand.command(&["serve", "--role", "gateway"]));
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    std::thread::scope(|scope| {
+        let hold = scope.spawn(|| stand.run(&["hold", "--for", "30m", "--stay", "--yes"]));
+        stand.until(|status| status["mode"] == "hold" && status["phase"] != "moving");
+        let soon = roadworks::clock::now() + std::time::Duration::from_secs(1);
+        stand.run(&["extend", "--until", &soon.to_string()]).exits(0);
+        serving.signal("STOP");
+        stand.until(|status| status["desired"] == "open");
+        let close = scope.spawn(|| stand.run(&["close", "--yes"]));
+        // Long enough to be refused, and shorter than anybody is waited for.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        serving.signal("CONT");
+        hold.join().unwrap().exits(0);
+        close.join().unwrap().exits(0);
+    });
+    assert_eq!(stand.status()["mode"], "closed");
 }

@@ -123,6 +123,10 @@ fn an_exercise_makes_swaps_and_removes_a_name_that_nobody_needs_or_says_who_refu
     }
     let server = Server::bind(RECORDS);
     let site = Site::of(&[server.port()], LIVE, MAINTENANCE);
+    server.nsupdate(&format!("update add {scratch} 1 A 192.0.2.1"));
+    let first = server.serial();
+    assert_eq!(exercised(&site)["result"], "ok");
+    assert_eq!(server.serial(), first + 4, "what one of before left is taken away first");
     server.nsupdate(&format!("update add {scratch} 60 A 203.0.113.9"));
     assert!(exercised(&site)["reason"].as_str().unwrap().contains("somebody else's"));
     assert_eq!(server.dig(scratch, "A"), ["60 203.0.113.9"]);

@@ -112,7 +112,8 @@ fn only_what_signs_needs_the_key() {
     let _serving = stand.serve_by(with_key);
     stand.run(&["close", "--yes"]).exits(0);
     assert_eq!(stand.status()["mode"], "closed");
-    stand.run(&["--json", "bypass"]).exits(1);
+    let unsigned = stand.run(&["--json", "bypass"]).exits(1).error();
+    assert_eq!(unsigned["message"], refused["message"], "it is the key that it lacks");
     let doctor = stand.run(&["--json", "doctor"]).exits(1).json();
     let checks = doctor["checks"].as_array().unwrap();
     let secret = checks.iter().find(|check| check["id"] == "secret").expect("it is told");

@@ -62,6 +62,11 @@ fn a_variable_that_the_site_does_not_have_moves_nothing() {
         let unknown = run(&["plan", "-var", "bogus=true", "-json"]).exits(1);
         assert!(unknown.error()["message"].to_string().contains("bogus"), "{}", unknown.stderr);
     }
+    let plan = |side: &str| format!("{}/tests/plans/{side}.json", env!("CARGO_MANIFEST_DIR"));
+    let (live, maintenance) = (plan("live"), plan("maintenance"));
+    let learned = ["plan", "-from-plans", &live, &maintenance, "-var", "bogus=true", "-json"];
+    let unknown = site.run(&learned).exits(1).error();
+    assert!(unknown["message"].to_string().contains("bogus"), "{unknown:#}");
     site.is_open();
 }
 

@@ -128,4 +128,33 @@ mod tests {
         assert!(told[1].contains("lines were lost") && told[1].contains("lines=2"), "{told:?}");
         assert_eq!(lost.load(Ordering::Relaxed), 0, "it is told once");
     }
+
+    /// Takes everything but `first`.
+    #[derive(Default)]
+    struct Full(Vec<u8>);
+
+    impl Write for Full {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            if line == b"first" {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_not_taken_costs_no_other() {
+        let (sender, entries) = sync_channel(2);
+        for line in ["first", "second"] {
+            sender.send(Entry::Line(line.into())).unwrap();
+        }
+        drop(sender);
+        let mut out = Full::default();
+        write(&entries, &AtomicU64::new(0), &mut out);
+        assert_eq!(out.0, b"second");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{ANY, LONG, POLL, app, posture, said, settings, site_of, start, status};
@@ -109,4 +109,6 @@ async fn who_is_silent_keeps_nobody_out_who_asks_for_its_health() {
     let asked = said(admin, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
     let told = tokio::time::timeout(Duration::from_secs(2), asked).await.expect("at once");
     assert_eq!(status(&told), "200");
+    let over = tokio::time::timeout(Duration::from_secs(2), silent[0].read(&mut [0])).await;
+    assert_eq!(over.expect("the oldest is let go at once").unwrap(), 0);
 }
