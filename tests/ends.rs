@@ -352,8 +352,11 @@ fn who_comes_while_a_site_opens_at_its_end_waits_for_that() {
     std::thread::scope(|scope| {
         let hold = scope.spawn(|| stand.run(&["hold", "--for", "30m", "--stay", "--yes"]));
         stand.until(|status| status["mode"] == "hold" && status["phase"] != "moving");
-        let soon = roadworks::clock::now() + std::time::Duration::from_secs(1);
+        let soon = roadworks::clock::now() + std::time::Duration::from_secs(4);
         stand.run(&["extend", "--until", &soon.to_string()]).exits(0);
+        // As late as it can: a gateway that is stopped for three seconds counts as silent.
+        let just_before = soon - std::time::Duration::from_millis(300);
+        until(|| (roadworks::clock::now() >= just_before).then_some(()));
         serving.signal("STOP");
         stand.until(|status| status["desired"] == "open");
         let close = scope.spawn(|| stand.run(&["close", "--yes"]));

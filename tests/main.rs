@@ -34,6 +34,8 @@ mod ends;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod fleet_under_load;
+#[cfg(test)]
 mod flip;
 #[cfg(test)]
 mod fuzzed;

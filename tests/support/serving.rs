@@ -1,7 +1,7 @@
 //! `roadworks serve` as a process, in a folder with a roadworks.hcl, in front of an app; and the verbs that speak to it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -274,10 +274,13 @@ impl Drop for Serving {
 pub(crate) fn send(address: SocketAddr, method: &str, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n");
-    let body = if method == "POST" { "Content-Length: 2\r\n\r\nhi" } else { "\r\n" };
-    stream.write_all((head + body).as_bytes()).unwrap();
+    stream.write_all(request(method, path).as_bytes()).unwrap();
     stream
+}
+
+fn request(method: &str, path: &str) -> String {
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n");
+    head + if method == "POST" { "Content-Length: 2\r\n\r\nhi" } else { "\r\n" }
 }
 
 /// The status and the whole answer on a connection that ends with it.
@@ -287,6 +290,17 @@ pub(crate) fn answer(mut stream: TcpStream) -> (u16, String) {
     let whole = String::from_utf8_lossy(&whole).into_owned();
     let status = whole.get(9..12).and_then(|status| status.parse().ok());
     (status.unwrap_or_else(|| panic!("no answer: {whole:?}")), whole)
+}
+
+/// The same of a server that may be gone.
+pub(crate) fn visit(address: SocketAddr, method: &str, path: &str) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(LONG))?;
+    stream.write_all(request(method, path).as_bytes())?;
+    let mut whole = String::new();
+    stream.read_to_string(&mut whole)?;
+    let status = whole.get(9..12).and_then(|status| status.parse().ok());
+    Ok((status.ok_or(io::ErrorKind::UnexpectedEof)?, whole))
 }
 
 /// Both.
