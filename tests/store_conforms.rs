@@ -3,13 +3,34 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
+use roadworks::config::{Account, BucketConfig, BucketKind};
 use roadworks::store::{
-    Error, Expect, FileStore, Holder, LARGEST, Lease as _, MemoryStore, Notice as _, POLL, Right,
-    Store,
+    self, Error, Expect, FileStore, Holder, LARGEST, Lease as _, MemoryStore, Notice as _, POLL,
+    Right, Store,
 };
 
 use crate::support::bucket::bucket;
 use crate::support::emulator::{ministack, moto};
+use crate::support::terraform::skipped;
+
+#[test]
+fn a_container_of_azurite_conforms() {
+    let Ok(endpoint) = std::env::var("ROADWORKS_TEST_AZURITE") else {
+        return skipped(
+            "a_container_of_azurite_conforms",
+            "azurite, which script/test installs by npm",
+        );
+    };
+    let config = BucketConfig {
+        kind: BucketKind::Azure,
+        name: "roadworks".to_owned(),
+        prefix: format!("test/{:08x}", fastrand::u32(..)),
+        endpoint: Some(endpoint),
+        account: Account::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    conforms(&runtime.block_on(store::bucket::open(&config)).unwrap(), POLL * 2);
+}
 
 /// So many want the first version, and some more each one after; an emulator has time for so many at once.
 const WRITERS: [usize; 6] = [1000, 50, 50, 50, 50, 50];
