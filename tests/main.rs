@@ -38,6 +38,8 @@ mod fleet_under_load;
 #[cfg(test)]
 mod flip;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod fuzzed;
 #[cfg(test)]
 mod fuzzed_dns;
