@@ -102,6 +102,21 @@ fn a_healthcheck_says_whether_the_process_lives() {
     stand.run(&["healthcheck", &url]).exits(1);
 }
 
+#[test]
+fn a_process_without_a_gateway_can_be_asked_whether_it_is_well() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    let agent = stand.serve_by(&mut stand.command(&["serve", "--role", "agent"]));
+    let log = agent.log();
+    let admin = log.split("admin=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    for path in ["livez", "readyz"] {
+        stand.run(&["healthcheck", &format!("http://{admin}/{path}")]).exits(0);
+    }
+    assert!(log.contains("listens=\"\""), "it listens for no visitor: {log}");
+    stand.run(&["reload"]).exits(0);
+    assert!(agent.is_running());
+}
+
 /// Two machines, each with a state folder of its own, on one store.
 fn two(app: &App) -> ((Stand, Serving), (Stand, Serving)) {
     let first = Stand::new("");

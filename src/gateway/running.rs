@@ -127,6 +127,8 @@ impl Gateway {
         let Settings { serve, .. } = settings;
         let cores = match serve.cores {
             Some(cores) => cores.max(1),
+            // Whoever has no visitors has nothing for more to do.
+            None if settings.sites.is_empty() => 1,
             None => thread::available_parallelism().map_or(1, NonZero::get),
         };
         let tasks = tasks.child();
@@ -201,6 +203,11 @@ impl Gateway {
         if let Some(site) = self.shared.site(site) {
             *site.home.around.lock().unwrap_or_else(PoisonError::into_inner) = around;
         }
+    }
+
+    /// Whether it stands in front of this site.
+    pub fn serves(&self, site: &str) -> bool {
+        self.shared.site(site).is_some()
     }
 
     /// What is so at a site, `now`.

@@ -13,7 +13,7 @@ use super::current::name;
 use super::served::{Served, postures, tell};
 use super::warn_of;
 use crate::config::Config;
-use crate::gateway::Settings;
+use crate::gateway::Gateway;
 
 impl Served {
     /// Reads the configuration again, and says what is wrong with it in log, status and answer.
@@ -57,17 +57,18 @@ impl Served {
             });
         }
         let follows = self.begin(&config).await?;
-        if let Some(gateway) = &self.gateway {
-            let settings = Settings::of(&config);
-            gateway
-                .reload(&settings, &postures(&follows))
-                .map_err(|error| unserved(&config, &error))?;
-        } else if !follows.is_empty() {
+        let listens = |gateway: &Arc<Gateway>| !gateway.addresses().is_empty();
+        if !follows.is_empty() && !self.gateway.as_ref().is_some_and(listens) {
             return Err(Error::Unserved {
                 message: "the first gateway of a process comes only at a restart".to_owned(),
                 hint: "restart `roadworks serve`".to_owned(),
                 spot: None,
             });
+        }
+        if let Some(gateway) = &self.gateway {
+            gateway
+                .reload(&self.settings(&config), &postures(&follows))
+                .map_err(|error| unserved(&config, &error))?;
         }
         warn_of(&config);
         self.leave(&config).await;

@@ -82,14 +82,26 @@ impl Served {
                 spot: None,
             });
         }
-        if !follows.is_empty() {
-            let inherited = Inherited::from_environment()?;
-            let postures = postures(&follows);
-            let gateway = Gateway::start(&Settings::of(&config), inherited, &postures, tasks);
-            served.gateway = Some(Arc::new(gateway.map_err(|error| unserved(&config, &error))?));
+        let (settings, inherited) = (served.settings(&config), Inherited::from_environment()?);
+        match Gateway::start(&settings, inherited, &postures(&follows), tasks) {
+            Ok(gateway) => served.gateway = Some(Arc::new(gateway)),
+            // Its agent, or its nameserver, does its part all the same.
+            Err(error) if follows.is_empty() => {
+                tracing::warn!("nobody can ask this process whether it is well: {error}");
+            }
+            Err(error) => return Err(unserved(&config, &error)),
         }
         served.see_to(&config, follows).await?;
         Ok(served)
+    }
+
+    /// What is listened on here: for an agent nothing but the admin address.
+    pub(super) fn settings(&self, config: &Config) -> Settings {
+        let settings = Settings::of(config);
+        match self.role {
+            Some(Role::Agent) => Settings { sites: Vec::new(), ..settings },
+            Some(Role::Gateway) | None => settings,
+        }
     }
 
     /// What each site's gateway is to give: known before anybody is answered.
@@ -168,11 +180,11 @@ impl Served {
     pub(super) fn status(&self) -> String {
         let now = clock::now();
         let told = |name: String| match &self.gateway {
-            Some(gateway) => {
+            Some(gateway) if gateway.serves(&name) => {
                 let mode = gateway.report(&name, now).mode;
                 format!("{name} ({})", mode.map_or("knows no mode", Mode::word))
             }
-            None => name,
+            Some(_) | None => name,
         };
         format!(
             "serving {}",
