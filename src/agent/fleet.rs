@@ -17,6 +17,8 @@ use crate::switch::{LeverName, Mode, OperationId, Step};
 
 /// How long a gateway that is silent may still come back before a wait ends without it.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often gateways are looked at while somebody waits for them.
+const LOOK: Duration = Duration::from_millis(250);
 /// How long a gateway that has just started may need to hear from its upstreams, and to tell.
 const FIRST_WORD: Duration = Duration::from_secs(3);
 /// The rule that lets an operation go on without a gateway that is silent.
@@ -74,10 +76,24 @@ impl<S: Store> Fleet<S> {
         let began = clock::monotonic();
         let mut notice = self.store.watch(FOLDER).await;
         loop {
-            let (beats, _) = heartbeat::all(&self.store).await.map_err(|error| unread(&error))?;
-            let now = clock::now();
             let waited = clock::monotonic().duration_since(began);
+            let (beats, torn) = match heartbeat::all(&self.store).await {
+                Ok(read) => read,
+                // A bucket that is busy for a moment is no answer of any gateway.
+                Err(error) => {
+                    progress.waiting(self.name(), &format!("the store: {error}"), waited);
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                }
+            };
+            let now = clock::now();
             match asked.seen(&beats, now) {
+                Stand::Confirmed if !torn.is_empty() && waited >= GRACE => {
+                    return Err(unheard(&torn));
+                }
+                Stand::Confirmed if !torn.is_empty() => {
+                    progress.waiting(self.name(), &unheard(&torn).to_string(), waited);
+                }
                 Stand::Confirmed => return Ok(observation(&beats, now)),
                 Stand::Expired(error) => return Err(error),
                 Stand::Silent(error) if waited >= GRACE => return Err(error),
@@ -85,8 +101,21 @@ impl<S: Store> Fleet<S> {
                     progress.waiting(self.name(), &asked.in_words(&beats, now), waited);
                 }
             }
-            notice.changed().await;
+            // In a bucket nobody tells of a heartbeat, and this is worth asking for more often than all else.
+            tokio::select! {
+                () = notice.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
         }
+    }
+}
+
+/// What a gateway told that cannot be understood is no yes.
+fn unheard(torn: &[store::Error]) -> Error {
+    let words: Vec<_> = torn.iter().map(ToString::to_string).collect();
+    Error::Silent {
+        message: format!("what a gateway tells cannot be understood: {}", words.join("; ")),
+        hint: "update Roadworks here, or remove that document if its gateway is gone".to_owned(),
     }
 }
 

@@ -29,7 +29,6 @@ pub async fn forget<S: Store>(
             hint: "stop `roadworks serve` on its machine: it says goodbye by itself".to_owned(),
         });
     }
-    heartbeat::goodbye(store, id).await?;
     let switch = store.switch().await?.map(|(switch, _)| switch);
     let mode = switch.as_ref().map_or(Mode::Open, |switch| switch.mode);
     let none = || OperationId::at(now, fastrand::u32(..));
@@ -45,5 +44,7 @@ pub async fn forget<S: Store>(
         detail: Some(format!("gateway {id}, silent since {}", beat.at)),
     };
     let version = switch.map_or(0, |switch| switch.version);
-    Ok(audit::append(store, &entry, (version, fastrand::u32(..))).await?)
+    // Told first: run again after an error it is still there to be forgotten.
+    audit::append(store, &entry, (version, fastrand::u32(..))).await?;
+    Ok(heartbeat::goodbye(store, id).await?)
 }

@@ -14,7 +14,7 @@ pub(super) const FOLDER: &str = "gateways/";
 /// So many missed ones in a row, and nobody takes it for alive.
 const MISSED: u32 = 3;
 /// More gateways than one site has.
-const MOST: usize = 1000;
+const MOST: usize = 10_000;
 
 /// How far a gateway has come with the operation that it follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ use super::{Error, Site, look};
 use crate::clock;
 use crate::lever::Silent;
 use crate::store::{self, Held, Holder, Lease as _, Notice, SiteStore, Store, Version};
-use crate::switch::{Mode, OnEnd, Phase, Switch};
+use crate::switch::{Mode, OnEnd, OperationId, Phase, Switch};
 use crate::tasks::Tasks;
 
 /// How often who does not lead looks whether it can.
@@ -26,8 +26,9 @@ const EVERY: Duration = Duration::from_secs(2);
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 /// How long checks may take to pass once an end has come.
 const GRACE: Duration = Duration::from_secs(10);
-/// After a failure: soon enough to mend, seldom enough not to fill the log.
+/// After a failure: soon enough to mend, seldom enough not to fill the log. Twice as long after each in a row.
 const AGAIN: Duration = Duration::from_secs(30);
+const SELDOM: Duration = Duration::from_mins(10);
 
 /// Who keeps the ends of the site in `store` at `now`, if an agent does. Cancel safe.
 pub async fn alive<S: Store>(
@@ -56,6 +57,17 @@ pub struct Keeper<S, O> {
     pub holder: Holder,
 }
 
+/// What became of an operation whose time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The site is open.
+    Opened,
+    /// A check may still pass.
+    NotYet,
+    /// It stays as it is, and that was told.
+    Stays,
+}
+
 /// What is remembered from one look to the next; all of it can be forgotten.
 #[derive(Debug, Default)]
 struct Memory {
@@ -63,6 +75,10 @@ struct Memory {
     moving: Option<(Version, Instant)>,
     /// The version whose end had come, and since when.
     ending: Option<(Version, Instant)>,
+    /// The version of which it was told that it stays.
+    told: Option<Version>,
+    /// The operation that could not be finished, and how often in a row.
+    failed: Option<(OperationId, u32)>,
     /// Nothing is tried before.
     not_before: Option<Instant>,
 }
@@ -133,25 +149,36 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         if memory.not_before.is_some_and(|at| now < at) {
             return;
         }
-        let done = if switch.phase == Phase::Moving {
+        let done = if switch.is_overdue(clock::now()) {
+            if memory.told.as_ref() == Some(&version) {
+                return;
+            }
+            let waited = now.duration_since(since(&mut memory.ending, &version, now));
+            let ended = self.end(&switch, &version, waited).await;
+            if matches!(ended, Ok(Ended::Stays)) {
+                memory.told = Some(version);
+            }
+            ended.map(drop)
+        } else if switch.phase == Phase::Moving {
             if now.duration_since(since(&mut memory.moving, &version, now)) < LEFT_BEHIND {
                 return;
             }
             memory.moving = None;
             self.finish(&switch).await
-        } else if switch.is_overdue(clock::now()) {
-            let waited = now.duration_since(since(&mut memory.ending, &version, now));
-            self.end(&switch, &version, waited).await
         } else {
             return;
         };
+        let failed = memory.failed.take().filter(|(operation, _)| *operation == switch.operation);
         memory.not_before = match done {
             Ok(()) => None,
             // Somebody else is at it: look again soon.
             Err(Error::Store(store::Error::Leased { .. })) => Some(now + LEFT_BEHIND),
             Err(error) => {
                 tracing::error!(site = self.site, %error, hint = error.hint(), "the agent could not do its part");
-                Some(now + AGAIN)
+                // A gateway that stays silent is not asked for ever as often: each time the switch is written anew.
+                let times = failed.map_or(0, |(_, times)| times);
+                memory.failed = Some((switch.operation, times + 1));
+                Some(now + (AGAIN * 2_u32.pow(times.min(5))).min(SELDOM))
             }
         };
     }
@@ -180,23 +207,32 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
     }
 
     /// An operation's time is over: reopen where that was asked for and every check passes, else stay and tell.
-    async fn end(&self, switch: &Switch, version: &Version, waited: Duration) -> Result<(), Error> {
+    async fn end(
+        &self,
+        switch: &Switch,
+        version: &Version,
+        waited: Duration,
+    ) -> Result<Ended, Error> {
         if told_already(&self.store, switch).await? {
-            return Ok(());
+            return Ok(Ended::Stays);
         }
         if switch.on_end == Some(OnEnd::Stay) {
-            return overdue(&self.store, &self.site, switch, "it was to stay").await;
+            overdue(&self.store, &self.site, switch, "it was to stay").await?;
+            return Ok(Ended::Stays);
         }
         let site = self.opener.open().await.map_err(|why| Error::Unopened { why })?;
         match at_end(&site, switch, version).await {
-            Err(Error::Rule { .. } | Error::Unchecked { .. }) if waited < GRACE => Ok(()),
+            Err(Error::Rule { .. } | Error::Unchecked { .. }) if waited < GRACE => {
+                Ok(Ended::NotYet)
+            }
             Err(error @ (Error::Rule { .. } | Error::Unchecked { .. })) => {
-                overdue(&self.store, &self.site, switch, &error.to_string()).await
+                overdue(&self.store, &self.site, switch, &error.to_string()).await?;
+                Ok(Ended::Stays)
             }
             done => {
                 done?;
                 tracing::info!(site = self.site, operation = %switch.operation, "opened at its end");
-                Ok(())
+                Ok(Ended::Opened)
             }
         }
     }

@@ -79,7 +79,8 @@ pub async fn carry_out<S: Store>(
     let mut lease = leased(site, order, &sight).await?;
     let done = lease.hold(Box::pin(carried_out(site, sight, order, progress))).await;
     lease.release().await;
-    done?
+    // Whatever it was at: the switch is written, and who has the right now goes on with it.
+    done.map_err(|error| Error::Unrecorded(Box::new(error.into())))?
 }
 
 async fn carried_out<S: Store>(
@@ -401,7 +402,8 @@ impl<'a, S: Store> Operation<'a, S> {
     /// Comes back when somebody throws the switch.
     async fn thrown(&self) -> Result<(), Error> {
         let mut notice = self.site.store.watch_switch().await;
-        while self.unmoved().await? {
+        // A store that is away for a moment tells of nobody.
+        while self.unmoved().await.unwrap_or(true) {
             notice.changed().await;
         }
         Ok(())

@@ -19,7 +19,7 @@ use crate::tasks::Tasks;
 /// More requests to one follower wait for nobody.
 const REQUESTS: usize = 16;
 /// How long a site's threads may take to end: one write to a slow disk.
-const ENDS: Duration = Duration::from_secs(5);
+const ENDS: Duration = Duration::from_secs(20);
 
 /// The threads of all sites.
 #[derive(Debug)]

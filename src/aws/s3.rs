@@ -1,6 +1,6 @@
-//! Reading objects in S3: a Terraform state and its lock.
+//! Objects in S3: reading a Terraform state and its lock, and the client with which a store writes.
 //!
-//! Reads only. Goes through `object_store`, which the store uses too, because the S3 SDK is the largest of all AWS's.
+//! Goes through `object_store`, which the store uses too, because the S3 SDK is the largest of all AWS's.
 //! Must never log what it reads: a state holds secrets.
 
 use std::sync::Arc;
@@ -315,9 +315,16 @@ impl CredentialProvider for FromSession {
         if let Some((keys, _)) = found.as_ref().filter(|(_, ends)| good(ends)) {
             return Ok(Arc::clone(keys));
         }
-        let keys = self.session.credentials().await.map_err(|cause: CredentialsError| {
-            object_store::Error::Generic { store: "S3", source: Box::new(cause) }
-        })?;
+        let keys = match (self.session.credentials().await, found.as_ref()) {
+            (Ok(keys), _) => keys,
+            // The old ones are good for some minutes yet.
+            (Err(_), Some((keys, Some(ends)))) if *ends > clock::now() => {
+                return Ok(Arc::clone(keys));
+            }
+            (Err(cause), _) => {
+                return Err(object_store::Error::Generic { store: "S3", source: Box::new(cause) });
+            }
+        };
         let ends = keys.expiry().and_then(|ends| Timestamp::try_from(ends).ok());
         let keys = Arc::new(AwsCredential {
             key_id: keys.access_key_id().to_owned(),

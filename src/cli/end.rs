@@ -13,7 +13,7 @@ use super::report::{Report, Waiting};
 use crate::agent::{self, Site, alive, at_end, overdue};
 use crate::clock;
 use crate::lever::Progress;
-use crate::store::{AnyStore, SiteStore};
+use crate::store::{self, AnyStore, SiteStore, Version};
 use crate::switch::{End, LeverName, Mode, OnEnd, Switch};
 
 /// The end that `args` ask for, seen at `now`.
@@ -115,7 +115,17 @@ pub(super) async fn keep(report: Report, opened: &Opened) -> Result<(), Error> {
     let waiting = Waiting::new(report);
     let began = clock::monotonic();
     loop {
-        let Some((switch, version)) = site.store.switch().await? else { return Ok(()) };
+        let read = match site.store.switch().await {
+            Err(error @ store::Error::Unavailable { .. }) => {
+                // Nobody else keeps this end: a store that is away for a while is waited for.
+                let waited = clock::monotonic().duration_since(began);
+                waiting.waiting(LeverName::Gateway, &error.to_string(), waited);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+            read => read?,
+        };
+        let Some((switch, version)) = read else { return Ok(()) };
         let Some(until) = switch.until.filter(|_| switch.mode != Mode::Open) else {
             report.words("Somebody ended it meanwhile.");
             return Ok(());
@@ -137,7 +147,7 @@ async fn ended(
     report: Report,
     site: &Site<AnyStore>,
     switch: &Switch,
-    version: &crate::store::Version,
+    version: &Version,
 ) -> Result<(), Error> {
     if switch.on_end == Some(OnEnd::Stay) {
         overdue(&site.store, &site.name, switch, "it was to stay").await?;

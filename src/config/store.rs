@@ -54,6 +54,9 @@ impl BucketConfig {
     }
 }
 
+/// Whose credentials: of the others their own tools' environment says it.
+const S3_ONLY: [&str; 3] = ["profile", "region", "assume_role"];
+
 /// Reads the block, if there is one.
 pub(super) fn store<'a>(reader: &mut Reader<'a>, body: &'a Body) -> StoreAt {
     let default = StoreAt::Folder(reader.folder().join(".roadworks"));
@@ -69,15 +72,15 @@ pub(super) fn store<'a>(reader: &mut Reader<'a>, body: &'a Body) -> StoreAt {
         let names =
             prefix.is_empty() || prefix.split('/').all(|part| !["", ".", ".."].contains(&part));
         if !name.is_empty() && names {
+            if kind != BucketKind::S3 {
+                not_here(reader, &block.body, &S3_ONLY, "a bucket in S3");
+            }
             let (name, prefix) = (name.to_owned(), prefix.to_owned());
             return StoreAt::Bucket(BucketConfig { kind, name, prefix, endpoint, account });
         }
     } else if let Some(path) = url.strip_prefix("file://").filter(|path| !path.is_empty()) {
-        let only_buckets = ["endpoint", "profile", "region", "assume_role"];
-        for given in only_buckets.iter().filter_map(|key| block.body.get_attribute(key)) {
-            let message = format!("`{}` is for a store in a bucket", given.key.as_str());
-            reader.wrong(&given.key, message);
-        }
+        not_here(reader, &block.body, &S3_ONLY, "a store in a bucket");
+        not_here(reader, &block.body, &["endpoint"], "a store in a bucket");
         return StoreAt::Folder(reader.folder().join(path));
     }
     let at = block.body.get_attribute("url").map(|given| &given.value);
@@ -92,6 +95,12 @@ pub(super) fn store<'a>(reader: &mut Reader<'a>, body: &'a Body) -> StoreAt {
         );
     }
     default
+}
+
+fn not_here<'a>(reader: &mut Reader<'a>, body: &'a Body, keys: &[&str], place: &str) {
+    for given in keys.iter().filter_map(|key| body.get_attribute(key)) {
+        reader.wrong(&given.key, format!("`{}` is for {place}", given.key.as_str()));
+    }
 }
 
 #[cfg(test)]
@@ -123,5 +132,7 @@ mod tests {
         }
         let told = wrong(&format!("store {{\n  url = \"file://a\"\n  region = \"x\"\n}}\n{SITE}"));
         assert_eq!(told, ["3:3 `region` is for a store in a bucket"]);
+        let told = wrong(&format!("store {{\n  url = \"gs://a\"\n  profile = \"x\"\n}}\n{SITE}"));
+        assert_eq!(told, ["3:3 `profile` is for a bucket in S3"]);
     }
 }

@@ -167,10 +167,10 @@ async fn run(core: &Arc<Core>, mut begun: mpsc::Receiver<(Arc<Listener>, Entranc
             Some((listener, entrance)) = begun.recv() => {
                 core.tasks.start(listener::accept(Arc::clone(core), listener, entrance));
             }
-            () = tokio::time::sleep_until(next) => {
+            due = core.lookout.due(next) => {
                 core.lookout.look(&core.shared.conduct.load().patience);
                 // A core that was busy looks once, not often.
-                next = clock::monotonic().max(next + LOOK);
+                next = clock::monotonic().max(due + LOOK);
             }
             () = stopping.as_mut() => break,
         }

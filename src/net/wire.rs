@@ -21,6 +21,9 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::clock;
 
 pub use guards::{Busy, Offered, Wanted};
 pub use socket::Socket;
@@ -77,6 +80,8 @@ pub struct Lookout {
     looks: AtomicU32,
     wires: Mutex<Places>,
     open: AtomicUsize,
+    /// Told of the first connection.
+    came: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -126,10 +131,23 @@ struct Credit {
 }
 
 impl Lookout {
+    /// Comes back when it is time to look, with when that was: at `next`, or a [`LOOK`] after the first connection came where
+    /// there was none. A core that has nothing to do sleeps. Cancel safe.
+    pub async fn due(&self, mut next: Instant) -> Instant {
+        while self.open.load(Relaxed) == 0 {
+            self.came.notified().await;
+            next = clock::monotonic() + LOOK;
+        }
+        tokio::time::sleep_until(next).await;
+        next
+    }
+
     /// Takes a connection in. It is watched until the returned [`Watched`] is dropped.
     pub fn watch(self: &Arc<Lookout>, tcp: TcpStream, peer: SocketAddr) -> io::Result<Watched> {
         let local = tcp.local_addr()?;
-        self.open.fetch_add(1, Relaxed);
+        if self.open.fetch_add(1, Relaxed) == 0 {
+            self.came.notify_one();
+        }
         let wire = Arc::new(Wire {
             tcp,
             peer,

@@ -273,13 +273,10 @@ impl Store for BucketStore {
         .await
     }
 
-    async fn watch(&self, what: &str) -> BucketNotice {
-        // A folder is watched by who waits for a fleet, and no longer than that takes.
-        let every = if what.ends_with('/') { POLL / 4 } else { POLL };
+    async fn watch(&self, _what: &str) -> BucketNotice {
         BucketNotice {
             refused: Arc::clone(&self.refused),
-            every,
-            look: clock::monotonic() + jittered(every),
+            look: clock::monotonic() + jittered(POLL),
         }
     }
 
@@ -342,7 +339,6 @@ impl BucketStore {
 #[derive(Debug)]
 pub struct BucketNotice {
     refused: Arc<AtomicU32>,
-    every: Duration,
     /// When to ask next. Kept between calls: whoever asks again before that must not put it off.
     look: Instant,
 }
@@ -352,7 +348,7 @@ impl Notice for BucketNotice {
         tokio::time::sleep_until(self.look).await;
         // It is throttled or out of reach: the more who ask, the longer it stays so.
         let refused = self.refused.load(Ordering::Relaxed).min(8);
-        let every = self.every.saturating_mul(1 << refused).min(SLOWEST);
+        let every = POLL.saturating_mul(1 << refused).min(SLOWEST);
         self.look = clock::monotonic() + jittered(every);
     }
 }

@@ -19,6 +19,8 @@ const EVERY: u32 = 2;
 const MISSED: u32 = 5;
 /// Its holder gives it up one earlier: before anybody can have it.
 const KEPT: u32 = MISSED - 1;
+/// How soon what failed is tried again.
+const AGAIN: Duration = Duration::from_millis(200);
 /// How often a right that many want is tried for anew.
 const ROUNDS: u32 = 3;
 
@@ -162,25 +164,61 @@ impl<S: Store> Fenced<S> {
 
     /// Writes its document until that fails for good; says why then.
     async fn keep_up(&mut self) -> Error {
-        let patience = every() * KEPT;
+        let mut last = None;
         loop {
-            tokio::time::sleep(every()).await;
-            let began = clock::monotonic();
-            let left = patience.saturating_sub(began.duration_since(self.kept));
-            let told = written(&self.holder.told(self.beat + 1));
-            let expect = Expect::At(self.version.clone());
-            let put = self.store.put(key(self.right), &told, expect);
-            match tokio::time::timeout(left, put).await {
-                Ok(Ok(version)) => {
-                    (self.beat, self.version, self.kept) = (self.beat + 1, version, began);
-                }
-                Ok(Err(Error::Moved { .. })) => return taken(&self.store, self.right).await,
+            let next = self.kept + if last.is_some() { every() + AGAIN } else { every() };
+            tokio::time::sleep_until(next.max(clock::monotonic() + AGAIN)).await;
+            let left = (self.kept + every() * KEPT).saturating_duration_since(clock::monotonic());
+            if left.is_zero() {
+                return last.unwrap_or_else(|| self.late());
+            }
+            match tokio::time::timeout(left.min(every()), self.beat()).await {
+                Ok(Ok(())) => last = None,
+                Ok(Err(error @ Error::Leased { .. })) => return error,
                 // Once more, as long as nobody else can have it.
-                Ok(Err(_)) if began.duration_since(self.kept) + every() < patience => {}
-                Ok(Err(error)) => return error,
-                Err(_) => return self.late(),
+                Ok(Err(error)) => last = Some(error),
+                Err(_) => last = Some(self.late()),
             }
         }
+    }
+
+    /// Says once more that its holder lives.
+    async fn beat(&mut self) -> Result<(), Error> {
+        let began = clock::monotonic();
+        let told = written(&self.holder.told(self.beat + 1));
+        let expect = Expect::At(self.version.clone());
+        match self.store.put(key(self.right), &told, expect).await {
+            Ok(version) => {
+                (self.beat, self.version, self.kept) = (self.beat + 1, version, began);
+                Ok(())
+            }
+            Err(Error::Moved { .. }) => self.adopt().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Its document is not what it wrote last: a beat of its own that arrived though its answer did not, or somebody else's.
+    async fn adopt(&mut self) -> Result<(), Error> {
+        match found(&self.store, self.right).await? {
+            Found::Taken(held, version) if held.token == self.holder.token => {
+                (self.beat, self.version) = (held.beat, version);
+                Ok(())
+            }
+            Found::Taken(held, _) => Err(Error::Leased { holder: held.holder }),
+            Found::Free(..) => Err(Error::Leased { holder: "somebody else".to_owned() }),
+        }
+    }
+
+    async fn give_back(&mut self) -> Result<(), Error> {
+        for _ in 0..ROUNDS {
+            let told = Held { released: true, ..self.holder.told(self.beat + 1) };
+            let expect = Expect::At(self.version.clone());
+            match self.store.put(key(self.right), &written(&told), expect).await {
+                Err(Error::Moved { .. }) => self.adopt().await?,
+                done => return done.map(drop),
+            }
+        }
+        Ok(())
     }
 
     fn late(&self) -> Error {
@@ -195,18 +233,16 @@ impl<S: Store> Fenced<S> {
 impl<S: Store> Lease for Fenced<S> {
     async fn hold<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
         tokio::select! {
+            // First: after a machine slept, nothing more is done by a right that is over.
             biased;
-            done = work => Ok(done),
             error = self.keep_up() => Err(error),
+            done = work => Ok(done),
         }
     }
 
-    async fn release(self) {
-        let told = Held { released: true, ..self.holder.told(self.beat + 1) };
-        let told = written(&told);
-        let put = self.store.put(key(self.right), &told, Expect::At(self.version));
+    async fn release(mut self) {
         // Somebody else has it, or waits until it counts as dead.
-        drop(tokio::time::timeout(every(), put).await);
+        drop(tokio::time::timeout(every() * 2, self.give_back()).await);
     }
 }
 

@@ -162,7 +162,24 @@ pub enum Error {
     },
 }
 
+/// What AWS's credentials or its answer are the matter with.
+#[cfg(feature = "bucket")]
+fn of_aws(source: &std::io::Error) -> Option<&crate::aws::Error> {
+    source.get_ref()?.downcast_ref()
+}
+
 impl Error {
+    /// Whether it is about who asks: nobody is let in, or nobody is known.
+    pub fn is_about_credentials(&self) -> bool {
+        match self {
+            #[cfg(feature = "bucket")]
+            Error::Unavailable { source, .. } => {
+                matches!(of_aws(source), Some(crate::aws::Error::Credentials { .. }))
+            }
+            _ => false,
+        }
+    }
+
     /// The next step for a person.
     pub fn hint(&self) -> String {
         match self {
@@ -171,6 +188,10 @@ impl Error {
             }
             Error::Leased { .. } => {
                 "wait for it to end, `roadworks status` shows how far it is, then try again".to_owned()
+            }
+            #[cfg(feature = "bucket")]
+            Error::Unavailable { source, .. } if of_aws(source).is_some() => {
+                of_aws(source).map(crate::aws::Error::hint).unwrap_or_default()
             }
             Error::Unavailable { place, .. } => {
                 format!("check that {place} exists and that you may write there")

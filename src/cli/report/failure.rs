@@ -23,6 +23,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
     const PARTLY: u8 = 6;
     match error {
         Error::Store(error) | Error::Agent(agent::Error::Store(error)) => match error {
+            error if error.is_about_credentials() => CREDENTIALS,
             store::Error::Moved { .. } | store::Error::Leased { .. } => REFUSED,
             store::Error::Unavailable { .. } | store::Error::Unreadable { .. } => ERROR,
         },
@@ -89,6 +90,7 @@ fn code(error: &Error) -> &'static str {
         Error::Unresolved(error) => error.code(),
         Error::Backend(_) => "bad-backend",
         Error::Store(error) | Error::Agent(agent::Error::Store(error)) => match error {
+            error if error.is_about_credentials() => "credentials",
             store::Error::Moved { .. } => "switch-moved",
             store::Error::Leased { .. } => "already-moving",
             store::Error::Unavailable { .. } => "store-unavailable",

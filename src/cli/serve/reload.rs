@@ -49,6 +49,14 @@ impl Served {
                 spot: None,
             });
         }
+        if config.store != self.config.get().store {
+            return Err(Error::Unserved {
+                message: "the `store` changes only at a restart".to_owned(),
+                hint: "open the site, restart every `roadworks serve`, and move the switch there"
+                    .to_owned(),
+                spot: None,
+            });
+        }
         if self.role.is_none() && config.nameserver != self.config.get().nameserver {
             return Err(Error::Unserved {
                 message: "the `nameserver` block changes only at a restart".to_owned(),
