@@ -173,6 +173,10 @@ mod tests {
             self.store.pace()
         }
 
+        fn one_clock(&self) -> bool {
+            self.store.one_clock()
+        }
+
         fn describe(&self) -> String {
             self.store.describe()
         }

@@ -6,12 +6,11 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::ends::{TIMEOUT, at_end, overdue, told_already};
-use super::heartbeat::is_fresh;
 use super::lead::{Depth, Order, carry_out};
+use super::pulse::{Pulse, Pulses};
 use super::remember::remember;
 use super::{Error, Site, look};
 use crate::clock;
@@ -29,13 +28,19 @@ const GRACE: Duration = Duration::from_secs(10);
 /// After a failure: soon enough to mend, seldom enough not to fill the log.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Who keeps the ends of the site in `store` at `now`, if an agent does. Cancel safe.
-pub async fn alive<S: Store>(
-    store: &SiteStore<S>,
-    now: Timestamp,
-) -> Result<Option<Held>, store::Error> {
-    let held = store.leads().await?;
-    Ok(held.filter(|held| is_fresh(held.at, held.every, now)))
+/// Who keeps the ends of the site in `store`, if an agent does. Where its clock or ours is wrong it is watched for a few
+/// seconds. Cancel safe.
+pub async fn alive<S: Store>(store: &SiteStore<S>) -> Result<Option<Held>, store::Error> {
+    let mut pulses = Pulses::new(store.one_clock());
+    loop {
+        let Some(held) = store.leads().await? else { return Ok(None) };
+        // Whoever writes it, somebody leads.
+        match pulses.feel("", held.at, held.every) {
+            Pulse::Alive => return Ok(Some(held)),
+            Pulse::Silent => return Ok(None),
+            Pulse::Unsure => tokio::time::sleep(store::POLL).await,
+        }
+    }
 }
 
 /// Gives the site with its levers, as they are configured now.

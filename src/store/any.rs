@@ -98,6 +98,10 @@ impl Store for AnyStore {
         either!(self, AnyStore, store => store.pace())
     }
 
+    fn one_clock(&self) -> bool {
+        either!(self, AnyStore, store => store.one_clock())
+    }
+
     fn describe(&self) -> String {
         either!(self, AnyStore, store => store.describe())
     }

@@ -306,6 +306,10 @@ impl Store for BucketStore {
         PACE
     }
 
+    fn one_clock(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> String {
         self.place.clone()
     }

@@ -195,6 +195,10 @@ impl Store for FileStore {
         1
     }
 
+    fn one_clock(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         self.folder.display().to_string()
     }

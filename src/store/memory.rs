@@ -139,6 +139,10 @@ impl Store for MemoryStore {
         1
     }
 
+    fn one_clock(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         "memory".to_owned()
     }

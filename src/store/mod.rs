@@ -120,6 +120,9 @@ pub trait Store {
     /// Whoever says that it lives says so every so many seconds where nothing changes.
     fn pace(&self) -> u32;
 
+    /// Whether all who write here read one clock, that of this machine. Else theirs may be minutes wrong, as ours may.
+    fn one_clock(&self) -> bool;
+
     /// Where it is, for a person.
     fn describe(&self) -> String;
 }

@@ -82,6 +82,11 @@ impl<S: Store> SiteStore<S> {
         self.store.pace()
     }
 
+    /// Whether all who write here read one clock, that of this machine.
+    pub fn one_clock(&self) -> bool {
+        self.store.one_clock()
+    }
+
     /// The keys of the documents in the folder `prefix`, sorted. Cancel safe.
     pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let mut keys = self.store.list(prefix).await?;
