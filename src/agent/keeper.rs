@@ -77,6 +77,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
     pub async fn run(self, tasks: &Tasks) {
         while !tasks.is_stopping() {
             let right = tokio::select! {
+                biased;
                 right = self.store.lead(&self.holder) => right,
                 () = tasks.stopping() => return,
             };
@@ -85,6 +86,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                     let remember = remember(&self.site, &self.store, &self.opener);
                     let holds = right.hold(async {
                         tokio::select! {
+                            biased;
                             () = self.lead(tasks) => {}
                             never = remember => match never {},
                         }
@@ -102,6 +104,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                 Err(error) => tracing::warn!(site = self.site, %error, "the agent cannot lead"),
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(EVERY) => {}
                 () = tasks.stopping() => {}
             }
@@ -117,6 +120,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                 notice.changed().await;
             };
             tokio::select! {
+                biased;
                 () = turn => {}
                 // What it was doing is mended by whoever leads next.
                 () = tasks.stopping() => {}

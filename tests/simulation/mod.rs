@@ -48,6 +48,11 @@ impl Size {
 
 /// Plays the sequence of `seed`: the rule that was broken, if one was.
 fn play(seed: u64, size: Option<Size>, broken: Option<Broken>) -> Result<(), String> {
+    played(seed, size, broken).0
+}
+
+/// The same, and what happened last.
+fn played(seed: u64, size: Option<Size>, broken: Option<Broken>) -> (Result<(), String>, String) {
     let mut chance = fastrand::Rng::with_seed(seed);
     let size = size.unwrap_or_else(|| Size::small(&mut chance));
     // What the code itself draws: ids, and when to ask again.
@@ -63,7 +68,7 @@ fn play(seed: u64, size: Option<Size>, broken: Option<Broken>) -> Result<(), Str
         let mut course = Course::new(ground, size);
         let ended = course.run(size.steps).await;
         course.ends().await;
-        ended
+        (ended, course.ground.world.history())
     };
     local.block_on(&runtime, course)
 }
@@ -99,7 +104,9 @@ impl Course {
         tokio::time::sleep(STEP * 3).await;
         for _ in 0..steps {
             self.step();
-            let pause = 100 + self.ground.chance(5000);
+            // Now and then somebody changes their mind before everybody has followed.
+            let longest = if self.ground.one_in(3) { 500 } else { 5000 };
+            let pause = 100 + self.ground.chance(longest);
             tokio::time::sleep(Duration::from_millis(pause)).await;
             self.ground.world.found()?;
         }
@@ -161,6 +168,9 @@ impl Course {
             inner.stormy = false;
             inner.parted.clear();
             inner.throttled = None;
+        }
+        while self.machines.iter().any(|machine| machine.is_stopping() && machine.runs()) {
+            tokio::time::sleep(STEP).await;
         }
         let leaves = self.machines[..self.gateways].iter().position(|machine| !machine.runs());
         for (index, machine) in self.machines.iter_mut().enumerate() {
@@ -243,4 +253,12 @@ fn an_answer_to_another_operation_that_counts_is_found() {
 #[test]
 fn a_switch_that_is_written_over_unseen_is_found() {
     is_found(Broken::VersionCheck);
+}
+
+#[test]
+fn a_sequence_is_played_again_as_it_was() {
+    for seed in 0..20 {
+        let [first, second] = [(); 2].map(|()| played(seed, None, None));
+        assert_eq!(first, second, "seed {seed}");
+    }
 }

@@ -94,6 +94,10 @@ impl Machine {
         self.running.as_ref().is_some_and(|(task, _)| !task.is_finished())
     }
 
+    pub(super) fn is_stopping(&self) -> bool {
+        self.running.as_ref().is_some_and(|(_, tasks)| tasks.is_stopping())
+    }
+
     pub(super) fn start(&mut self, ground: &Ground) {
         let tasks = Tasks::new();
         let task = match self.role {
@@ -167,10 +171,11 @@ pub(super) enum Wish {
 
 impl Wish {
     pub(super) fn any(ground: &Ground) -> Wish {
-        if ground.one_in(8) {
+        if ground.one_in(6) {
             return Wish::Extend { seconds: 1 + ground.chance(60) };
         }
-        let to = Mode::LADDER[usize::try_from(ground.chance(5)).unwrap()];
+        let any = Mode::LADDER[usize::try_from(ground.chance(5)).unwrap()];
+        let to = if ground.one_in(3) { ground.world.before().unwrap_or(any) } else { any };
         let then = [None, Some(OnEnd::Reopen), Some(OnEnd::Stay)];
         let then = then[usize::try_from(ground.chance(3)).unwrap()];
         let end = (to != Mode::Open && ground.one_in(4)).then(|| (1 + ground.chance(20), then));
@@ -215,6 +220,8 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
             let Some((switch, version)) = store.switch().await? else {
                 return Ok("nobody threw it".to_owned());
             };
+            // Somebody thinks it over.
+            tokio::time::sleep(Duration::from_millis(ground.chance(3000))).await;
             let until = clock::now() + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
             let end = Extension::End(End { until, then: None });
             extend(&store, (&switch, &version), end).await?;

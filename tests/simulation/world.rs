@@ -196,6 +196,18 @@ impl World {
         self.inner().gave.entry(id.to_owned()).or_default().now = None;
     }
 
+    /// What was asked for before the last operation.
+    pub(super) fn before(&self) -> Option<Mode> {
+        let inner = self.inner();
+        let newest = inner.newest()?;
+        let mut thrown = inner.thrown.iter().rev().map(|thrown| &thrown.switch);
+        Some(
+            thrown
+                .find(|switch| switch.operation != newest)
+                .map_or(Mode::Open, |switch| switch.mode),
+        )
+    }
+
     /// Why not everything is as it was asked for last, if it is not.
     pub(super) fn differs(&self) -> Result<(), String> {
         let inner = self.inner();
