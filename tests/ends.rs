@@ -112,7 +112,7 @@ fn an_end_that_is_over_is_no_end() {
 #[test]
 fn at_its_end_a_healthy_site_opens() {
     let (_app, stand, serving) = served();
-    let closed = stand.run(&["--json", "close", "--for", "1s", "--yes"]).exits(0).json();
+    let closed = stand.run(&["--json", "close", "--for", "3s", "--yes"]).exits(0).json();
     assert_eq!(
         (&closed["mode"], &closed["overdue"]),
         (&"closed".into(), &false.into()),

@@ -80,6 +80,8 @@ mod settle;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 #[cfg(feature = "aws")]
 mod state_in_s3;
 #[cfg(test)]

@@ -125,7 +125,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::{Holder, MemoryLease, MemoryNotice, MemoryStore, Right};
+    use crate::store::{Clocks, Holder, MemoryLease, MemoryNotice, MemoryStore, Right};
 
     /// A store to which somebody else writes right before the next write.
     struct Busy {
@@ -171,6 +171,10 @@ mod tests {
 
         fn pace(&self) -> u32 {
             self.store.pace()
+        }
+
+        fn clocks(&self) -> Clocks {
+            self.store.clocks()
         }
 
         fn describe(&self) -> String {

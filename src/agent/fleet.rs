@@ -3,12 +3,14 @@
 //!
 //! Never counts a gateway's silence as a yes, and never takes an old heartbeat for what is so.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::heartbeat::{self, FOLDER, Heartbeat};
+use super::pulse::{Pulse, Pulses};
 use crate::clock;
 use crate::gateway::Drain;
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
@@ -21,6 +23,8 @@ const GRACE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a gateway that has just started may need to hear from its upstreams, and to tell.
 const FIRST_WORD: Duration = Duration::from_secs(3);
+/// How long gateways are watched at most whose clocks are wrong, or ours is, before they are told of.
+const UNSURE: Duration = Duration::from_secs(30);
 /// The rule that lets an operation go on without a gateway that is silent.
 pub(super) const SILENT: &str = "silent-gateway";
 
@@ -30,13 +34,19 @@ pub struct Fleet<S> {
     store: SiteStore<S>,
     /// The site's hosts, or its name.
     target: String,
+    /// What was seen of them since.
+    pulses: RefCell<Pulses>,
 }
+
+/// A gateway as it told of itself last, and whether it lives.
+type Beat = (Heartbeat, Pulse);
 
 impl<S: Store> Fleet<S> {
     /// The gateways that tell of themselves in `store`, in front of `hosts`, or of `site` where it has none.
     pub fn new(store: SiteStore<S>, site: &str, hosts: &[String]) -> Fleet<S> {
         let target = if hosts.is_empty() { site.to_owned() } else { hosts.join(", ") };
-        Fleet { store, target }
+        let pulses = RefCell::new(Pulses::new(store.clocks()));
+        Fleet { store, target, pulses }
     }
 
     fn step(&self, from: Option<Mode>, to: Mode) -> Step {
@@ -49,19 +59,30 @@ impl<S: Store> Fleet<S> {
         }
     }
 
-    /// Gateways that have just started, and wait for the first word from their upstreams, get a moment for it.
+    async fn beats(&self) -> Result<(Vec<Beat>, Vec<store::Error>), Error> {
+        let (beats, torn) = heartbeat::all(&self.store).await.map_err(|error| unread(&error))?;
+        let mut pulses = self.pulses.borrow_mut();
+        let mut felt = |beat: Heartbeat| {
+            let pulse = pulses.feel(&beat.id, beat.at, beat.every);
+            (beat, pulse)
+        };
+        Ok((beats.into_iter().map(&mut felt).collect(), torn))
+    }
+
+    /// Gateways that have just started, and wait for the first word from their upstreams, get a moment for it; so do those of
+    /// which only time tells whether they live.
     async fn seen(&self) -> Result<Observation, Error> {
         let began = clock::monotonic();
         let mut notice = self.store.watch(FOLDER).await;
         loop {
-            let (beats, torn) =
-                heartbeat::all(&self.store).await.map_err(|error| unread(&error))?;
-            let now = clock::now();
-            if ask_still(&beats, now) && clock::monotonic().duration_since(began) < FIRST_WORD {
+            let (beats, torn) = self.beats().await?;
+            let waited = clock::monotonic().duration_since(began);
+            let unsure = beats.iter().any(|(_, pulse)| *pulse == Pulse::Unsure);
+            if (ask_still(&beats) && waited < FIRST_WORD) || (unsure && waited < UNSURE) {
                 notice.changed().await;
                 continue;
             }
-            let mut observation = observation(&beats, now);
+            let mut observation = observation(&beats);
             observation.warnings.extend(torn.iter().map(ToString::to_string));
             return Ok(observation);
         }
@@ -77,11 +98,11 @@ impl<S: Store> Fleet<S> {
         let mut notice = self.store.watch(FOLDER).await;
         loop {
             let waited = clock::monotonic().duration_since(began);
-            let (beats, torn) = match heartbeat::all(&self.store).await {
+            let (beats, torn) = match self.beats().await {
                 Ok(read) => read,
                 // A bucket that is busy for a moment is no answer of any gateway.
                 Err(error) => {
-                    progress.waiting(self.name(), &format!("the store: {error}"), waited);
+                    progress.waiting(self.name(), &error.to_string(), waited);
                     tokio::time::sleep(LOOK).await;
                     continue;
                 }
@@ -94,7 +115,7 @@ impl<S: Store> Fleet<S> {
                 Stand::Confirmed if !torn.is_empty() => {
                     progress.waiting(self.name(), &unheard(&torn).to_string(), waited);
                 }
-                Stand::Confirmed => return Ok(observation(&beats, now)),
+                Stand::Confirmed => return Ok(observation(&beats)),
                 Stand::Expired(error) => return Err(error),
                 Stand::Silent(error) if waited >= GRACE => return Err(error),
                 Stand::Silent(_) | Stand::Waits => {
@@ -219,12 +240,11 @@ fn mode_of(seen: &Observation) -> Option<Mode> {
     fresh(seen).map(|beat| beat.gives()).min()
 }
 
-fn observation(beats: &[Heartbeat], now: Timestamp) -> Observation {
-    let alive = || beats.iter().filter(|beat| beat.is_fresh(now));
-    let mut warnings: Vec<_> = beats
-        .iter()
-        .filter(|beat| !beat.is_fresh(now))
-        .map(|beat| format!("gateway {} has been silent since {}", beat.id, beat.at))
+fn observation(beats: &[Beat]) -> Observation {
+    let alive = || living(beats);
+    let silent = beats.iter().filter(|(_, pulse)| *pulse != Pulse::Alive);
+    let mut warnings: Vec<_> = silent
+        .map(|(beat, _)| format!("gateway {} has been silent since {}", beat.id, beat.at))
         .collect();
     warnings.extend(alive().flat_map(|beat| {
         beat.trouble.iter().map(|trouble| format!("gateway {}: {trouble}", beat.id))
@@ -235,11 +255,20 @@ fn observation(beats: &[Heartbeat], now: Timestamp) -> Observation {
     }));
     let position = alive().map(Heartbeat::gives).min().map_or(Position::Absent, Position::At);
     let detail = detail(alive());
-    let part = |beat: &Heartbeat| Part {
+    let part = |(beat, pulse): &Beat| Part {
         target: beat.id.clone(),
-        value: json!({ "alive": beat.is_fresh(now), "told": beat }),
+        value: json!({ "alive": *pulse == Pulse::Alive, "told": beat }),
     };
     Observation { position, detail, parts: beats.iter().map(part).collect(), warnings }
+}
+
+fn living(beats: &[Beat]) -> impl Iterator<Item = &Heartbeat> {
+    beats.iter().filter(|(_, pulse)| *pulse == Pulse::Alive).map(|(beat, _)| beat)
+}
+
+/// Those that are silent, as far as that is known.
+fn silent(beats: &[Beat]) -> Vec<&Heartbeat> {
+    beats.iter().filter(|(_, pulse)| *pulse == Pulse::Silent).map(|(beat, _)| beat).collect()
 }
 
 fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
@@ -270,8 +299,8 @@ fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
 }
 
 /// Whether there are gateways, and none of them knows yet how its upstreams are.
-fn ask_still(beats: &[Heartbeat], now: Timestamp) -> bool {
-    let mut alive = beats.iter().filter(|beat| beat.is_fresh(now)).peekable();
+fn ask_still(beats: &[Beat]) -> bool {
+    let mut alive = living(beats).peekable();
     alive.peek().is_some() && alive.all(Heartbeat::asks_still)
 }
 
@@ -330,13 +359,14 @@ impl Wanted {
         ours && beat.stands_at(self.mode)
     }
 
-    fn seen(&self, beats: &[Heartbeat], now: Timestamp) -> Stand {
-        let (alive, silent): (Vec<_>, Vec<_>) = beats.iter().partition(|beat| beat.is_fresh(now));
-        let expired = |beat: &&&Heartbeat| self.follows(beat) && beat.drain == Drain::Expired;
-        if let Some(worst) = alive.iter().filter(expired).max_by_key(|beat| beat.in_flight) {
+    fn seen(&self, beats: &[Beat], now: Timestamp) -> Stand {
+        let silent = silent(beats);
+        let expired = |beat: &&Heartbeat| self.follows(beat) && beat.drain == Drain::Expired;
+        if let Some(worst) = living(beats).filter(expired).max_by_key(|beat| beat.in_flight) {
             return Stand::Expired(drain_expired(worst));
         }
-        if !alive.iter().all(|beat| self.confirms(beat)) {
+        let confirms = |(beat, pulse): &Beat| *pulse == Pulse::Silent || self.confirms(beat);
+        if !beats.iter().all(confirms) {
             return Stand::Waits;
         }
         if silent.is_empty() {
@@ -359,13 +389,18 @@ impl Wanted {
     }
 
     /// `7 of 9 gateways to confirm, i-0aa to drain (3 in flight), 2 silent for 40 s (i-0ab, i-0cd)`
-    fn in_words(&self, beats: &[Heartbeat], now: Timestamp) -> String {
-        let (alive, silent): (Vec<_>, Vec<_>) = beats.iter().partition(|beat| beat.is_fresh(now));
-        let pending: Vec<_> = alive.iter().filter(|beat| !self.confirms(beat)).copied().collect();
+    fn in_words(&self, beats: &[Beat], now: Timestamp) -> String {
+        let silent = silent(beats);
+        let speak = || beats.iter().filter(|(_, pulse)| *pulse != Pulse::Silent);
+        let pending = speak().map(|(beat, _)| beat).filter(|beat| !self.confirms(beat));
+        let pending: Vec<_> = pending.collect();
         let mut words = match beats.len() {
             1 => Vec::new(),
             all => {
-                vec![format!("{} of {all} gateways have confirmed", alive.len() - pending.len())]
+                vec![format!(
+                    "{} of {all} gateways have confirmed",
+                    speak().count() - pending.len()
+                )]
             }
         };
         if !pending.is_empty() {

@@ -303,26 +303,28 @@ impl<S: Store> Follow<S> {
             }
             front.around(&self.site, self.around());
             let asks_still = told.as_ref().is_some_and(Heartbeat::asks_still);
+            // What may come often is last, and chance has no say: the same events have the same outcome.
             tokio::select! {
-                (notice, switch) = &mut reading => {
-                    self.heard(switch, clock::now());
-                    reading.set(read(&store, notice, Next::Change));
-                }
-                written = ended(&mut telling) => {
-                    self.told(written);
-                    telling = None;
-                }
-                told = changed.changed() => if told.is_err() { break },
+                biased;
+                () = tasks.stopping() => break,
                 _ = tick.tick() => {
                     told = None;
                     // A full disk is tried again: a restart would find the switch of before.
                     kept = kept.filter(|_| self.of_disk.is_none());
                 }
-                () = tokio::time::sleep(FIRST_WORD), if asks_still => {}
+                written = ended(&mut telling) => {
+                    self.told(written);
+                    telling = None;
+                }
+                (notice, switch) = &mut reading => {
+                    self.heard(switch, clock::now());
+                    reading.set(read(&store, notice, Next::Change));
+                }
                 Some(request) = requests.recv() => {
                     self.answer(request, (front, &mut given), teller);
                 }
-                () = tasks.stopping() => break,
+                told = changed.changed() => if told.is_err() { break },
+                () = tokio::time::sleep(FIRST_WORD), if asks_still => {}
             }
         }
         // What it says last must not come after its goodbye.

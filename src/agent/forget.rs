@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::Error;
-use super::heartbeat;
+use super::heartbeat::{self, Heartbeat};
+use super::pulse::{Pulse, Pulses};
 use crate::audit::{self, Entry, Event};
-use crate::store::{SiteStore, Store};
+use crate::store::{self, SiteStore, Store};
 use crate::switch::{Mode, OperationId};
 
 /// Takes the gateway `id` out of the fleet of `site`, for whoever is `by`, and says so in the log. Refuses one that lives: it
@@ -17,12 +18,8 @@ pub async fn forget<S: Store>(
     (by, reason): (&str, Option<&str>),
     now: Timestamp,
 ) -> Result<(), Error> {
-    let (beats, _) = heartbeat::all(store).await?;
-    let Some(beat) = beats.iter().find(|beat| beat.id == id) else {
-        let known: Vec<_> = beats.into_iter().map(|beat| beat.id).collect();
-        return Err(Error::NoSuchGateway { id: id.to_owned(), known });
-    };
-    if beat.is_fresh(now) {
+    let (beat, pulse) = felt(store, id).await?;
+    if pulse == Pulse::Alive {
         return Err(Error::Rule {
             rule: "gateway-alive",
             message: format!("gateway {id} is alive: it told at {}", beat.at),
@@ -47,4 +44,20 @@ pub async fn forget<S: Store>(
     // Told first: run again after an error it is still there to be forgotten.
     audit::append(store, &entry, (version, fastrand::u32(..))).await?;
     Ok(heartbeat::goodbye(store, id).await?)
+}
+
+/// What the gateway `id` told last, and whether it lives, as soon as that is known.
+async fn felt<S: Store>(store: &SiteStore<S>, id: &str) -> Result<(Heartbeat, Pulse), Error> {
+    let mut pulses = Pulses::new(store.clocks());
+    loop {
+        let (beats, _) = heartbeat::all(store).await?;
+        let known = || beats.iter().map(|beat| beat.id.clone()).collect();
+        let Some(beat) = beats.iter().find(|beat| beat.id == id) else {
+            return Err(Error::NoSuchGateway { id: id.to_owned(), known: known() });
+        };
+        match pulses.feel(id, beat.at, beat.every) {
+            Pulse::Unsure => tokio::time::sleep(store::POLL).await,
+            pulse @ (Pulse::Alive | Pulse::Silent) => return Ok((beat.clone(), pulse)),
+        }
+    }
 }

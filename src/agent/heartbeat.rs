@@ -2,7 +2,7 @@
 //!
 //! A heartbeat is news of a moment ago: whoever reads it asks how old it is first.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::gateway::{Drain, Report, UpstreamReport};
@@ -11,8 +11,6 @@ use crate::switch::{FORMAT, Mode, OperationId};
 
 /// The folder of the heartbeats.
 pub(super) const FOLDER: &str = "gateways/";
-/// So many missed ones in a row, and nobody takes it for alive.
-const MISSED: u32 = 3;
 /// More gateways than one site has.
 const MOST: usize = 10_000;
 
@@ -137,11 +135,6 @@ impl Heartbeat {
         }
     }
 
-    /// Whether it is young enough at `now` to be believed.
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        is_fresh(self.at, self.every, now)
-    }
-
     /// Whether nobody who waits for it would care for the difference: only numbers moved.
     pub(super) fn says_the_same(&self, other: &Heartbeat) -> bool {
         let healthy = |beat: &Heartbeat| {
@@ -165,12 +158,6 @@ impl Heartbeat {
     pub(super) async fn tell<S: Store>(&self, store: &SiteStore<S>) -> Result<(), Error> {
         store.renew(&key(&self.id), self).await
     }
-}
-
-/// Whether what was told `at`, to be told again after `every` seconds, is still so at `now`.
-pub(super) fn is_fresh(at: Timestamp, every: u32, now: Timestamp) -> bool {
-    let age = now.duration_since(at);
-    age <= SignedDuration::from_secs(i64::from(every.clamp(1, 60) * MISSED))
 }
 
 /// Takes a gateway's heartbeat away: it stopped, and nobody need wait for it.

@@ -6,12 +6,11 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::ends::{TIMEOUT, at_end, overdue, told_already};
-use super::heartbeat::is_fresh;
 use super::lead::{Depth, Order, carry_out};
+use super::pulse::{Pulse, Pulses};
 use super::remember::remember;
 use super::{Error, Site, look};
 use crate::clock;
@@ -28,15 +27,21 @@ const LEFT_BEHIND: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(10);
 /// After a failure: soon enough to mend, seldom enough not to fill the log. Twice as long after each in a row.
 const AGAIN: Duration = Duration::from_secs(30);
-const SELDOM: Duration = Duration::from_mins(10);
+const SELDOM: Duration = Duration::from_mins(2);
 
-/// Who keeps the ends of the site in `store` at `now`, if an agent does. Cancel safe.
-pub async fn alive<S: Store>(
-    store: &SiteStore<S>,
-    now: Timestamp,
-) -> Result<Option<Held>, store::Error> {
-    let held = store.leads().await?;
-    Ok(held.filter(|held| is_fresh(held.at, held.every, now)))
+/// Who keeps the ends of the site in `store`, if an agent does. Where its clock or ours is wrong it is watched for a few
+/// seconds. Cancel safe.
+pub async fn alive<S: Store>(store: &SiteStore<S>) -> Result<Option<Held>, store::Error> {
+    let mut pulses = Pulses::new(store.clocks());
+    loop {
+        let Some(held) = store.leads().await? else { return Ok(None) };
+        // Whoever writes it, somebody leads.
+        match pulses.feel("", held.at, held.every) {
+            Pulse::Alive => return Ok(Some(held)),
+            Pulse::Silent => return Ok(None),
+            Pulse::Unsure => tokio::time::sleep(store::POLL).await,
+        }
+    }
 }
 
 /// Gives the site with its levers, as they are configured now.
@@ -88,6 +93,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
     pub async fn run(self, tasks: &Tasks) {
         while !tasks.is_stopping() {
             let right = tokio::select! {
+                biased;
                 right = self.store.lead(&self.holder) => right,
                 () = tasks.stopping() => return,
             };
@@ -96,6 +102,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                     let remember = remember(&self.site, &self.store, &self.opener);
                     let holds = right.hold(async {
                         tokio::select! {
+                            biased;
                             () = self.lead(tasks) => {}
                             never = remember => match never {},
                         }
@@ -113,6 +120,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                 Err(error) => tracing::warn!(site = self.site, %error, "the agent cannot lead"),
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(EVERY) => {}
                 () = tasks.stopping() => {}
             }
@@ -128,6 +136,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                 notice.changed().await;
             };
             tokio::select! {
+                biased;
                 () = turn => {}
                 // What it was doing is mended by whoever leads next.
                 () = tasks.stopping() => {}
@@ -178,7 +187,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                 // A gateway that stays silent is not asked for ever as often: each time the switch is written anew.
                 let times = failed.map_or(0, |(_, times)| times);
                 memory.failed = Some((switch.operation, times + 1));
-                Some(now + (AGAIN * 2_u32.pow(times.min(5))).min(SELDOM))
+                Some(now + (AGAIN * 2_u32.pow(times.min(2))).min(SELDOM))
             }
         };
     }

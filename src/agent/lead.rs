@@ -386,6 +386,7 @@ impl<'a, S: Store> Operation<'a, S> {
         }
         // Gateways follow whoever throws the switch next, and never confirm this operation then.
         let confirmed = tokio::select! {
+            biased;
             confirmed = confirmed => confirmed.map_err(|_| self.too_late(&progress))?,
             thrown = self.thrown() => return thrown.map(|()| None),
         };

@@ -14,6 +14,7 @@ mod keeper;
 mod kept;
 mod lead;
 mod look;
+mod pulse;
 mod quiet;
 mod remember;
 mod serve;

@@ -102,8 +102,8 @@ fn next(time: Time, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 /// Refuses an end that nobody could keep.
-pub(super) async fn kept(store: &SiteStore<AnyStore>, now: Timestamp) -> Result<(), Error> {
-    match alive(store, now).await? {
+pub(super) async fn kept(store: &SiteStore<AnyStore>) -> Result<(), Error> {
+    match alive(store).await? {
         Some(_) => Ok(()),
         None => Err(Error::NobodyKeepsTheEnd),
     }

@@ -96,7 +96,7 @@ async fn change(
     };
     // Whoever keeps the end of now, an agent or a command with --stay, keeps the later one.
     if switch.until.is_none() {
-        kept(store, now).await?;
+        kept(store).await?;
     }
     Ok(Extension::End(End { until, then: switch.on_end }))
 }

@@ -45,7 +45,7 @@ pub(super) async fn move_to(
         sight.counts(&opened.site, to).map_err(Error::CannotWait)?;
     }
     if (end.is_some() && !args.stay) || args.wait == Some(Wait::None) {
-        end::kept(&opened.site.store, clock::now()).await?;
+        end::kept(&opened.site.store).await?;
     }
     context.pin(opened, &sight).await;
     Box::pin(settle::before(opened, &sight, to)).await;

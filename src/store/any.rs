@@ -5,8 +5,8 @@ use std::future::Future;
 #[cfg(feature = "bucket")]
 use super::{BucketNotice, BucketStore, Fenced};
 use super::{
-    Document, Error, Expect, FileLease, FileNotice, FileStore, Holder, Lease, Notice, Right, Store,
-    Version,
+    Clocks, Document, Error, Expect, FileLease, FileNotice, FileStore, Holder, Lease, Notice,
+    Right, Store, Version,
 };
 
 /// Documents in a folder or in a bucket.
@@ -96,6 +96,10 @@ impl Store for AnyStore {
 
     fn pace(&self) -> u32 {
         either!(self, AnyStore, store => store.pace())
+    }
+
+    fn clocks(&self) -> Clocks {
+        either!(self, AnyStore, store => store.clocks())
     }
 
     fn describe(&self) -> String {

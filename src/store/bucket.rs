@@ -20,7 +20,7 @@ use object_store::{
 use tokio::time::Instant;
 
 use super::{
-    Document, Error, Expect, Fenced, Holder, LARGEST, Notice, POLL, Right, Store, Version,
+    Clocks, Document, Error, Expect, Fenced, Holder, LARGEST, Notice, POLL, Right, Store, Version,
 };
 use crate::clock;
 
@@ -304,6 +304,10 @@ impl Store for BucketStore {
 
     fn pace(&self) -> u32 {
         PACE
+    }
+
+    fn clocks(&self) -> Clocks {
+        Clocks::Many
     }
 
     fn describe(&self) -> String {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Expect, FileNotice, Holder, LARGEST, Lease, Right, Store, Version, lease};
+use super::{
+    Clocks, Error, Expect, FileNotice, Holder, LARGEST, Lease, Right, Store, Version, lease,
+};
 use crate::files::{read_up_to, remove, write_lightly, write_whole};
 
 /// How long a write waits for another write to end. Each takes milliseconds.
@@ -193,6 +195,10 @@ impl Store for FileStore {
 
     fn pace(&self) -> u32 {
         1
+    }
+
+    fn clocks(&self) -> Clocks {
+        Clocks::One
     }
 
     fn describe(&self) -> String {

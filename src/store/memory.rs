@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Error, Expect, Holder, LARGEST, Lease, Notice, POLL, Right, Store, Version};
+use super::{Clocks, Error, Expect, Holder, LARGEST, Lease, Notice, POLL, Right, Store, Version};
 use crate::clock;
 
 /// Documents in a map. Clones share it.
@@ -137,6 +137,10 @@ impl Store for MemoryStore {
 
     fn pace(&self) -> u32 {
         1
+    }
+
+    fn clocks(&self) -> Clocks {
+        Clocks::One
     }
 
     fn describe(&self) -> String {

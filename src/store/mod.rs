@@ -57,6 +57,15 @@ pub enum Right {
 /// A document's key, content and version.
 pub type Document = (String, Vec<u8>, Version);
 
+/// Whose clocks tell when documents were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clocks {
+    /// All read the same one: they are on one machine.
+    One,
+    /// Each its own, which may be minutes wrong.
+    Many,
+}
+
 /// Tells that documents may have changed.
 pub trait Notice {
     /// Comes back when a document was written or removed, and for nothing at least each [`POLL`]. Cancel safe, and no
@@ -119,6 +128,9 @@ pub trait Store {
 
     /// Whoever says that it lives says so every so many seconds where nothing changes.
     fn pace(&self) -> u32;
+
+    /// Whether all who write here read one clock, that of this machine. Else theirs may be minutes wrong, as ours may.
+    fn clocks(&self) -> Clocks;
 
     /// Where it is, for a person.
     fn describe(&self) -> String;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Error, Expect, Held, Holder, Right, Store, Version, lease};
+use super::{Clocks, Error, Expect, Held, Holder, Right, Store, Version, lease};
 use crate::switch::{FORMAT, Switch};
 
 const SWITCH: &str = "switch.json";
@@ -80,6 +80,11 @@ impl<S: Store> SiteStore<S> {
     /// Whoever says that it lives says so every so many seconds where nothing changes.
     pub fn pace(&self) -> u32 {
         self.store.pace()
+    }
+
+    /// Whether all who write here read one clock, that of this machine.
+    pub fn clocks(&self) -> Clocks {
+        self.store.clocks()
     }
 
     /// The keys of the documents in the folder `prefix`, sorted. Cancel safe.

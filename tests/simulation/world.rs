@@ -1,0 +1,361 @@
+//! The simulated world: what is in the bucket, what the name says, what each gateway gives its visitors, and whether all of
+//! that is as it must be. Every rule is checked at the moment at which something takes effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use roadworks::clock;
+use roadworks::store::Right;
+use roadworks::switch::{Mode, OperationId, Phase, Posture, Switch};
+use tokio::time::Instant;
+
+/// A machine or a process of its own: it has its own network, and its own clock.
+pub(super) type Node = usize;
+
+/// A gateway that has not told for so long may be taken for silent.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// What is wrong with a bucket on purpose, to see that it is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// Conditional writes of leases are not checked.
+    Fencing,
+    /// Whoever reads a heartbeat is told that it follows the newest operation.
+    OperationId,
+    /// Conditional writes of the switch are not checked.
+    VersionCheck,
+}
+
+/// One write of the switch.
+struct Thrown {
+    at: Instant,
+    switch: Switch,
+}
+
+/// What one gateway has given visitors, through all of its restarts.
+#[derive(Default)]
+struct Gave {
+    /// The newest write of the switch that it followed; 0 where it followed none.
+    followed: usize,
+    /// The operations for which it gave what was asked and drained.
+    confirmed: BTreeSet<String>,
+    /// What it gives now; `None` while it does not run.
+    now: Option<Option<Posture>>,
+}
+
+/// Everything that is shared.
+pub(super) struct World {
+    inner: Mutex<Inner>,
+    base: Timestamp,
+    began: Instant,
+}
+
+/// The content of the world.
+pub(super) struct Inner {
+    pub(super) chance: fastrand::Rng,
+    pub(super) broken: Option<Broken>,
+    pub(super) documents: BTreeMap<String, (Vec<u8>, u64)>,
+    pub(super) writes: u64,
+    /// Whether requests and answers get lost.
+    pub(super) stormy: bool,
+    pub(super) parted: BTreeMap<Node, Instant>,
+    pub(super) throttled: Option<Instant>,
+    /// Where the name leads.
+    pub(super) name: &'static str,
+    thrown: Vec<Thrown>,
+    /// The gateways that have told of themselves: since when, and when last.
+    told: BTreeMap<String, (Instant, Instant)>,
+    gave: BTreeMap<String, Gave>,
+    /// The commands that go on without gateways that are silent.
+    overriding: BTreeSet<Node>,
+    at_work: BTreeMap<&'static str, Vec<Node>>,
+    winners: BTreeMap<String, Vec<u8>>,
+    found: Vec<String>,
+    log: Vec<String>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, broken: Option<Broken>) -> Arc<World> {
+        Arc::new(World {
+            inner: Mutex::new(Inner {
+                chance: fastrand::Rng::with_seed(seed),
+                broken,
+                documents: BTreeMap::new(),
+                writes: 0,
+                stormy: true,
+                parted: BTreeMap::new(),
+                throttled: None,
+                name: "live",
+                thrown: Vec::new(),
+                told: BTreeMap::new(),
+                gave: BTreeMap::new(),
+                overriding: BTreeSet::new(),
+                at_work: BTreeMap::new(),
+                winners: BTreeMap::new(),
+                found: Vec::new(),
+                log: Vec::new(),
+            }),
+            base: Timestamp::from_second(1_800_000_000).unwrap(),
+            began: clock::monotonic(),
+        })
+    }
+
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    /// What a clock shows that is wrong by `skew`.
+    pub(super) fn wall(&self, skew: SignedDuration) -> Timestamp {
+        let passed = clock::monotonic().duration_since(self.began);
+        self.base + SignedDuration::try_from(passed).unwrap() + skew
+    }
+
+    /// Remembers `what`, for whoever reads how a rule was broken.
+    pub(super) fn note(&self, what: impl FnOnce() -> String) {
+        let passed = clock::monotonic().duration_since(self.began);
+        self.inner().log.push(format!("{:8.3} {}", passed.as_secs_f64(), what()));
+    }
+
+    /// The rules that were broken, and how it came to that.
+    pub(super) fn found(&self) -> Result<(), String> {
+        let inner = self.inner();
+        match inner.found.first() {
+            Some(first) => Err(format!("{first}\n{}", tail(&inner.log))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn history(&self) -> String {
+        tail(&self.inner().log)
+    }
+
+    /// Somebody holds `right` and begins to work.
+    pub(super) fn begins(self: &Arc<World>, right: Right, node: Node) -> AtWork {
+        let right = word(right);
+        self.note(|| format!("{node} works with the right {right}"));
+        let mut inner = self.inner();
+        let others = inner.at_work.entry(right).or_default();
+        let found = (!others.is_empty())
+            .then(|| format!("{node} and {others:?} work at once with the right {right}"));
+        others.push(node);
+        inner.found.extend(found);
+        AtWork { world: Arc::clone(self), right, node }
+    }
+
+    /// A command goes on without gateways that are silent.
+    pub(super) fn overrides(&self, node: Node) {
+        self.inner().overriding.insert(node);
+    }
+
+    /// Somebody was told that they wrote `content` where the document was as `expected`.
+    pub(super) fn won(&self, document: &str, expected: String, content: &[u8]) {
+        let mut inner = self.inner();
+        let before = inner.winners.insert(expected.clone(), content.to_vec());
+        if before.is_some_and(|before| before != content) {
+            inner.found.push(format!("two writers of {document} have won the version {expected}"));
+        }
+    }
+
+    /// A gateway gives visitors something else from now on; `None` where it knows nothing.
+    pub(super) fn gives(&self, id: &str, posture: Option<&Posture>) {
+        let mode = posture.map(|posture| posture.mode);
+        self.note(|| format!("{id} gives {mode:?} {:?}", posture.and_then(operation)));
+        let mut inner = self.inner();
+        let followed = inner.gave.entry(id.to_owned()).or_default().followed;
+        let found = match posture {
+            None if followed > 0 => Some(format!("{id} has forgotten what was asked for")),
+            None => None,
+            Some(posture) => match inner.asked(posture, followed) {
+                Some(index) => {
+                    inner.gave.entry(id.to_owned()).or_default().followed = index;
+                    None
+                }
+                None => Some(format!(
+                    "{id} gives {} for {:?}, which nobody asks for any more (it followed write {followed})",
+                    posture.mode,
+                    operation(posture)
+                )),
+            },
+        };
+        inner.found.extend(found);
+        inner.gave.entry(id.to_owned()).or_default().now = Some(posture.cloned());
+    }
+
+    /// No request of before runs any more at a gateway that gives `posture`.
+    pub(super) fn drained(&self, id: &str, posture: &Posture) {
+        let Some(operation) = operation(posture) else { return };
+        let told = confirmation(&operation, posture.mode);
+        self.inner().gave.entry(id.to_owned()).or_default().confirmed.insert(told);
+    }
+
+    /// A gateway's process is gone.
+    pub(super) fn gone(&self, id: &str) {
+        self.note(|| format!("{id} is gone"));
+        self.inner().gave.entry(id.to_owned()).or_default().now = None;
+    }
+
+    /// What was asked for before the last operation.
+    pub(super) fn before(&self) -> Option<Mode> {
+        let inner = self.inner();
+        let newest = inner.newest()?;
+        let mut thrown = inner.thrown.iter().rev().map(|thrown| &thrown.switch);
+        Some(
+            thrown
+                .find(|switch| switch.operation != newest)
+                .map_or(Mode::Open, |switch| switch.mode),
+        )
+    }
+
+    /// Why not everything is as it was asked for last, if it is not.
+    pub(super) fn differs(&self) -> Result<(), String> {
+        let inner = self.inner();
+        let Some(Thrown { switch, .. }) = inner.thrown.last() else { return Ok(()) };
+        if switch.phase == Phase::Moving || switch.gateway.is_some() {
+            return Err(format!("{} to {} still moves", switch.operation, switch.mode));
+        }
+        if inner.name != leads(switch.mode) {
+            return Err(format!("the name is {} in {}", inner.name, switch.mode));
+        }
+        for (id, gave) in &inner.gave {
+            match &gave.now {
+                Some(Some(posture)) if posture.mode == switch.mode => {}
+                None if !inner.told.contains_key(id) => {}
+                other => return Err(format!("{id} gives {other:?}, not {}", switch.mode)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// A request has come to the bucket and has written a document.
+    pub(super) fn wrote(&mut self, node: Node, key: &str, content: &[u8]) {
+        let now = clock::monotonic();
+        if let Some(id) = gateway(key) {
+            self.told.entry(id.to_owned()).or_insert((now, now)).1 = now;
+        }
+        if key == "switch.json" {
+            let switch: Switch = serde_json::from_slice(content).unwrap();
+            self.log.push(format!(
+                "         {node} writes {} {:?} to {} of {} (gateways {:?}), by {}",
+                switch.version,
+                switch.phase,
+                switch.mode,
+                switch.operation,
+                switch.gateway,
+                switch.by
+            ));
+            self.threw(node, switch, now);
+        }
+    }
+
+    /// A request has come to the bucket and has taken a document away.
+    pub(super) fn removed(&mut self, key: &str) {
+        if let Some(id) = gateway(key) {
+            self.told.remove(id);
+        }
+    }
+
+    /// The operation that was asked for last.
+    pub(super) fn newest(&self) -> Option<OperationId> {
+        self.thrown.last().map(|thrown| thrown.switch.operation.clone())
+    }
+
+    fn threw(&mut self, node: Node, switch: Switch, at: Instant) {
+        let count = self.thrown.len() as u64;
+        if switch.version != count + 1 {
+            self.found.push(format!("write {} of the switch says {}", count + 1, switch.version));
+        }
+        if let Some(before) = self.thrown.last().map(|thrown| &thrown.switch)
+            && before.phase == Phase::Moving
+            && (&before.operation, before.mode) == (&switch.operation, switch.mode)
+            && switch.phase != Phase::Moving
+        {
+            self.confirmed(node, &switch, at);
+        }
+        self.thrown.push(Thrown { at, switch });
+    }
+
+    /// The switch says that everybody has done what its operation asked for.
+    fn confirmed(&mut self, node: Node, switch: &Switch, at: Instant) {
+        if self.name != leads(switch.mode) {
+            self.found.push(format!("moved to {}, and the name is {}", switch.mode, self.name));
+        }
+        let mut asked = self.thrown.iter();
+        let asked = asked.find(|thrown| thrown.switch.operation == switch.operation);
+        let Some(asked) = asked.map(|thrown| thrown.at) else { return };
+        let told = confirmation(&switch.operation.to_string(), switch.mode);
+        for (id, (since, last)) in &self.told {
+            let silent = at.duration_since(*last) >= QUIET && self.overriding.contains(&node);
+            let has = self.gave.get(id).is_some_and(|gave| gave.confirmed.contains(&told));
+            if *since < asked && !has && !silent {
+                self.found.push(format!(
+                    "{} to {} is moved, and {id} has never confirmed it",
+                    switch.operation, switch.mode
+                ));
+            }
+        }
+    }
+
+    /// The first write of the switch from number `from` on that asks gateways for `posture`; 0 for a switch that nobody had
+    /// thrown.
+    fn asked(&self, posture: &Posture, from: usize) -> Option<usize> {
+        if posture.operation.is_none() {
+            return (from == 0 && posture.mode == Mode::Open).then_some(0);
+        }
+        let same = |thrown: &Thrown| {
+            let asked = thrown.switch.posture();
+            (asked.mode, &asked.operation) == (posture.mode, &posture.operation)
+        };
+        (from.max(1)..=self.thrown.len()).find(|number| same(&self.thrown[number - 1]))
+    }
+}
+
+/// Somebody works with a right, until this is dropped.
+pub(super) struct AtWork {
+    world: Arc<World>,
+    right: &'static str,
+    node: Node,
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.world.note(|| format!("{} ends its work with the right {}", self.node, self.right));
+        let mut inner = self.world.inner();
+        let workers = inner.at_work.entry(self.right).or_default();
+        if let Some(index) = workers.iter().position(|node| *node == self.node) {
+            workers.remove(index);
+        }
+    }
+}
+
+/// Where the name leads in `mode`.
+pub(super) fn leads(mode: Mode) -> &'static str {
+    if mode == Mode::Detour { "maintenance" } else { "live" }
+}
+
+/// The id of the gateway whose heartbeat is under `key`.
+pub(super) fn gateway(key: &str) -> Option<&str> {
+    key.strip_prefix("gateways/")?.strip_suffix(".json")
+}
+
+fn operation(posture: &Posture) -> Option<String> {
+    posture.operation.as_ref().map(ToString::to_string)
+}
+
+fn confirmation(operation: &str, mode: Mode) -> String {
+    format!("{operation} {mode}")
+}
+
+fn word(right: Right) -> &'static str {
+    match right {
+        Right::Move => "to move",
+        Right::Lead => "to lead",
+    }
+}
+
+fn tail(log: &[String]) -> String {
+    log.iter().skip(log.len().saturating_sub(60)).cloned().collect::<Vec<_>>().join("\n")
+}
