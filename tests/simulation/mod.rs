@@ -165,7 +165,7 @@ impl Course {
         ground.world.note(|| "the network is well again".to_owned());
         {
             let mut inner = ground.world.inner();
-            inner.stormy = false;
+            inner.storm = None;
             inner.parted.clear();
             inner.throttled = None;
         }
