@@ -125,6 +125,8 @@ pub struct Fenced<S> {
     version: Version,
     /// When the last write that took effect was begun.
     kept: Instant,
+    /// Whether it was lost while work was under way.
+    lost: bool,
 }
 
 /// What is known of a right that somebody else wants.
@@ -151,7 +153,8 @@ impl<S: Store> Fenced<S> {
             match store.put(key(right), &written(&holder.told(beat + 1)), expect).await {
                 Ok(version) => {
                     let holder = holder.clone();
-                    return Ok(Fenced { store, right, holder, beat: beat + 1, version, kept });
+                    let (beat, lost) = (beat + 1, false);
+                    return Ok(Fenced { store, right, holder, beat, version, kept, lost });
                 }
                 Err(Error::Moved { .. }) => {}
                 Err(error) => return Err(error),
@@ -162,21 +165,23 @@ impl<S: Store> Fenced<S> {
 
     /// Writes its document until that fails for good; says why then.
     async fn keep_up(&mut self) -> Error {
-        let patience = every() * KEPT;
+        // From when the last one was begun: its answer may have taken long.
+        let mut next = self.kept + every();
         loop {
-            tokio::time::sleep(every()).await;
+            let until = self.kept + every() * KEPT;
+            tokio::time::sleep_until(next.min(until)).await;
             let began = clock::monotonic();
-            let left = patience.saturating_sub(began.duration_since(self.kept));
             let told = written(&self.holder.told(self.beat + 1));
             let expect = Expect::At(self.version.clone());
             let put = self.store.put(key(self.right), &told, expect);
-            match tokio::time::timeout(left, put).await {
+            match tokio::time::timeout_at(until, put).await {
                 Ok(Ok(version)) => {
                     (self.beat, self.version, self.kept) = (self.beat + 1, version, began);
+                    next = began + every();
                 }
                 Ok(Err(Error::Moved { .. })) => return taken(&self.store, self.right).await,
                 // Once more, as long as nobody else can have it.
-                Ok(Err(_)) if began.duration_since(self.kept) + every() < patience => {}
+                Ok(Err(_)) if began < until => next = clock::monotonic() + every(),
                 Ok(Err(error)) => return error,
                 Err(_) => return self.late(),
             }
@@ -194,14 +199,20 @@ impl<S: Store> Fenced<S> {
 
 impl<S: Store> Lease for Fenced<S> {
     async fn hold<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::select! {
+        let error = tokio::select! {
             biased;
-            done = work => Ok(done),
-            error = self.keep_up() => Err(error),
-        }
+            done = work => return Ok(done),
+            error = self.keep_up() => error,
+        };
+        self.lost = true;
+        Err(error)
     }
 
     async fn release(self) {
+        // What was cut off at work may have sent something that arrives yet: whoever is next waits that out.
+        if self.lost {
+            return;
+        }
         let told = Held { released: true, ..self.holder.told(self.beat + 1) };
         let told = written(&told);
         let put = self.store.put(key(self.right), &told, Expect::At(self.version));

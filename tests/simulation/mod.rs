@@ -4,6 +4,7 @@
 //! Each sequence is one seed. What it finds is printed with the seed: `ROADWORKS_SEED=1234 cargo nextest run -E
 //! 'test(simulation::by_day)'` plays it again. `ROADWORKS_SEQUENCES` says how many are played.
 
+mod lease;
 mod levers;
 mod nodes;
 mod store;
