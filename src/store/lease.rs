@@ -179,12 +179,33 @@ impl<S: Store> Fenced<S> {
                     (self.beat, self.version, self.kept) = (self.beat + 1, version, began);
                     next = began + every();
                 }
-                Ok(Err(Error::Moved { .. })) => return taken(&self.store, self.right).await,
+                Ok(Err(Error::Moved { .. })) => {
+                    let ours = tokio::time::timeout_at(until, self.ours()).await;
+                    match ours.unwrap_or_else(|_| Err(self.late())) {
+                        Ok(version) => {
+                            (self.beat, self.version, next) = (self.beat + 1, version, began)
+                        }
+                        Err(error) => return error,
+                    }
+                }
                 // Once more, as long as nobody else can have it.
                 Ok(Err(_)) if began < until => next = clock::monotonic() + every(),
                 Ok(Err(error)) => return error,
                 Err(_) => return self.late(),
             }
+        }
+    }
+
+    /// The version of our own last write, whose answer was lost and which took effect all the same; else who has the right.
+    async fn ours(&self) -> Result<Version, Error> {
+        match found(&self.store, self.right).await? {
+            Found::Taken(held, version)
+                if held.token == self.holder.token && held.beat == self.beat + 1 =>
+            {
+                Ok(version)
+            }
+            Found::Taken(held, _) => Err(Error::Leased { holder: held.holder }),
+            Found::Free(..) => Err(Error::Leased { holder: "somebody else".to_owned() }),
         }
     }
 

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use roadworks::clock;
-use roadworks::store::{Holder, Lease as _, Right, Store as _};
+use roadworks::store::{Error, Holder, Lease as _, Right, Store as _};
 
 use super::store::SimulatedStore;
 use super::world::World;
@@ -56,4 +56,25 @@ fn a_right_that_was_lost_at_work_is_not_given_back_while_what_was_sent_may_still
         let (_, held) = cut_off(seed);
         assert_eq!(held["released"], false, "seed {seed}: {held}");
     }
+}
+
+#[test]
+fn nobody_is_told_that_they_took_their_own_right_because_an_answer_was_lost() {
+    let mut held = 0;
+    for seed in 0..1000 {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_time().start_paused(true).build().unwrap();
+        let ended = runtime.block_on(async {
+            let world = World::new(seed, None);
+            let store = SimulatedStore::of(&world, 0);
+            world.inner().storm = None;
+            let mut lease = store.lease(Right::Move, &Holder::command("ana")).await.unwrap();
+            world.inner().storm = Some(6);
+            lease.hold(tokio::time::sleep(Duration::from_secs(20))).await
+        });
+        let own = matches!(&ended, Err(Error::Leased { holder }) if holder == "ana");
+        assert!(!own, "seed {seed}");
+        held += usize::from(ended.is_ok());
+    }
+    assert!(held > 0, "{held} have held it to the end");
 }
