@@ -27,6 +27,8 @@ enum Fault {
     ConfirmsToNobody,
     /// It moves once, and never again.
     MovesOnce,
+    /// One of its parts is silent.
+    Silent,
 }
 
 /// A lever with one value: `"live"`, `"maintenance"`, or anything else.
@@ -123,6 +125,10 @@ impl Lever for Fake {
                 Some(Fault::ConfirmsToNobody) => {
                     let (message, hint) = ("expired".to_owned(), String::new());
                     return Err(Error::Credentials { message, hint });
+                }
+                Some(Fault::Silent) => {
+                    let (message, hint) = ("i-0ab is silent".to_owned(), String::new());
+                    return Err(Error::Silent { message, hint });
                 }
                 kept @ Some(Fault::Refuses | Fault::MovesOnce) => self.fault.set(kept),
                 None => {}
@@ -342,6 +348,24 @@ async fn a_change_that_was_made_is_never_taken_back_for_want_of_a_confirmation()
     assert_eq!((switch.mode, switch.phase), (Mode::Detour, Phase::Moving));
     assert_eq!(world.events().await.last(), Some(&Event::Unfinished));
     world.moved_to(Mode::Detour).await.unwrap();
+}
+
+/// Its machine is dead: that is why the name is to lead away, and not why it may not.
+#[tokio::test]
+async fn the_name_leads_away_from_a_gateway_that_is_silent_and_that_is_told() {
+    let mut world = World::with(None);
+    let gateway = Fake {
+        name: LeverName::Gateway,
+        value: Rc::new(RefCell::new(json!("live"))),
+        fault: Cell::new(Some(Fault::Silent)),
+        store: world.site.store.clone(),
+        log: Rc::clone(&world.log),
+    };
+    world.site.levers.insert(0, Box::new(gateway));
+    let error = world.moved_to(Mode::Detour).await.unwrap_err();
+    assert!(matches!(&error, agent::Error::Unconfirmed(Error::Silent { .. })), "{error:?}");
+    assert_eq!(world.stands(), at("maintenance"));
+    assert_eq!(world.switch().await.phase, Phase::Moving);
 }
 
 #[tokio::test]

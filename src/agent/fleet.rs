@@ -154,7 +154,8 @@ impl<S: Store> Lever for Fleet<S> {
     }
 
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
-        let differs = fresh(seen).any(|beat| !beat.stands_at(to));
+        // Whoever is silent may give visitors what it gave when it told last.
+        let differs = gateways(seen).any(|(beat, _)| !beat.stands_at(to));
         if differs || keeps_closed(seen, to) {
             vec![self.step(mode_of(seen), to)]
         } else {
@@ -163,11 +164,8 @@ impl<S: Store> Lever for Fleet<S> {
     }
 
     fn again(&self, seen: &Observation, to: Mode) -> Vec<Step> {
-        if fresh(seen).next().is_some() || keeps_closed(seen, to) {
-            vec![self.step(mode_of(seen), to)]
-        } else {
-            Vec::new()
-        }
+        let any = gateways(seen).next();
+        any.map(|_| self.step(mode_of(seen), to)).into_iter().collect()
     }
 
     fn refusal(&self, seen: &Observation, to: Mode) -> Option<Refusal> {
@@ -455,4 +453,28 @@ fn drain_expired(worst: &Heartbeat) -> Error {
 
 fn unread(error: &store::Error) -> Error {
     Error::Failed { code: "store-unavailable", message: error.to_string(), hint: error.hint() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Report;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn a_gateway_that_is_silent_is_waited_for_though_nobody_else_is_left() {
+        let fleet = Fleet::new(SiteStore::new(MemoryStore::default()), "shop", &[]);
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let teller = heartbeat::Teller { id: "i-0aa".to_owned(), started: at };
+        let report = Report { mode: Some(Mode::Open), drain: Drain::Drained, ..Report::default() };
+        let told = Heartbeat::of(&teller, ("shop", 5), report, at);
+        let seen = observation(&[(told, Pulse::Silent)]);
+        for to in [Mode::Closed, Mode::Detour, Mode::Open] {
+            assert_eq!(fleet.steps(&seen, to).len(), 1, "{to}");
+            assert_eq!(fleet.again(&seen, to).len(), 1, "{to}");
+        }
+        let nobody = observation(&[]);
+        assert!(fleet.steps(&nobody, Mode::Detour).is_empty());
+        assert!(fleet.again(&nobody, Mode::Detour).is_empty());
+    }
 }

@@ -158,10 +158,8 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         if memory.not_before.is_some_and(|at| now < at) {
             return;
         }
-        let done = if switch.is_overdue(clock::now()) {
-            if memory.told.as_ref() == Some(&version) {
-                return;
-            }
+        let ends = switch.is_overdue(clock::now()) && memory.told.as_ref() != Some(&version);
+        let done = if ends {
             let waited = now.duration_since(since(&mut memory.ending, &version, now));
             let ended = self.end(&switch, &version, waited).await;
             if matches!(ended, Ok(Ended::Stays)) {

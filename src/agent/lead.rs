@@ -309,7 +309,7 @@ impl<'a, S: Store> Operation<'a, S> {
 
     /// Moves every lever and waits for it; `None` where somebody threw the switch meanwhile.
     async fn lead(&mut self, progress: &dyn Progress) -> Result<Option<Switch>, Error> {
-        let site = self.site;
+        let (site, mut silent) = (self.site, None);
         for (lever, steps) in groups(site, &self.steps) {
             if !self.unmoved().await? {
                 return Ok(None);
@@ -327,10 +327,21 @@ impl<'a, S: Store> Operation<'a, S> {
                     return Ok(None);
                 }
             }
-            match self.confirmed_or_set_aside(lever, &started, progress).await? {
-                Some(confirmed) => self.now_seen(lever, &confirmed),
-                None => return Ok(None),
+            match self.confirmed_or_set_aside(lever, &started, progress).await {
+                // The name needs no gateway that has drained: it leads away from one that is dead.
+                Err(Error::Unconfirmed(error @ lever::Error::Silent { .. }))
+                    if self.switch.mode == Mode::Detour =>
+                {
+                    silent = Some(error);
+                }
+                confirmed => match confirmed? {
+                    Some(confirmed) => self.now_seen(lever, &confirmed),
+                    None => return Ok(None),
+                },
             }
+        }
+        if let Some(error) = silent {
+            return Err(Error::Unconfirmed(error));
         }
         let moved_at = clock::now();
         let settles_after = match answers::settles_after(site, &self.seen, moved_at).await {

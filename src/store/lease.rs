@@ -127,6 +127,8 @@ pub struct Fenced<S> {
     version: Version,
     /// When the last write that took effect was begun.
     kept: Instant,
+    /// Whether it was lost while work was under way.
+    lost: bool,
 }
 
 /// What is known of a right that somebody else wants.
@@ -153,7 +155,8 @@ impl<S: Store> Fenced<S> {
             match store.put(key(right), &written(&holder.told(beat + 1)), expect).await {
                 Ok(version) => {
                     let holder = holder.clone();
-                    return Ok(Fenced { store, right, holder, beat: beat + 1, version, kept });
+                    let (beat, lost) = (beat + 1, false);
+                    return Ok(Fenced { store, right, holder, beat, version, kept, lost });
                 }
                 Err(Error::Moved { .. }) => {}
                 Err(error) => return Err(error),
@@ -166,9 +169,9 @@ impl<S: Store> Fenced<S> {
     async fn keep_up(&mut self) -> Error {
         let mut last = None;
         loop {
-            let next = self.kept + if last.is_some() { every() + AGAIN } else { every() };
-            tokio::time::sleep_until(next.max(clock::monotonic() + AGAIN)).await;
-            let left = (self.kept + every() * KEPT).saturating_duration_since(clock::monotonic());
+            let (next, until) = (self.kept + every(), self.kept + every() * KEPT);
+            tokio::time::sleep_until(next.max(clock::monotonic() + AGAIN).min(until)).await;
+            let left = until.saturating_duration_since(clock::monotonic());
             if left.is_zero() {
                 return last.unwrap_or_else(|| self.late());
             }
@@ -232,15 +235,21 @@ impl<S: Store> Fenced<S> {
 
 impl<S: Store> Lease for Fenced<S> {
     async fn hold<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::select! {
+        let error = tokio::select! {
             // First: after a machine slept, nothing more is done by a right that is over.
             biased;
-            error = self.keep_up() => Err(error),
-            done = work => Ok(done),
-        }
+            error = self.keep_up() => error,
+            done = work => return Ok(done),
+        };
+        self.lost = true;
+        Err(error)
     }
 
     async fn release(mut self) {
+        // What was cut off at work may have sent something that arrives yet: whoever is next waits that out.
+        if self.lost {
+            return;
+        }
         // Somebody else has it, or waits until it counts as dead.
         drop(tokio::time::timeout(every() * 2, self.give_back()).await);
     }

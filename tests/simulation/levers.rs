@@ -117,7 +117,7 @@ impl Name {
         let (stormy, wait, lost) = {
             let mut inner = self.world.inner();
             let wait = Duration::from_millis(inner.chance.u64(1..200));
-            (inner.stormy, wait, inner.chance.u32(..30) == 0)
+            (inner.storm.is_some(), wait, inner.chance.u32(..30) == 0)
         };
         tokio::time::sleep(wait).await;
         if stormy && lost { Err(lost_answer()) } else { Ok(()) }
@@ -193,7 +193,7 @@ impl Lever for Name {
                 let (world, step) = (Arc::clone(&self.world), step.clone());
                 let (stormy, there, lost) = {
                     let mut inner = world.inner();
-                    let stormy = inner.stormy;
+                    let stormy = inner.storm.is_some();
                     let longest = if stormy { 1500 } else { 100 };
                     let there = Duration::from_millis(inner.chance.u64(1..longest));
                     (stormy, there, inner.chance.u32(..20))

@@ -24,9 +24,6 @@ use super::levers::{Levers, SITE, Shown};
 use super::store::SimulatedStore;
 use super::world::{Node, World};
 
-/// Clocks are wrong by up to so many seconds, either way.
-const SKEW: i64 = 300;
-
 /// Where everything runs.
 #[derive(Clone)]
 pub(super) struct Ground {
@@ -81,8 +78,9 @@ pub(super) enum Role {
 
 impl Machine {
     pub(super) fn new(ground: &Ground, node: Node, role: Role) -> Machine {
-        let seconds = ground.chance(SKEW.unsigned_abs() * 2 + 1).cast_signed() - SKEW;
-        let skew = if ground.one_in(4) { 0 } else { seconds };
+        let most = ground.world.inner().skew;
+        let seconds = ground.chance(most * 2 + 1).cast_signed() - most.cast_signed();
+        let skew = if ground.one_in(2) { 0 } else { seconds };
         Machine { node, role, skew: SignedDuration::from_secs(skew), running: None }
     }
 
@@ -164,9 +162,23 @@ fn folder(state: &Path, node: Node) -> PathBuf {
 /// What an operator wants.
 #[derive(Debug, Clone)]
 pub(super) enum Wish {
-    Move { to: Mode, end: Option<(u64, Option<OnEnd>)>, overrides: bool, depth: Depth },
-    Extend { seconds: u64 },
-    Forget { id: String },
+    /// Asks for the one, and changes their mind.
+    Both {
+        first: Mode,
+        then: Mode,
+    },
+    Move {
+        to: Mode,
+        end: Option<(u64, Option<OnEnd>)>,
+        overrides: bool,
+        depth: Depth,
+    },
+    Extend {
+        seconds: u64,
+    },
+    Forget {
+        id: String,
+    },
 }
 
 impl Wish {
@@ -179,6 +191,10 @@ impl Wish {
         let then = [None, Some(OnEnd::Reopen), Some(OnEnd::Stay)];
         let then = then[usize::try_from(ground.chance(3)).unwrap()];
         let end = (to != Mode::Open && ground.one_in(4)).then(|| (1 + ground.chance(20), then));
+        if ground.one_in(8) {
+            let then = ground.world.asked().unwrap_or(Mode::Open);
+            return Wish::Both { first: any, then };
+        }
         let depth = if ground.one_in(6) { Depth::Asked } else { Depth::Moved };
         Wish::Move { to, end, overrides: ground.one_in(4), depth }
     }
@@ -191,7 +207,12 @@ async fn command(ground: Ground, node: Node, by: String, wish: Wish) {
 
 async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Result<String, Error> {
     let store = ground.store(node);
+    let moves = |to, depth| Wish::Move { to, end: None, overrides: false, depth };
     match wish {
+        Wish::Both { first, then } => {
+            Box::pin(carried_out(ground, node, by, moves(first, Depth::Asked))).await?;
+            Box::pin(carried_out(ground, node, by, moves(then, Depth::Moved))).await
+        }
         Wish::Move { to, end, overrides, depth } => {
             let promised = alive(&store).await?.is_some();
             if (end.is_some() || depth == Depth::Asked) && !promised {

@@ -49,13 +49,13 @@ fn failed(why: &'static str) -> Failure {
 impl Network {
     fn way(&self) -> Way {
         let mut inner = self.world.inner();
-        let stormy = inner.stormy;
+        let storm = inner.storm;
         let mut millis = |from: u64, to: u64| Duration::from_millis(inner.chance.u64(from..to));
         let (mut there, mut back, patience) =
-            (millis(1, 20), millis(1, 20), millis(200, if stormy { 6000 } else { 300 }));
-        let mut one_in = |of: u32| stormy && inner.chance.u32(..of) == 0;
-        let (slow_there, slow_back, lost, unheard) =
-            (one_in(30), one_in(30), one_in(40), one_in(40));
+            (millis(1, 20), millis(1, 20), millis(200, if storm.is_some() { 6000 } else { 300 }));
+        let mut one_in = |of: Option<u32>| of.is_some_and(|of| inner.chance.u32(..of) == 0);
+        let (slow_there, slow_back) = (one_in(storm), one_in(storm));
+        let (lost, unheard) = (one_in(storm), one_in(storm));
         if slow_there {
             there *= 150;
         }

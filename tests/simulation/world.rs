@@ -14,6 +14,8 @@ use tokio::time::Instant;
 /// A machine or a process of its own: it has its own network, and its own clock.
 pub(super) type Node = usize;
 
+/// Clocks are wrong by up to so many seconds, either way, where they are.
+const SKEW: u64 = 300;
 /// A gateway that has not told for so long may be taken for silent.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -32,6 +34,15 @@ pub(super) enum Broken {
 struct Thrown {
     at: Instant,
     switch: Switch,
+}
+
+/// When one gateway has told of itself.
+#[derive(Clone, Copy)]
+struct Told {
+    first: Instant,
+    last: Instant,
+    /// When it told again after it had been quiet.
+    again: Option<Instant>,
 }
 
 /// What one gateway has given visitors, through all of its restarts.
@@ -58,15 +69,17 @@ pub(super) struct Inner {
     pub(super) broken: Option<Broken>,
     pub(super) documents: BTreeMap<String, (Vec<u8>, u64)>,
     pub(super) writes: u64,
-    /// Whether requests and answers get lost.
-    pub(super) stormy: bool,
+    /// One of so many requests is lost, and of so many answers; none where there is no number.
+    pub(super) storm: Option<u32>,
+    /// By how many seconds a clock is wrong at most, either way.
+    pub(super) skew: u64,
     pub(super) parted: BTreeMap<Node, Instant>,
     pub(super) throttled: Option<Instant>,
     /// Where the name leads.
     pub(super) name: &'static str,
     thrown: Vec<Thrown>,
-    /// The gateways that have told of themselves: since when, and when last.
-    told: BTreeMap<String, (Instant, Instant)>,
+    /// The gateways that have told of themselves.
+    told: BTreeMap<String, Told>,
     gave: BTreeMap<String, Gave>,
     /// The commands that go on without gateways that are silent.
     overriding: BTreeSet<Node>,
@@ -84,7 +97,8 @@ impl World {
                 broken,
                 documents: BTreeMap::new(),
                 writes: 0,
-                stormy: true,
+                skew: if seed.is_multiple_of(2) { SKEW } else { 0 },
+                storm: Some([60, 150, 400][usize::try_from(seed % 3).unwrap()]),
                 parted: BTreeMap::new(),
                 throttled: None,
                 name: "live",
@@ -196,6 +210,11 @@ impl World {
         self.inner().gave.entry(id.to_owned()).or_default().now = None;
     }
 
+    /// What is asked for.
+    pub(super) fn asked(&self) -> Option<Mode> {
+        self.inner().thrown.last().map(|thrown| thrown.switch.mode)
+    }
+
     /// What was asked for before the last operation.
     pub(super) fn before(&self) -> Option<Mode> {
         let inner = self.inner();
@@ -234,7 +253,12 @@ impl Inner {
     pub(super) fn wrote(&mut self, node: Node, key: &str, content: &[u8]) {
         let now = clock::monotonic();
         if let Some(id) = gateway(key) {
-            self.told.entry(id.to_owned()).or_insert((now, now)).1 = now;
+            let told = Told { first: now, last: now, again: None };
+            let told = self.told.entry(id.to_owned()).or_insert(told);
+            if now.duration_since(told.last) >= QUIET {
+                told.again = Some(now);
+            }
+            told.last = now;
         }
         if key == "switch.json" {
             let switch: Switch = serde_json::from_slice(content).unwrap();
@@ -287,10 +311,12 @@ impl Inner {
         let asked = asked.find(|thrown| thrown.switch.operation == switch.operation);
         let Some(asked) = asked.map(|thrown| thrown.at) else { return };
         let told = confirmation(&switch.operation.to_string(), switch.mode);
-        for (id, (since, last)) in &self.told {
-            let silent = at.duration_since(*last) >= QUIET && self.overriding.contains(&node);
+        for (id, seen) in &self.told {
+            let quiet = at.duration_since(seen.last) >= QUIET;
+            let quiet = quiet || seen.again.is_some_and(|again| again > asked);
+            let set_aside = quiet && self.overriding.contains(&node);
             let has = self.gave.get(id).is_some_and(|gave| gave.confirmed.contains(&told));
-            if *since < asked && !has && !silent {
+            if seen.first < asked && !has && !set_aside {
                 self.found.push(format!(
                     "{} to {} is moved, and {id} has never confirmed it",
                     switch.operation, switch.mode
