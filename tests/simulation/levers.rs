@@ -122,15 +122,15 @@ impl Name {
         tokio::time::sleep(wait).await;
         if stormy && lost { Err(lost_answer()) } else { Ok(()) }
     }
+}
 
-    fn step(&self, before: &Value, after: &Value) -> Step {
-        Step {
-            lever: LeverName::Dns,
-            kind: "simulated".to_owned(),
-            target: "shop A".to_owned(),
-            before: before.clone(),
-            after: after.clone(),
-        }
+fn step(before: &Value, after: &Value) -> Step {
+    Step {
+        lever: LeverName::Dns,
+        kind: "simulated".to_owned(),
+        target: "shop A".to_owned(),
+        before: before.clone(),
+        after: after.clone(),
     }
 }
 
@@ -176,11 +176,11 @@ impl Lever for Name {
 
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
         let (before, after) = (part(seen), json!(leads(to)));
-        if *before == after { Vec::new() } else { vec![self.step(before, &after)] }
+        if *before == after { Vec::new() } else { vec![step(before, &after)] }
     }
 
     fn again(&self, seen: &Observation, _to: Mode) -> Vec<Step> {
-        vec![self.step(part(seen), part(seen))]
+        vec![step(part(seen), part(seen))]
     }
 
     fn refusal(&self, _seen: &Observation, _to: Mode) -> Option<Refusal> {
@@ -231,7 +231,7 @@ impl Lever for Name {
     }
 
     fn settles_after(&self, _before: Option<&Observation>) -> Duration {
-        Duration::from_secs(60)
+        Duration::from_mins(1)
     }
 }
 

@@ -52,8 +52,20 @@ struct Gave {
     followed: usize,
     /// The operations for which it gave what was asked and drained.
     confirmed: BTreeSet<String>,
-    /// What it gives now; `None` while it does not run.
-    now: Option<Option<Posture>>,
+    /// What it gives now.
+    now: Gives,
+}
+
+/// What visitors of a gateway meet.
+#[derive(Debug, Default)]
+enum Gives {
+    /// Nobody: it does not run.
+    #[default]
+    Nothing,
+    /// 503: it knows nothing.
+    Unknown,
+    /// This.
+    Posture(Posture),
 }
 
 /// Everything that is shared.
@@ -164,9 +176,9 @@ impl World {
     }
 
     /// Somebody was told that they wrote `content` where the document was as `expected`.
-    pub(super) fn won(&self, document: &str, expected: String, content: &[u8]) {
+    pub(super) fn won(&self, document: &str, expected: &str, content: &[u8]) {
         let mut inner = self.inner();
-        let before = inner.winners.insert(expected.clone(), content.to_vec());
+        let before = inner.winners.insert(expected.to_owned(), content.to_vec());
         if before.is_some_and(|before| before != content) {
             inner.found.push(format!("two writers of {document} have won the version {expected}"));
         }
@@ -194,7 +206,8 @@ impl World {
             },
         };
         inner.found.extend(found);
-        inner.gave.entry(id.to_owned()).or_default().now = Some(posture.cloned());
+        inner.gave.entry(id.to_owned()).or_default().now =
+            posture.cloned().map_or(Gives::Unknown, Gives::Posture);
     }
 
     /// No request of before runs any more at a gateway that gives `posture`.
@@ -207,7 +220,7 @@ impl World {
     /// A gateway's process is gone.
     pub(super) fn gone(&self, id: &str) {
         self.note(|| format!("{id} is gone"));
-        self.inner().gave.entry(id.to_owned()).or_default().now = None;
+        self.inner().gave.entry(id.to_owned()).or_default().now = Gives::Nothing;
     }
 
     /// What is asked for.
@@ -239,8 +252,8 @@ impl World {
         }
         for (id, gave) in &inner.gave {
             match &gave.now {
-                Some(Some(posture)) if posture.mode == switch.mode => {}
-                None if !inner.told.contains_key(id) => {}
+                Gives::Posture(posture) if posture.mode == switch.mode => {}
+                Gives::Nothing if !inner.told.contains_key(id) => {}
                 other => return Err(format!("{id} gives {other:?}, not {}", switch.mode)),
             }
         }
