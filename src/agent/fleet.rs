@@ -43,7 +43,7 @@ impl<S: Store> Fleet<S> {
     /// The gateways that tell of themselves in `store`, in front of `hosts`, or of `site` where it has none.
     pub fn new(store: SiteStore<S>, site: &str, hosts: &[String]) -> Fleet<S> {
         let target = if hosts.is_empty() { site.to_owned() } else { hosts.join(", ") };
-        let pulses = RefCell::new(Pulses::new(store.one_clock()));
+        let pulses = RefCell::new(Pulses::of(&store));
         Fleet { store, target, pulses }
     }
 

@@ -47,7 +47,7 @@ pub async fn forget<S: Store>(
 
 /// What the gateway `id` told last, and whether it lives, as soon as that is known.
 async fn felt<S: Store>(store: &SiteStore<S>, id: &str) -> Result<(Heartbeat, Pulse), Error> {
-    let mut pulses = Pulses::new(store.one_clock());
+    let mut pulses = Pulses::of(store);
     loop {
         let (beats, _) = heartbeat::all(store).await?;
         let known = || beats.iter().map(|beat| beat.id.clone()).collect();

@@ -31,7 +31,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// Who keeps the ends of the site in `store`, if an agent does. Where its clock or ours is wrong it is watched for a few
 /// seconds. Cancel safe.
 pub async fn alive<S: Store>(store: &SiteStore<S>) -> Result<Option<Held>, store::Error> {
-    let mut pulses = Pulses::new(store.one_clock());
+    let mut pulses = Pulses::of(store);
     loop {
         let Some(held) = store.leads().await? else { return Ok(None) };
         // Whoever writes it, somebody leads.

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::store::{SiteStore, Store};
 
 /// So many missed ones in a row, and nobody takes it for alive.
 const MISSED: u32 = 3;
@@ -45,9 +46,9 @@ struct Seen {
 }
 
 impl Pulses {
-    /// Nobody was seen yet. With `one_clock` all of them read the same clock as we do.
-    pub(super) fn new(one_clock: bool) -> Pulses {
-        Pulses { one_clock, seen: BTreeMap::new() }
+    /// Nobody was seen yet of those who tell in `store`.
+    pub(super) fn of<S: Store>(store: &SiteStore<S>) -> Pulses {
+        Pulses { one_clock: store.one_clock(), seen: BTreeMap::new() }
     }
 
     /// `id` told `at`, as we see now, and is to tell again within `every` seconds.
@@ -92,8 +93,8 @@ mod tests {
     use super::*;
 
     /// What is felt of one who tells each 5 s, seen at these seconds of ours with what it told at these of its own.
-    fn felt(one_clock: bool, seen: &[(u64, i64)]) -> Vec<Pulse> {
-        let (mut pulses, began) = (Pulses::new(one_clock), clock::monotonic());
+    fn felt(mut pulses: Pulses, seen: &[(u64, i64)]) -> Vec<Pulse> {
+        let began = clock::monotonic();
         let wall = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
         let felt = seen.iter().map(|(now, told)| {
             let (now, shows) = (Duration::from_secs(*now), wall(now.cast_signed()));
@@ -102,30 +103,42 @@ mod tests {
         felt.collect()
     }
 
+    fn of_many_machines() -> Pulses {
+        Pulses { one_clock: false, seen: BTreeMap::new() }
+    }
+
     #[test]
     fn where_clocks_agree_who_told_a_moment_ago_lives_at_once_and_not_for_ever() {
-        assert_eq!(felt(false, &[(0, -14)]), [Pulse::Alive]);
-        assert_eq!(felt(false, &[(0, 14), (15, 14), (16, 14)])[1..], [Pulse::Alive, Pulse::Silent]);
+        assert_eq!(felt(of_many_machines(), &[(0, -14)]), [Pulse::Alive]);
+        assert_eq!(
+            felt(of_many_machines(), &[(0, 14), (15, 14), (16, 14)])[1..],
+            [Pulse::Alive, Pulse::Silent]
+        );
     }
 
     #[test]
     fn who_looks_silent_by_a_clock_that_is_wrong_is_watched_until_it_tells_again() {
         for skew in [-299, 299] {
-            let lives = felt(false, &[(0, skew), (4, skew), (5, skew + 5), (19, skew + 5)]);
+            let lives =
+                felt(of_many_machines(), &[(0, skew), (4, skew), (5, skew + 5), (19, skew + 5)]);
             assert_eq!(lives, [Pulse::Unsure, Pulse::Unsure, Pulse::Alive, Pulse::Alive], "{skew}");
-            let gone = felt(false, &[(0, skew), (10, skew), (11, skew)]);
+            let gone = felt(of_many_machines(), &[(0, skew), (10, skew), (11, skew)]);
             assert_eq!(gone, [Pulse::Unsure, Pulse::Unsure, Pulse::Silent], "{skew}");
         }
         assert_eq!(
-            felt(false, &[(0, -1000)]),
+            felt(of_many_machines(), &[(0, -1000)]),
             [Pulse::Silent],
             "nobody waits for who is long gone"
         );
     }
 
+    fn of_one_machine() -> Pulses {
+        Pulses { one_clock: true, seen: BTreeMap::new() }
+    }
+
     #[test]
     fn on_one_machine_the_clock_says_it_at_once() {
-        assert_eq!(felt(true, &[(0, -15), (1, -15)]), [Pulse::Alive, Pulse::Silent]);
-        assert_eq!(felt(true, &[(0, 30)]), [Pulse::Alive]);
+        assert_eq!(felt(of_one_machine(), &[(0, -15), (1, -15)]), [Pulse::Alive, Pulse::Silent]);
+        assert_eq!(felt(of_one_machine(), &[(0, 30)]), [Pulse::Alive]);
     }
 }

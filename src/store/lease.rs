@@ -183,7 +183,7 @@ impl<S: Store> Fenced<S> {
                     let ours = tokio::time::timeout_at(until, self.ours()).await;
                     match ours.unwrap_or_else(|_| Err(self.late())) {
                         Ok(version) => {
-                            (self.beat, self.version, next) = (self.beat + 1, version, began)
+                            (self.beat, self.version, next) = (self.beat + 1, version, began);
                         }
                         Err(error) => return error,
                     }

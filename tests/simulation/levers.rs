@@ -123,7 +123,7 @@ impl Name {
         if stormy && lost { Err(lost_answer()) } else { Ok(()) }
     }
 
-    fn step(&self, before: &Value, after: &Value) -> Step {
+    fn step(before: &Value, after: &Value) -> Step {
         Step {
             lever: LeverName::Dns,
             kind: "simulated".to_owned(),
@@ -176,11 +176,11 @@ impl Lever for Name {
 
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
         let (before, after) = (part(seen), json!(leads(to)));
-        if *before == after { Vec::new() } else { vec![self.step(before, &after)] }
+        if *before == after { Vec::new() } else { vec![Name::step(before, &after)] }
     }
 
     fn again(&self, seen: &Observation, _to: Mode) -> Vec<Step> {
-        vec![self.step(part(seen), part(seen))]
+        vec![Name::step(part(seen), part(seen))]
     }
 
     fn refusal(&self, _seen: &Observation, _to: Mode) -> Option<Refusal> {
@@ -231,7 +231,7 @@ impl Lever for Name {
     }
 
     fn settles_after(&self, _before: Option<&Observation>) -> Duration {
-        Duration::from_secs(60)
+        Duration::from_mins(1)
     }
 }
 

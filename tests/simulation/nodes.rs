@@ -152,7 +152,7 @@ async fn agent(ground: Ground, node: Node, tasks: Tasks) {
         opener: ground.levers(node),
         holder: Holder::agent(id.clone(), id),
     };
-    keeper.run(&tasks).await;
+    Box::pin(keeper.run(&tasks)).await;
 }
 
 fn folder(state: &Path, node: Node) -> PathBuf {

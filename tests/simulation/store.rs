@@ -88,13 +88,11 @@ impl Network {
                 drop(answer.send(done));
             }
         }));
-        match answered.await {
-            Ok(done) => done,
-            Err(_) => {
-                tokio::time::sleep(patience).await;
-                Err(failed("no answer"))
-            }
+        if let Ok(done) = answered.await {
+            return done;
         }
+        tokio::time::sleep(patience).await;
+        Err(failed("no answer"))
     }
 
     fn is_parted(&self) -> bool {
@@ -330,7 +328,7 @@ impl Store for SimulatedStore {
     async fn put(&self, key: &str, content: &[u8], expect: Expect) -> Result<Version, Error> {
         let version = self.bucket.put(key, content, expect.clone()).await?;
         if expect != Expect::Anything {
-            self.world.won(key, format!("{key} {expect:?}"), content);
+            self.world.won(format!("{key} {expect:?}"), content);
         }
         Ok(version)
     }

@@ -45,6 +45,17 @@ struct Told {
     again: Option<Instant>,
 }
 
+/// What a gateway gives now.
+#[derive(Debug, Default, PartialEq)]
+enum Now {
+    /// Its process does not run.
+    #[default]
+    Down,
+    /// It knows nothing, and answers 503.
+    Unknown,
+    Given(Posture),
+}
+
 /// What one gateway has given visitors, through all of its restarts.
 #[derive(Default)]
 struct Gave {
@@ -52,8 +63,7 @@ struct Gave {
     followed: usize,
     /// The operations for which it gave what was asked and drained.
     confirmed: BTreeSet<String>,
-    /// What it gives now; `None` while it does not run.
-    now: Option<Option<Posture>>,
+    now: Now,
 }
 
 /// Everything that is shared.
@@ -163,13 +173,13 @@ impl World {
         self.inner().overriding.insert(node);
     }
 
-    /// Somebody was told that they wrote `content` where the document was as `expected`.
-    pub(super) fn won(&self, document: &str, expected: String, content: &[u8]) {
+    /// Somebody was told that they wrote `content` where a document was as `expected`.
+    pub(super) fn won(&self, expected: String, content: &[u8]) {
         let mut inner = self.inner();
-        let before = inner.winners.insert(expected.clone(), content.to_vec());
-        if before.is_some_and(|before| before != content) {
-            inner.found.push(format!("two writers of {document} have won the version {expected}"));
+        if inner.winners.get(&expected).is_some_and(|before| before != content) {
+            inner.found.push(format!("two writers have won where it was {expected}"));
         }
+        inner.winners.insert(expected, content.to_vec());
     }
 
     /// A gateway gives visitors something else from now on; `None` where it knows nothing.
@@ -194,7 +204,8 @@ impl World {
             },
         };
         inner.found.extend(found);
-        inner.gave.entry(id.to_owned()).or_default().now = Some(posture.cloned());
+        inner.gave.entry(id.to_owned()).or_default().now =
+            posture.cloned().map_or(Now::Unknown, Now::Given);
     }
 
     /// No request of before runs any more at a gateway that gives `posture`.
@@ -207,7 +218,7 @@ impl World {
     /// A gateway's process is gone.
     pub(super) fn gone(&self, id: &str) {
         self.note(|| format!("{id} is gone"));
-        self.inner().gave.entry(id.to_owned()).or_default().now = None;
+        self.inner().gave.entry(id.to_owned()).or_default().now = Now::Down;
     }
 
     /// What is asked for.
@@ -239,8 +250,8 @@ impl World {
         }
         for (id, gave) in &inner.gave {
             match &gave.now {
-                Some(Some(posture)) if posture.mode == switch.mode => {}
-                None if !inner.told.contains_key(id) => {}
+                Now::Given(posture) if posture.mode == switch.mode => {}
+                Now::Down if !inner.told.contains_key(id) => {}
                 other => return Err(format!("{id} gives {other:?}, not {}", switch.mode)),
             }
         }
