@@ -169,12 +169,16 @@ async fn leased<S: Store>(site: &Site<S>, order: &Order, sight: &Sight) -> Resul
 
 /// What was seen, if it still is what is asked for. An end that an agent has come further with since is seen anew. Levers check
 /// for themselves that they still are what was seen: each moves by compare-and-swap.
-async fn as_seen<S: Store>(site: &Site<S>, sight: Sight) -> Result<Sight, Error> {
+async fn as_seen<S: Store>(site: &Site<S>, mut sight: Sight) -> Result<Sight, Error> {
     let now = site.store.switch().await?;
     let version =
         |switch: &Option<(Switch, Version)>| switch.as_ref().map(|(_, version)| version.clone());
     if version(&now) == version(&sight.switch) {
-        return Ok(sight);
+        // Gateways come and go by themselves, and the right may have been waited for: one that came must confirm, too.
+        sight.again(site).await?;
+        if version(&now) == version(&sight.switch) {
+            return Ok(sight);
+        }
     }
     let operation = |switch: &Option<(Switch, Version)>| {
         switch.as_ref().map(|(switch, _)| switch.operation.clone())
