@@ -304,8 +304,9 @@ impl Wire {
         self.unread.load(Relaxed)
     }
 
-    /// From the next look on at which nothing is being answered it takes no more requests. Not at once: there are libraries
-    /// that drop an answer that they have read when they are told so in the same breath.
+    /// After a whole [`LOOK`], from the next one on at which nothing is being answered, it takes no more requests. Not at once:
+    /// there are libraries that drop an answer that they have read when they are told so in the same breath, and a busy machine
+    /// reads late.
     pub fn parts_soon(&self) {
         if self.parting.load(Relaxed) == 0 {
             self.parting.store(self.lookout.looks.load(Relaxed).wrapping_add(1).max(1), Relaxed);
@@ -348,8 +349,8 @@ impl Wire {
     fn due(&self, now: u32, patience: &Patience) -> Option<Order> {
         let parts = || {
             let since_when = self.parting.load(Relaxed);
-            let soon =
-                self.busy.load(Relaxed) == 0 || since(now, since_when.wrapping_sub(1)) > PARTING;
+            let waited = since(now, since_when.wrapping_sub(1));
+            let soon = (self.busy.load(Relaxed) == 0 && waited > LOOK) || waited > PARTING;
             (since_when > 0 && soon).then_some(Order::Quit)
         };
         self.broken(now, patience).or_else(parts)
