@@ -6,6 +6,8 @@
 mod any;
 #[cfg(feature = "bucket")]
 pub mod bucket;
+#[cfg(feature = "bucket")]
+mod fenced;
 mod file;
 mod lease;
 mod memory;
@@ -18,8 +20,10 @@ use std::time::Duration;
 pub use any::{AnyLease, AnyNotice, AnyStore};
 #[cfg(feature = "bucket")]
 pub use bucket::{BucketNotice, BucketStore};
+#[cfg(feature = "bucket")]
+pub use fenced::Fenced;
 pub use file::{FileLease, FileStore};
-pub use lease::{Fenced, Held, Holder, Lease};
+pub use lease::{Held, Holder, Lease};
 pub use memory::{MemoryLease, MemoryNotice, MemoryStore};
 pub use notice::FileNotice;
 pub use site::{SiteStore, encoded};
