@@ -86,6 +86,11 @@ pub enum Error {
     /// The change was made; what became of it afterwards is not what it should be, or cannot be seen.
     #[error("the change was made, but it is not confirmed: {0}")]
     Unconfirmed(#[source] lever::Error),
+    /// Somebody else has the right to move the site, or the store was away for too long to keep it.
+    #[error(
+        "the right to move the site was lost on the way, and how far it came is not known: {0}"
+    )]
+    Lost(#[source] store::Error),
     /// Something was moved, and then the store or a rule stopped the operation.
     #[error("a lever was moved, but the operation did not come to its end: {0}")]
     Unrecorded(#[source] Box<Error>),
@@ -130,6 +135,7 @@ impl Error {
             | Error::Superseded { .. }
             | Error::GaveUp { .. }
             | Error::Unconfirmed(_)
+            | Error::Lost(_)
             | Error::Unrecorded(_)
             | Error::HalfDone { .. } => self,
         }
@@ -161,6 +167,10 @@ impl Error {
                     "{}; then run the same command again, or `roadworks open` to go back",
                     error.hint()
                 )
+            }
+            Error::Lost(_) => {
+                "run `roadworks status` to see how things stand, then the same command again"
+                    .to_owned()
             }
             Error::Unrecorded(error) => format!(
                 "{}; then run the same command again, or `roadworks open` to go back",

@@ -10,7 +10,7 @@ use crate::store::{Error, SiteStore, Store};
 use crate::switch::{FORMAT, Mode, OperationId};
 
 /// The folder of the heartbeats.
-pub(super) const FOLDER: &str = "gateways/";
+pub const FOLDER: &str = "gateways/";
 /// More gateways than one site has.
 const MOST: usize = 10_000;
 

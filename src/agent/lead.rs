@@ -79,8 +79,8 @@ pub async fn carry_out<S: Store>(
     let mut lease = leased(site, order, &sight).await?;
     let done = lease.hold(Box::pin(carried_out(site, sight, order, progress))).await;
     lease.release().await;
-    // Whatever it was at: the switch is written, and who has the right now goes on with it.
-    done.map_err(|error| Error::Unrecorded(Box::new(error.into())))?
+    // How far it came is not known: who has the right now goes on with it.
+    done.map_err(Error::Lost)?
 }
 
 async fn carried_out<S: Store>(
@@ -170,24 +170,21 @@ async fn leased<S: Store>(site: &Site<S>, order: &Order, sight: &Sight) -> Resul
 /// What was seen, if it still is what is asked for. An end that an agent has come further with since is seen anew. Levers check
 /// for themselves that they still are what was seen: each moves by compare-and-swap.
 async fn as_seen<S: Store>(site: &Site<S>, mut sight: Sight) -> Result<Sight, Error> {
-    let now = site.store.switch().await?;
-    let version =
-        |switch: &Option<(Switch, Version)>| switch.as_ref().map(|(_, version)| version.clone());
-    if version(&now) == version(&sight.switch) {
-        // Gateways come and go by themselves, and the right may have been waited for: one that came must confirm, too.
-        sight.again(site).await?;
-        if version(&now) == version(&sight.switch) {
-            return Ok(sight);
+    let before = sight.switch.clone();
+    let opens = ends(&sight);
+    // Gateways come and go by themselves, and the right may have been waited for: one that came must confirm, too.
+    sight.again(site).await?;
+    match (before, &sight.switch) {
+        (None, None) => Ok(sight),
+        (Some((_, before)), Some((_, now))) if before == *now => Ok(sight),
+        (Some((before, _)), Some((now, _))) if opens && before.operation == now.operation => {
+            look(site).await
+        }
+        (_, now) => {
+            let by = now.as_ref().map_or("somebody", |(switch, _)| switch.by.as_str());
+            Err(Error::StalePlan { what: format!("{by} moved the switch since it was made") })
         }
     }
-    let operation = |switch: &Option<(Switch, Version)>| {
-        switch.as_ref().map(|(switch, _)| switch.operation.clone())
-    };
-    if ends(&sight) && operation(&now) == operation(&sight.switch) {
-        return look(site).await;
-    }
-    let by = now.map_or_else(|| "somebody".to_owned(), |(switch, _)| switch.by);
-    Err(Error::StalePlan { what: format!("{by} moved the switch since it was made") })
 }
 
 /// Whether an agent opens the site, at an end, or has just done so.

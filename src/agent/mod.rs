@@ -26,7 +26,7 @@ pub use error::Error;
 pub use fleet::{Fleet, gateways};
 pub use follow::{Follow, Front, LocalRefused, Request};
 pub use forget::forget;
-pub use heartbeat::{Applied, Heartbeat, Teller};
+pub use heartbeat::{Applied, FOLDER as GATEWAYS, Heartbeat, Teller};
 pub use keeper::{Keeper, Opener, alive};
 pub use kept::{Kept, Local, id};
 pub use lead::{Depth, Done, Order, carry_out};

@@ -11,7 +11,7 @@ use super::report::{
     Form, asked_words, ended_by, own_gateway_object, own_gateway_words, status_object,
     status_words, warnings_words,
 };
-use crate::agent::{self, look};
+use crate::agent::{self, GATEWAYS, look};
 use crate::clock;
 use crate::config::Config;
 use crate::lever::Position;
@@ -130,7 +130,7 @@ async fn watch(context: &Context, opened: &[Opened]) -> Result<u8, Error> {
     for opened in opened {
         notices.push((
             opened.site.store.watch_switch().await,
-            opened.site.store.watch("gateways/").await,
+            opened.site.store.watch(GATEWAYS).await,
         ));
     }
     let mut before: Option<Vec<Told>> = None;

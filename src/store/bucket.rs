@@ -129,7 +129,7 @@ impl BucketStore {
             Err(error) => return Err(self.cannot("read")(error)),
         };
         if answer.meta.size > LARGEST as u64 {
-            return Err(self.too_large(key));
+            return Err(Error::too_large(key, self.describe()));
         }
         let (etag, version) = (answer.meta.e_tag.clone(), answer.meta.version.clone());
         let version = self.version_of(key, etag.as_deref(), version.as_deref())?;
@@ -201,14 +201,6 @@ impl BucketStore {
             }),
         }
     }
-
-    fn too_large(&self, key: &str) -> Error {
-        Error::Unreadable {
-            key: key.to_owned(),
-            place: self.describe(),
-            why: format!("it is larger than {LARGEST} bytes"),
-        }
-    }
 }
 
 /// The `ETag` of a version, and what the bucket calls it besides.
@@ -232,7 +224,7 @@ impl Store for BucketStore {
 
     async fn put(&self, key: &str, content: &[u8], expect: Expect) -> Result<Version, Error> {
         if content.len() > LARGEST {
-            return Err(self.too_large(key));
+            return Err(Error::too_large(key, self.describe()));
         }
         self.in_time("written", async {
             let mut round = 0;

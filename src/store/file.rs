@@ -92,14 +92,6 @@ impl FileStore {
             Err(_) => Err(self.cannot("locked")(io::ErrorKind::TimedOut.into())),
         }
     }
-
-    fn too_large(&self, key: &str) -> Error {
-        Error::Unreadable {
-            key: key.to_owned(),
-            place: self.describe(),
-            why: format!("it is larger than {LARGEST} bytes"),
-        }
-    }
 }
 
 impl Store for FileStore {
@@ -112,7 +104,7 @@ impl Store for FileStore {
 
     async fn put(&self, key: &str, content: &[u8], expect: Expect) -> Result<Version, Error> {
         if content.len() > LARGEST {
-            return Err(self.too_large(key));
+            return Err(Error::too_large(key, self.describe()));
         }
         let _locked = self.write_lock().await?;
         let now = self.read(key)?.map(|(_, version)| version);

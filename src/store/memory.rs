@@ -80,11 +80,7 @@ impl Store for MemoryStore {
 
     async fn put(&self, key: &str, content: &[u8], expect: Expect) -> Result<Version, Error> {
         if content.len() > LARGEST {
-            return Err(Error::Unreadable {
-                key: key.to_owned(),
-                place: self.describe(),
-                why: "too large".to_owned(),
-            });
+            return Err(Error::too_large(key, self.describe()));
         }
         let mut contents = self.contents();
         let now = contents.documents.get(key).map(|(_, write)| Version(write.to_string()));

@@ -185,6 +185,12 @@ fn of_aws(source: &std::io::Error) -> Option<&crate::aws::Error> {
 }
 
 impl Error {
+    /// A document of more than [`LARGEST`] bytes.
+    fn too_large(key: &str, place: String) -> Error {
+        let why = format!("it is larger than {LARGEST} bytes");
+        Error::Unreadable { key: key.to_owned(), place, why }
+    }
+
     /// Whether it is about who asks: nobody is let in, or nobody is known.
     pub fn is_about_credentials(&self) -> bool {
         match self {

@@ -37,6 +37,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         Error::Agent(
             agent::Error::GaveUp { .. }
             | agent::Error::Unconfirmed(_)
+            | agent::Error::Lost(_)
             | agent::Error::Unrecorded(_),
         ) => GAVE_UP,
         Error::Agent(agent::Error::HalfDone { .. }) => PARTLY,
@@ -112,6 +113,7 @@ fn code(error: &Error) -> &'static str {
         Error::Agent(agent::Error::Superseded { .. }) => "superseded",
         Error::Agent(agent::Error::GaveUp { .. }) => "gave-up",
         Error::Agent(agent::Error::Unconfirmed(_)) => "unconfirmed",
+        Error::Agent(agent::Error::Lost(_)) => "lost-right",
         Error::Agent(agent::Error::Unrecorded(_)) => "unrecorded",
         Error::Agent(agent::Error::HalfDone { .. }) => "half-done",
         Error::StateLocked { .. } => "state-locked",
