@@ -78,10 +78,9 @@ fn the_agent_of_a_machine_that_died_is_followed_by_another() {
     // Nobody keeps an end now, and that is said as soon as it is known.
     until(|| (leads(&other).code == Some(3)).then_some(()));
     let _again = other.serve();
-    until(|| {
-        let done = other.run(&["--json", "extend", "1m"]);
-        (done.code == Some(0)).then_some(())
-    });
+    // The right of the dead one counts for ten seconds, and each question in between takes some.
+    let kept = (0..20).any(|_| leads(&other).code == Some(0));
+    assert!(kept, "nobody keeps ends: {:#?}", leads(&other));
 }
 
 #[test]
