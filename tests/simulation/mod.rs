@@ -4,6 +4,7 @@
 //! Each sequence is one seed. What it finds is printed with the seed: `ROADWORKS_SEED=1234 cargo nextest run -E
 //! 'test(simulation::by_day)'` plays it again. `ROADWORKS_SEQUENCES` says how many are played.
 
+mod crashes;
 mod lease;
 mod levers;
 mod nodes;
@@ -54,6 +55,16 @@ fn play(seed: u64, size: Option<Size>, broken: Option<Broken>) -> Result<(), Str
 
 /// The same, and what happened last.
 fn played(seed: u64, size: Option<Size>, broken: Option<Broken>) -> (Result<(), String>, String) {
+    staged(seed, size, broken, async |course, steps| course.run(steps).await)
+}
+
+/// What comes of a `scene` that is played in a world of its own, and what happened last in it.
+fn staged<T>(
+    seed: u64,
+    size: Option<Size>,
+    broken: Option<Broken>,
+    scene: impl AsyncFnOnce(&mut Course, u64) -> T,
+) -> (T, String) {
     let mut chance = fastrand::Rng::with_seed(seed);
     let size = size.unwrap_or_else(|| Size::small(&mut chance));
     // What the code itself draws: ids, and when to ask again.
@@ -67,7 +78,7 @@ fn played(seed: u64, size: Option<Size>, broken: Option<Broken>) -> (Result<(), 
         let state = state.path().to_owned();
         let ground = Ground { world, local: Rc::clone(&local), state };
         let mut course = Course::new(ground, size);
-        let ended = course.run(size.steps).await;
+        let ended = scene(&mut course, size.steps).await;
         course.ends().await;
         (ended, course.ground.world.history())
     };

@@ -1,10 +1,13 @@
 //! The machines: gateways, agents and whoever throws the switch, each with a network and a clock of its own. A crash is a
 //! future that is dropped, wherever it is.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -51,13 +54,43 @@ impl Ground {
         Levers { world: Arc::clone(&self.world), store: self.store(node) }
     }
 
-    /// Runs `work` on a machine whose clock is wrong by `skew`.
+    /// Runs `work` on a machine whose clock is wrong by `skew`, until it ends or its death comes.
     fn start(
         &self,
         skew: SignedDuration,
+        death: Death,
         work: impl Future<Output = ()> + 'static,
     ) -> JoinHandle<()> {
+        let work = Mortal { work: Some(Box::pin(work)), death };
         self.local.spawn_local(clock::at_node(self.world.wall(skew), work))
+    }
+}
+
+/// At which await a process dies by itself.
+#[derive(Debug, Clone, Default)]
+struct Death(Rc<Cell<Option<u64>>>);
+
+/// Work that is dropped at one of its awaits.
+struct Mortal<F> {
+    work: Option<Pin<Box<F>>>,
+    death: Death,
+}
+
+impl<F: Future<Output = ()>> Future for Mortal<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(work) = &mut self.work else { return Poll::Ready(()) };
+        if work.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let death = self.death.0.get();
+        self.death.0.set(death.and_then(|left| left.checked_sub(1)));
+        if death == Some(0) {
+            self.work = None;
+            return Poll::Ready(());
+        }
+        Poll::Pending
     }
 }
 
@@ -66,6 +99,7 @@ pub(super) struct Machine {
     pub(super) node: Node,
     role: Role,
     skew: SignedDuration,
+    death: Death,
     running: Option<(JoinHandle<()>, Tasks)>,
 }
 
@@ -81,7 +115,18 @@ impl Machine {
         let most = ground.world.inner().skew;
         let seconds = ground.chance(most * 2 + 1).cast_signed() - most.cast_signed();
         let skew = if ground.one_in(2) { 0 } else { seconds };
-        Machine { node, role, skew: SignedDuration::from_secs(skew), running: None }
+        let skew = SignedDuration::from_secs(skew);
+        Machine { node, role, skew, death: Death::default(), running: None }
+    }
+
+    /// From now on it dies at its await number `nth`.
+    pub(super) fn dies_at(&self, nth: u64) {
+        self.death.0.set(Some(nth));
+    }
+
+    /// Whether it has not died yet at the await at which it was to, and never will.
+    pub(super) fn survives(&self) -> bool {
+        self.death.0.take().is_some()
     }
 
     pub(super) fn id(&self) -> String {
@@ -97,12 +142,14 @@ impl Machine {
     }
 
     pub(super) fn start(&mut self, ground: &Ground) {
-        let tasks = Tasks::new();
+        let (tasks, death) = (Tasks::new(), self.death.clone());
         let task = match self.role {
             Role::Gateway => {
-                ground.start(self.skew, gateway(ground.clone(), self.node, tasks.clone()))
+                ground.start(self.skew, death, gateway(ground.clone(), self.node, tasks.clone()))
             }
-            Role::Agent => ground.start(self.skew, agent(ground.clone(), self.node, tasks.clone())),
+            Role::Agent => {
+                ground.start(self.skew, death, agent(ground.clone(), self.node, tasks.clone()))
+            }
             Role::Operator => return,
         };
         ground.world.note(|| format!("{} starts, {:?} s wrong", self.id(), self.skew.as_secs()));
@@ -114,7 +161,8 @@ impl Machine {
         let by = self.id();
         ground.world.note(|| format!("{by} {wish:?}"));
         let work = command(ground.clone(), self.node, by, wish);
-        self.running = Some((ground.start(self.skew, work), Tasks::new()));
+        let task = ground.start(self.skew, self.death.clone(), work);
+        self.running = Some((task, Tasks::new()));
     }
 
     pub(super) fn crash(&mut self, ground: &Ground) {
