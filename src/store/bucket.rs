@@ -37,7 +37,7 @@ const PACE: u32 = 5;
 const REMEMBERED: usize = 64 << 10;
 const MOST: usize = 2048;
 /// So many documents of a folder are asked for at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 
 pub use open::open;
 

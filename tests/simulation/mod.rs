@@ -7,6 +7,7 @@
 mod crashes;
 mod lease;
 mod levers;
+mod load;
 mod nodes;
 mod store;
 mod world;

@@ -25,6 +25,10 @@ use roadworks::tasks::Tasks;
 
 use super::world::{Broken, Inner, Node, World, gateway};
 
+/// What S3 says of one object of a listing, but for its key, and so many it says at once.
+const LISTED: usize = "<Contents><Key></Key><LastModified>2026-11-28T12:00:00.000Z</LastModified><ETag>&quot;0123456789abcdef0123456789abcdef&quot;</ETag><Size>500</Size><StorageClass>STANDARD</StorageClass></Contents>".len();
+const PAGE: usize = 1000;
+
 /// The bucket as one machine sees it.
 #[derive(Clone)]
 struct Network {
@@ -165,7 +169,11 @@ impl ObjectStore for Network {
     ) -> Answer<PutResult> {
         let (key, node) = (location.to_string(), self.node);
         let content: Vec<u8> = payload.iter().flat_map(|part| part.to_vec()).collect();
-        let write = self.ask(move |inner| put(inner, node, &key, &content, &options.mode)).await?;
+        let effect = move |inner: &mut Inner| {
+            inner.traffic.counts(1, content.len());
+            put(inner, node, &key, &content, &options.mode)
+        };
+        let write = self.ask(effect).await?;
         let e_tag = Some(write.to_string());
         Ok(PutResult { e_tag, version: None, extensions: object_store::Extensions::default() })
     }
@@ -186,12 +194,14 @@ impl ObjectStore for Network {
         let (content, meta) = self
             .ask(move |inner| {
                 let (path, source) = (key.clone(), "nothing new".into());
+                inner.traffic.counts(1, 0);
                 match read(inner, &key) {
                     None => Err(Failure::NotFound { path, source }),
                     Some((_, etag)) if options.if_none_match.as_ref() == Some(&etag) => {
                         Err(Failure::NotModified { path, source })
                     }
                     Some((content, etag)) => {
+                        inner.traffic.counts(0, content.len());
                         let meta = meta(&key, content.len(), etag);
                         Ok((content, meta))
                     }
@@ -218,6 +228,7 @@ impl ObjectStore for Network {
             let (to, key) = (to.clone(), location.to_string());
             async move {
                 to.ask(move |inner| {
+                    inner.traffic.counts(1, 0);
                     inner.documents.remove(&key);
                     inner.removed(&key);
                     Ok(location)
@@ -240,7 +251,10 @@ impl ObjectStore for Network {
                 let (content, etag) = read(inner, key)?;
                 Some(meta(key, content.len(), etag))
             };
-            Ok(keys.filter_map(found).collect())
+            let found: Vec<_> = keys.filter_map(found).collect();
+            let bytes = found.iter().map(|meta| meta.location.as_ref().len() + LISTED).sum();
+            inner.traffic.counts(found.len().div_ceil(PAGE).max(1), bytes);
+            Ok(found)
         });
         Ok(ListResult {
             common_prefixes: Vec::new(),

@@ -68,6 +68,20 @@ enum Gives {
     Posture(Posture),
 }
 
+/// What was asked of the bucket: requests, and the bytes of documents and listings that went there or came back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Traffic {
+    pub(super) requests: u32,
+    pub(super) bytes: u32,
+}
+
+impl Traffic {
+    pub(super) fn counts(&mut self, requests: usize, bytes: usize) {
+        self.requests += u32::try_from(requests).unwrap();
+        self.bytes += u32::try_from(bytes).unwrap();
+    }
+}
+
 /// Everything that is shared.
 pub(super) struct World {
     inner: Mutex<Inner>,
@@ -81,6 +95,7 @@ pub(super) struct Inner {
     pub(super) broken: Option<Broken>,
     pub(super) documents: BTreeMap<String, (Vec<u8>, u64)>,
     pub(super) writes: u64,
+    pub(super) traffic: Traffic,
     /// One of so many requests is lost, and of so many answers; none where there is no number.
     pub(super) storm: Option<u32>,
     /// By how many seconds a clock is wrong at most, either way.
@@ -109,6 +124,7 @@ impl World {
                 broken,
                 documents: BTreeMap::new(),
                 writes: 0,
+                traffic: Traffic::default(),
                 skew: if seed.is_multiple_of(2) { SKEW } else { 0 },
                 storm: Some([60, 150, 400][usize::try_from(seed % 3).unwrap()]),
                 parted: BTreeMap::new(),
