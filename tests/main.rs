@@ -56,6 +56,8 @@ mod packaging;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod page_stack;
+#[cfg(test)]
 mod pins;
 #[cfg(test)]
 mod readme;

@@ -3,6 +3,8 @@
 //! Goes through `object_store`, which the store uses too, because the S3 SDK is the largest of all AWS's.
 //! Must never log what it reads: a state holds secrets.
 
+mod about;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +64,8 @@ pub struct Bucket {
     session: Session,
     name: String,
     endpoint: String,
+    region: String,
+    in_path: bool,
 }
 
 /// An object, whole.
@@ -118,7 +122,7 @@ impl Bucket {
         let credentials = FromSession { session: session.clone(), found: Mutex::new(None) };
         let store = AmazonS3Builder::new()
             .with_bucket_name(name)
-            .with_region(region)
+            .with_region(region.clone())
             .with_endpoint(endpoint.clone())
             .with_virtual_hosted_style_request(!in_path)
             .with_credentials(Arc::new(credentials))
@@ -126,7 +130,8 @@ impl Bucket {
             .with_client_options(times)
             .build()
             .map_err(|cause| Error::Request { reason: told(&cause) })?;
-        Ok(Self { store, session: session.clone(), name: name.to_owned(), endpoint })
+        let (session, name) = (session.clone(), name.to_owned());
+        Ok(Self { store, session, name, endpoint, region, in_path })
     }
 
     /// The object, or `None` where there is none. Refuses one larger than [`LARGEST`].

@@ -1,5 +1,6 @@
 //! `doctor`: every precondition tried now, each with a fix. Changes nothing, but for `--exercise`.
 
+mod distribution;
 mod gateway;
 mod nameservers;
 mod store;
@@ -15,9 +16,9 @@ use super::error::Error;
 use super::report::{Form, Waiting, doctor_object, doctor_words};
 use crate::aws::Session;
 use crate::clock;
-use crate::config::{DnsSource, PageConfig, SwitchedRecord, Target};
+use crate::config::{DnsSource, PageConfig, SwitchedRecord};
 use crate::dns::Exercise;
-use crate::dns::route53::{Allowed, Distribution, Zone, exercise};
+use crate::dns::route53::{Allowed, Zone, exercise};
 use crate::files;
 use crate::hcl::Diagnostic;
 use crate::lever::{self, Lever, Observation, Position};
@@ -26,6 +27,8 @@ use crate::switch::{LeverName, Mode, OperationId};
 
 /// A TTL above which visitors follow a flip so late that it should be lowered the day before.
 const LONG_TTL: u64 = 300;
+
+pub(super) use distribution::defects;
 
 const EXERCISE: &str = "exercise";
 
@@ -87,7 +90,7 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
             }
             findings.extend(levers(&opened).await);
             if let Some(session) = &opened.session {
-                findings.extend(distributions(session, &opened.resolved.records).await);
+                findings.extend(distribution::findings(session, &opened.resolved.records).await);
             }
             if let Some(block) = &site.gateway {
                 findings
@@ -263,66 +266,6 @@ fn writable(folder: &Path) -> Finding {
             "make the folder writable, or say in roadworks.hcl where the variable lives",
         ),
     }
-}
-
-async fn distributions(session: &Session, records: &[SwitchedRecord]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for SwitchedRecord { key, maintenance, .. } in records {
-        let Some(Target::Alias { name: domain, .. }) = maintenance.as_ref().map(|set| &set.target)
-        else {
-            continue;
-        };
-        if domain.ends_with(".cloudfront.net") {
-            let name = key.name.replace("\\052", "*");
-            findings.push(distribution(session, domain, &name).await);
-        }
-    }
-    findings
-}
-
-async fn distribution(session: &Session, domain: &str, name: &str) -> Finding {
-    const ID: &str = "distribution";
-    let found = match Distribution::of_domain(session, domain).await {
-        Ok(Some(found)) => found,
-        Ok(None) => {
-            return warn(
-                ID,
-                format!("{domain} is not a distribution of this account, so it cannot be checked"),
-                format!(
-                    "check by hand that it is enabled and lists {name} with a certificate for it"
-                ),
-            );
-        }
-        Err(error) => {
-            return warn(ID, &error, "allow cloudfront:ListDistributions, or check it by hand");
-        }
-    };
-    let id = &found.id;
-    if !found.enabled {
-        return fail(ID, format!("{id} ({domain}) is disabled"), "enable the distribution");
-    }
-    if !found.lists(name) {
-        return fail(
-            ID,
-            format!("{id} ({domain}) does not list {name}: CloudFront would refuse its visitors"),
-            format!("add {name} to its alternate domain names, with a certificate that covers it"),
-        );
-    }
-    if !found.certificate {
-        return fail(
-            ID,
-            format!("{id} ({domain}) has no certificate of its own for {name}"),
-            "attach one from ACM in us-east-1",
-        );
-    }
-    if !found.deployed {
-        return warn(
-            ID,
-            format!("{id} ({domain}) is still being deployed"),
-            "wait until it is Deployed",
-        );
-    }
-    ok(ID, format!("{id} ({domain}) is enabled, deployed and lists {name}"))
 }
 
 async fn exercised(context: &Context, opened: &Opened) -> Finding {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::hcl::{Diagnostic, Place};
+use crate::page::away;
 use crate::terraform::backend::{BackendError, LockHolder};
 use crate::{agent, config, store};
 
@@ -111,6 +112,27 @@ pub(super) enum Error {
     Unasked {
         /// What is the matter.
         message: String,
+    },
+    /// The page did not get to its place, or not whole.
+    #[error(transparent)]
+    Published(#[from] away::Error),
+    /// What is at the page's place is not the page.
+    #[error("{wrong} of {all} answers of {url} are not the page")]
+    NotThePage {
+        /// What was asked.
+        url: String,
+        /// How many are not.
+        wrong: usize,
+        /// Of how many.
+        all: usize,
+    },
+    /// Nobody is at the page's place.
+    #[error("{url}: {why}")]
+    Deserted {
+        /// What was asked.
+        url: String,
+        /// What is the matter.
+        why: String,
     },
     /// `healthcheck` says no.
     #[error("{url}: {why}")]
@@ -227,6 +249,14 @@ impl Error {
             Error::Sick { .. } => {
                 Some("see what the process here logs; `roadworks serve` starts it".to_owned())
             }
+            Error::Published(error) => Some(error.hint()),
+            Error::NotThePage { .. } => {
+                Some("each line above that says FAIL says how to put it right".to_owned())
+            }
+            Error::Deserted { .. } => Some(
+                "give the place's own address, such as https://d111111abcdef8.cloudfront.net, and the site's name with --host"
+                    .to_owned(),
+            ),
             Error::Unasked { .. } => {
                 Some("see whether it runs, and name another: roadworks dig @IP:PORT NAME".to_owned())
             }

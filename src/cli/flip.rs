@@ -11,7 +11,7 @@ use super::context::{Context, Opened};
 use super::end;
 use super::error::{Error, Interruption};
 use super::local;
-use super::plan::{asked_twice, plan_of};
+use super::plan::{asked_twice, of_the_page, plan_of};
 use super::report::{Form, Waiting, asked_words, plan_words, status_object, status_words};
 use super::settle;
 use crate::agent::{Depth, Done, Order, Sight, carry_out, look};
@@ -58,7 +58,12 @@ pub(super) async fn move_to(
     }
     let plan = sight.plan(&opened.site, to);
     if plan.changes() {
-        context.report.words(&plan_words(&plan_of(opened, &sight, to)));
+        let mut shown = plan_of(opened, &sight, to);
+        if !args.yes {
+            // Somebody is there to read it, and to think twice.
+            shown.warnings.extend(of_the_page(opened, &shown).await);
+        }
+        context.report.words(&plan_words(&shown));
         if !args.yes {
             let others = sight.switch.as_ref().map(|(switch, _)| switch);
             let others = others.filter(|switch| switch.mode != Mode::Open && switch.by != by);

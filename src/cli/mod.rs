@@ -101,7 +101,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Log(args) => log::run(context, args).await,
         Verb::Doctor(args) => Box::pin(doctor::run(context, args)).await,
         Verb::Init(args) => init::run(context, args).await,
-        Verb::Page(args) => page::run(context, args),
+        Verb::Page(args) => Box::pin(page::run(context, args)).await,
         Verb::Healthcheck(args) => healthcheck::run(context, args).await,
         Verb::Extend(args) => extend::run(context, args).await,
         Verb::Wait(args) => wait::run(context, args).await,

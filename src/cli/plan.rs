@@ -2,11 +2,13 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::args::PlanArgs;
 use super::context::{Context, Opened};
+use super::doctor;
 use super::error::Error;
 use super::report::{Form, commands_object, commands_words, plan_object, plan_words, verb};
 use super::settle;
@@ -18,6 +20,8 @@ use crate::switch::{Mode, Plan};
 
 /// The exit code of `-detailed-exitcode` where something would change.
 const CHANGES: u8 = 2;
+/// How long a plan waits to hear about the distribution.
+const PREFLIGHT: Duration = Duration::from_secs(5);
 /// A plan is a few kilobytes.
 const LARGEST: usize = 8 << 20;
 
@@ -50,7 +54,8 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<u8, Error>
     sight.refusal(&opened.site, to, &args.overrides)?;
     context.pin(&mut opened, &sight).await;
     settle::before(&mut opened, &sight, to).await;
-    let plan = plan_of(&opened, &sight, to);
+    let mut plan = plan_of(&opened, &sight, to);
+    plan.warnings.extend(of_the_page(&opened, &plan).await);
     if let Some(path) = &args.out {
         save(path, &plan, &sight, &opened)?;
     }
@@ -84,6 +89,20 @@ pub(super) fn plan_of(opened: &Opened, sight: &Sight, to: Mode) -> Plan {
         );
     }
     plan
+}
+
+/// What is wrong with the distribution that a move would lead visitors to. What cannot be looked at in time is
+/// `doctor`'s to say.
+pub(super) async fn of_the_page(opened: &Opened, plan: &Plan) -> Vec<String> {
+    let leads_there = plan.to == Mode::Detour && plan.changes();
+    let Some(session) = opened.session.as_ref().filter(|_| leads_there) else { return Vec::new() };
+    let defects = doctor::defects(session, &opened.resolved.records);
+    let found = tokio::time::timeout(PREFLIGHT, Box::pin(defects)).await.unwrap_or_default();
+    let words = found.into_iter().map(|finding| {
+        let fix = finding.fix.map(|fix| format!("; {fix}")).unwrap_or_default();
+        format!("{}{fix}", finding.reason)
+    });
+    words.collect()
 }
 
 /// Towards what the variable asks, in a bare folder; else towards what the switch asks.

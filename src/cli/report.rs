@@ -4,6 +4,7 @@
 
 mod failure;
 mod objects;
+mod page;
 mod waiting;
 mod words;
 
@@ -18,10 +19,11 @@ use failure::{error_words, exit_code};
 pub(super) use objects::{
     commands_object, doctor_object, log_object, own_gateway_object, plan_object, status_object,
 };
+pub(super) use page::{built_words, looks_words, published_words};
 pub(super) use waiting::Waiting;
 pub(super) use words::{
-    asked_words, built_words, commands_words, doctor_words, log_words, own_gateway_words,
-    plan_words, status_words, value_words, verb, warnings_words,
+    asked_words, commands_words, doctor_words, log_words, own_gateway_words, plan_words,
+    status_words, value_words, verb, warnings_words,
 };
 
 /// How to speak.

@@ -3,12 +3,18 @@
 //! Rendered when the mode is set, never while a visitor waits. A template that cannot be rendered never opens the site:
 //! the built-in page answers.
 
+#[cfg(feature = "bucket")]
+pub mod away;
+#[cfg(feature = "aws")]
+pub mod distribution;
 mod error;
 mod forms;
 mod html;
 mod language;
+pub mod looks;
 mod publish;
 mod splice;
+mod stack;
 mod template;
 mod text;
 mod told;
@@ -20,7 +26,7 @@ use crate::switch::Mode;
 pub use error::Error;
 pub use forms::{Forms, ProblemDetails};
 pub use language::Language;
-pub use publish::StaticFile;
+pub use publish::{PageObject, ROBOTS, STATUS, StaticFile};
 pub use text::NANO_LIMIT;
 pub use told::{To, Told};
 

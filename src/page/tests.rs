@@ -283,7 +283,7 @@ fn the_files_are_the_same_each_time_and_say_nothing_of_a_visitor() {
     let told = Told { host: Some("shop.example.com"), posture: Some(&posture), now: at(0) };
     let files = page.files(&told);
     assert_eq!(files, page.files(&told));
-    assert_eq!(files.len(), 1 + 2 * Language::ALL.len() + 3);
+    assert_eq!(files.len(), 1 + 2 * Language::ALL.len() + 4);
     let content = |name: &str| {
         let file = files.iter().find(|file| file.name == name).unwrap();
         String::from_utf8(file.content.clone()).unwrap()

@@ -20,7 +20,10 @@ pub(super) use meanwhile::{
     BypassArgs, ExtendArgs, ForgetArgs, GatewayArgs, GatewayVerb, LogArgs, StatusArgs, WaitArgs,
     WaitEnd,
 };
-pub(super) use page::{PageArgs, PageBuildArgs, PagePreviewArgs, PageVerb};
+pub(super) use page::{
+    MadeArgs, PageArgs, PageBuildArgs, PageInitArgs, PagePreviewArgs, PagePublishArgs, PageVerb,
+    PageVerifyArgs,
+};
 pub(super) use serve::{DigArgs, HealthcheckArgs, LogForm, Role, ServeArgs};
 pub(super) use terraform::{variables, with_double_dashes};
 
@@ -119,7 +122,7 @@ pub(super) enum Verb {
     Init(InitArgs),
     /// Try every precondition now, each with a fix
     Doctor(DoctorArgs),
-    /// See the maintenance page, or build it as files for a CDN
+    /// See the maintenance page, build it, give it a place of its own in AWS, publish it there, and see that it answers
     Page(PageArgs),
     /// Is the process on this machine alive: exit code 0 or 1, for container images
     Healthcheck(HealthcheckArgs),

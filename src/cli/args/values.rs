@@ -31,6 +31,36 @@ pub(super) fn some(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("`{text}` is not a number from 1 on"))
 }
 
+/// A host name, or a wildcard one, as a distribution may list it: lower case, without a last dot.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let name = text.to_ascii_lowercase();
+    let bare = name.strip_prefix("*.").unwrap_or(&name);
+    let label = |label: &str| {
+        let known = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(known)
+    };
+    if name.len() <= 253 && bare.contains('.') && bare.split('.').all(label) {
+        Ok(name)
+    } else {
+        Err(format!("`{text}` is not a host name such as shop.example.com"))
+    }
+}
+
+/// What parts of a stack are called: at most so long that a bucket's name may begin with it.
+pub(super) fn part(text: &str) -> Result<String, String> {
+    let known = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
+    let edge = |one: Option<char>| one.is_some_and(|one| one != '-');
+    let well = edge(text.chars().next()) && edge(text.chars().next_back());
+    if well && text.len() <= 36 && text.chars().all(known) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not a name of up to 36 lower case letters, digits and hyphens"))
+    }
+}
+
 /// A time such as `2026-11-24T03:00:00Z`, `2026-11-24 03:00` or `03:00`; the last two are local.
 pub(super) fn time(text: &str) -> Result<String, String> {
     let local = text.parse::<DateTime>().is_ok() || text.parse::<Time>().is_ok();

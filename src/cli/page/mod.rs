@@ -1,5 +1,9 @@
-//! `page`: what visitors would see, before anybody sees it. Needs neither a store nor a network, and changes nothing but the
-//! files that it was asked for.
+//! `page`: what visitors would see, before anybody sees it, and its place of its own. Needs no store; changes nothing but the
+//! files and objects that it was asked for.
+
+mod init;
+mod publish;
+mod verify;
 
 use std::fs;
 use std::path::Path;
@@ -7,23 +11,34 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::args::{PageArgs, PageBuildArgs, PagePreviewArgs, PageVerb};
+use super::args::{MadeArgs, PageArgs, PageBuildArgs, PagePreviewArgs, PageVerb};
 use super::context::Context;
 use super::error::Error;
 use super::report::{Form, built_words};
 use crate::clock;
 use crate::config::{self, SiteConfig};
-use crate::files::write_whole;
+use crate::files::{read_up_to, write_whole};
 use crate::hcl::Diagnostic;
 use crate::page::{self, Language, Page, StaticFile, To, Told};
 use crate::switch::{Mode, Posture};
 
-pub(super) fn run(context: &Context, args: &PageArgs) -> Result<u8, Error> {
+pub(super) use verify::Looked;
+
+/// Google reads no more of one.
+const LARGEST_ROBOTS: usize = 500 << 10;
+
+pub(super) async fn run(context: &Context, args: &PageArgs) -> Result<u8, Error> {
+    if let PageVerb::Verify(args) = &args.verb {
+        return verify::run(context, args).await;
+    }
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
     match &args.verb {
         PageVerb::Preview(args) => preview(context, site, args),
         PageVerb::Build(args) => build(context, site, args),
+        PageVerb::Init(args) => init::run(context, site, args),
+        PageVerb::Publish(args) => publish::run(context, site, args).await,
+        PageVerb::Verify(args) => verify::run(context, args).await,
     }
 }
 
@@ -55,12 +70,7 @@ fn preview(context: &Context, site: &SiteConfig, args: &PagePreviewArgs) -> Resu
 
 /// Writes the site's page as files, and says which.
 pub(super) fn built(site: &SiteConfig, args: &PageBuildArgs) -> Result<Vec<Value>, Error> {
-    let page = compiled(site)?;
-    let now = clock::now();
-    let mut posture = posture(mode(&args.mode)?, now, now);
-    posture.until = args.until;
-    let host = site.hosts.first().map(String::as_str);
-    let files = page.files(&Told { host, posture: Some(&posture), now });
+    let files = files(site, &args.made)?;
     fs::create_dir_all(&args.dir).map_err(|source| not_written(&args.dir, source))?;
     let mut built = Vec::new();
     // What visitors come to first is written last: it never leads to what is not there yet.
@@ -68,6 +78,37 @@ pub(super) fn built(site: &SiteConfig, args: &PageBuildArgs) -> Result<Vec<Value
         built.push(write_packed(&args.dir, file)?);
     }
     Ok(built.into_iter().rev().flatten().collect())
+}
+
+/// The site's page as files.
+fn files(site: &SiteConfig, made: &MadeArgs) -> Result<Vec<StaticFile>, Error> {
+    let page = compiled(site)?;
+    let now = clock::now();
+    let mut posture = posture(mode(&made.mode)?, now, now);
+    posture.until = made.until;
+    let host = site.hosts.first().map(String::as_str);
+    let mut files = page.files(&Told { host, posture: Some(&posture), now });
+    let mut instead = Vec::new();
+    if let Some(word) = &made.status {
+        let status = word.parse::<Mode>().map_err(|error| Error::Usage {
+            message: error.to_string(),
+            hint: "say `open`, or leave it out".to_owned(),
+        })?;
+        let until = made.until.filter(|_| status != Mode::Open);
+        instead.push(StaticFile::status(status, until));
+    }
+    if let Some(path) = &made.robots {
+        let content = read_up_to(path, LARGEST_ROBOTS)
+            .and_then(|content| content.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
+            .map_err(|source| Error::File { path: path.clone(), doing: "read", source })?;
+        instead.push(StaticFile::robots(content));
+    }
+    for file in &mut files {
+        if let Some(own) = instead.iter().find(|own| own.name == file.name) {
+            file.clone_from(own);
+        }
+    }
+    Ok(files)
 }
 
 fn build(context: &Context, site: &SiteConfig, args: &PageBuildArgs) -> Result<u8, Error> {
@@ -99,24 +140,17 @@ fn wrong(site: &SiteConfig, error: &page::Error) -> Error {
 
 /// The file as it is, and as Brotli and gzip beside it.
 fn write_packed(folder: &Path, file: &StaticFile) -> Result<[Value; 3], Error> {
-    let packed = |packed: std::io::Result<Vec<u8>>| {
-        packed.map_err(|source| not_written(&folder.join(&file.name), source))
-    };
-    let (gzip, brotli) = (packed(file.gzip())?, packed(file.brotli())?);
-    let forms = [
-        ("", Value::Null, &file.content),
-        (".br", "br".into(), &brotli),
-        (".gz", "gzip".into(), &gzip),
-    ];
-    for (ending, _, content) in &forms {
-        write(&folder.join(format!("{}{ending}", file.name)), content)?;
+    let objects = file.objects().map_err(|source| not_written(&folder.join(&file.name), source))?;
+    for object in &objects {
+        write(&folder.join(&object.name), &object.content)?;
     }
-    Ok(forms.map(|(ending, encoding, content)| {
+    Ok(objects.map(|object| {
         json!({
-            "name": format!("{}{ending}", file.name),
-            "content_type": file.content_type,
-            "content_encoding": encoding,
-            "bytes": content.len(),
+            "name": object.name,
+            "content_type": object.content_type,
+            "content_encoding": object.content_encoding,
+            "cache_control": object.cache_control,
+            "bytes": object.content.len(),
         })
     }))
 }

@@ -8,19 +8,32 @@ use serde_json::{Value, json};
 use super::super::error::{Error, Interruption};
 use super::{plain, plain_in_place};
 use crate::hcl::{Colour, Diagnostic, Place};
+use crate::page::away;
 use crate::{agent, config, lever, store};
 
 /// The exit code of what was interrupted.
 pub(in crate::cli) const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
+const ERROR: u8 = 1;
+const REFUSED: u8 = 3;
+const CREDENTIALS: u8 = 4;
+const GAVE_UP: u8 = 5;
+const PARTLY: u8 = 6;
+
+/// Exit code and word where the page is not in its place.
+fn published(error: &away::Error) -> (u8, &'static str) {
+    match error {
+        error if error.is_about_credentials() => (CREDENTIALS, "credentials"),
+        away::Error::PublicWrite { .. } => (REFUSED, "public-write"),
+        error if error.is_open_ended() => (GAVE_UP, "unconfirmed"),
+        away::Error::Aws { .. } | away::Error::Packed(_) | away::Error::Unfinished { .. } => {
+            (ERROR, "not-published")
+        }
+    }
+}
 
 /// The exit codes of DESIGN §4 that are not 0 and 2.
 pub(super) fn exit_code(error: &Error) -> u8 {
-    const ERROR: u8 = 1;
-    const REFUSED: u8 = 3;
-    const CREDENTIALS: u8 = 4;
-    const GAVE_UP: u8 = 5;
-    const PARTLY: u8 = 6;
     match error {
         Error::Store(error) | Error::Agent(agent::Error::Store(error)) => match error {
             error if error.is_about_credentials() => CREDENTIALS,
@@ -41,7 +54,9 @@ pub(super) fn exit_code(error: &Error) -> u8 {
             | agent::Error::Unrecorded(_),
         ) => GAVE_UP,
         Error::Agent(agent::Error::HalfDone { .. }) => PARTLY,
-        Error::StateLocked { .. }
+        Error::Published(error) => published(error).0,
+        Error::NotThePage { .. }
+        | Error::StateLocked { .. }
         | Error::NotConfirmed { .. }
         | Error::NobodyKeepsTheEnd
         | Error::CannotWait(_)
@@ -70,6 +85,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::NothingToWrite { .. }
         | Error::Unwell { .. }
         | Error::Sick { .. }
+        | Error::Deserted { .. }
         | Error::Unasked { .. }
         | Error::System(_)
         | Error::Output(_)
@@ -130,8 +146,10 @@ fn code(error: &Error) -> &'static str {
         Error::NothingToWrite { .. } => "nothing-found",
         Error::NotAPlan { .. } => "not-a-plan",
         Error::Unwell { .. } => "unwell",
+        Error::Published(error) => published(error).1,
+        Error::NotThePage { .. } => "not-the-page",
         Error::Sick { .. } => "sick",
-        Error::Unasked { .. } => "no-answer",
+        Error::Deserted { .. } | Error::Unasked { .. } => "no-answer",
         Error::Interrupted { .. } => "interrupted",
         Error::System(_) => "system",
         Error::Output(_) => "output",

@@ -25,6 +25,18 @@ impl Waiting {
         Waiting { bar, report, told: Cell::new(0) }
     }
 
+    /// That `what` has taken `waited` so far.
+    pub(in crate::cli) fn told(&self, what: &str, waited: Duration) {
+        let seconds = waited.as_secs();
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{what}, {seconds} s"));
+            bar.tick();
+        } else if seconds >= self.told.get() + Self::EACH {
+            self.told.set(seconds);
+            self.report.words(&format!("{what}, {seconds} s"));
+        }
+    }
+
     pub(in crate::cli) fn ended(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -34,13 +46,6 @@ impl Waiting {
 
 impl Progress for Waiting {
     fn waiting(&self, lever: LeverName, what: &str, waited: Duration) {
-        let seconds = waited.as_secs();
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("{lever}: waiting for {what}, {seconds} s"));
-            bar.tick();
-        } else if seconds >= self.told.get() + Self::EACH {
-            self.told.set(seconds);
-            self.report.words(&format!("{lever}: waiting for {what}, {seconds} s"));
-        }
+        self.told(&format!("{lever}: waiting for {what}"), waited);
     }
 }

@@ -1,7 +1,5 @@
 //! What a person reads: plan, status, findings, log. Readable without colour; the last line says the next step.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -26,26 +24,6 @@ pub(in crate::cli) fn plan_words(plan: &Plan) -> String {
     }
     lines.extend(warning_lines(&plan.warnings));
     lines.join("\n")
-}
-
-/// What to tell a CDN about the page that was built.
-pub(in crate::cli) fn built_words(folder: &Path, status_url: Option<&str>) -> String {
-    let status = match status_url {
-        Some(url) => format!(
-            "  and put status.json at {url}, with access-control-allow-origin: *, changed when the mode changes"
-        ),
-        None => "  without `status_url` in the page block, a visitor's page sees that the name leads back only on a new connection; docs/page.md"
-            .to_owned(),
-    };
-    format!(
-        "The page is in {}. Wherever it is served from:\n\
-         \x20 answer every path and method with index.html, status 503, never 200 and never a redirect\n\
-         \x20 send cache-control: no-store, and retry-after: 120 where it can be set\n\
-         \x20 send the file with .br or .gz where accept-encoding allows, with content-encoding br or gzip\n\
-         \x20 on CloudFront set the error caching minimum TTL of 503 to 0\n\
-         {status}",
-        one_line(&folder.display().to_string()),
-    )
 }
 
 /// What a person should know, a line each.

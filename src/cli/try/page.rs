@@ -12,7 +12,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
 use tokio::net::TcpListener;
 
-use super::super::args::PageBuildArgs;
+use super::super::args::{MadeArgs, PageBuildArgs};
 use super::super::context::Context;
 use super::super::error::Error;
 use super::super::page;
@@ -40,7 +40,7 @@ pub(super) struct Pages {
 pub(super) fn built(context: &Context, folder: &Path) -> Result<Arc<Pages>, Error> {
     let dir = folder.join(FOLDER);
     let config = context.config()?;
-    let args = PageBuildArgs { dir: dir.clone(), mode: "detour".to_owned(), until: None };
+    let args = PageBuildArgs { dir: dir.clone(), made: MadeArgs::of("detour") };
     page::built(config.site(None)?, &args)?;
     let read = |name: &str| {
         let path = dir.join(name);

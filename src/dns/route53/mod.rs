@@ -7,7 +7,6 @@
 mod backoff;
 mod batch;
 mod calls;
-mod cloudfront;
 mod commands;
 mod reading;
 mod scratch;
@@ -41,7 +40,6 @@ use crate::lever::{
 };
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
-pub use cloudfront::Distribution;
 pub use scratch::exercise;
 pub use zone::{Allowed, Zone};
 
@@ -347,12 +345,15 @@ impl Route53 {
         let mut warnings = BTreeSet::new();
         for (_, set) in &read.sets {
             let (kind, name) = (set.r#type.as_str(), name_of(&set.name));
-            let sibling = match kind {
-                "AAAA" => "A",
-                "A" => "AAAA",
+            let siblings: &[&str] = match kind {
+                "AAAA" => &["A"],
+                "A" => &["AAAA"],
+                // It may name addresses, and another host: browsers go by it first (RFC 9460 section 3).
+                "HTTPS" => &["A", "AAAA"],
                 _ => continue,
             };
-            if !moved(kind, &name) && moved(sibling, &name) {
+            let sibling = siblings.iter().find(|sibling| moved(sibling, &name));
+            if let Some(sibling) = sibling.filter(|_| !moved(kind, &name)) {
                 warnings.insert(format!(
                     "{name} {sibling} moves, but its sibling {name} {kind} does not: visitors who use it stay where they are"
                 ));
