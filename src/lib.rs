@@ -28,6 +28,8 @@ pub mod agent;
 pub mod gateway;
 pub mod page;
 
+#[cfg(feature = "aws")]
+pub mod balancer;
 pub mod dns;
 pub mod pipeline;
 

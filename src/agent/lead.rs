@@ -506,7 +506,12 @@ fn kept_closed<S: Store>(site: &Site<S>, sight: &Sight, to: Mode) -> Option<Mode
 /// What visitors got before the operation of `switch`, from where its levers stood then.
 fn began(switch: &Switch) -> Option<Mode> {
     let stood = |lever: LeverName| switch.before.get(lever.word()).map(String::as_str);
-    let gateways = stood(GATEWAY).and_then(|word| word.parse().ok());
+    let visitors = |lever| stood(lever).and_then(|word| word.parse().ok());
+    let listeners = visitors(LeverName::Balancer);
+    if listeners == Some(Mode::Closed) && stood(LeverName::Dns) == Some("maintenance") {
+        return Some(Mode::Detour);
+    }
+    let gateways = visitors(GATEWAY).or(listeners);
     let name = || match stood(LeverName::Dns)? {
         "live" => Some(Mode::Open),
         "maintenance" => Some(Mode::Detour),

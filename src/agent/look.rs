@@ -42,17 +42,28 @@ impl Sight {
         self.switch.as_ref().map_or(Mode::Open, |(switch, _)| switch.mode)
     }
 
-    /// What visitors get: the loosest that the name and the gateways behind it give, else what is asked for.
+    /// What visitors get: the loosest that the name and the gateways or listeners behind it give, else what is asked for.
     pub fn mode<S: Store>(&self, site: &Site<S>) -> Mode {
         let of = |name| {
             let mut seen = site.levers.iter().zip(&self.levers);
             seen.find(|(lever, _)| lever.name() == name).map(|(_, seen)| seen.position)
         };
-        let gateways = of(LeverName::Gateway).and_then(|position| match position {
-            Position::At(mode) => Some(mode),
-            Position::Live | Position::Maintenance | Position::Foreign | Position::Absent => None,
-        });
+        let mode_of = |name| {
+            of(name).and_then(|position| match position {
+                Position::At(mode) => Some(mode),
+                Position::Live | Position::Maintenance | Position::Foreign | Position::Absent => {
+                    None
+                }
+            })
+        };
+        let gateways = mode_of(LeverName::Gateway).or_else(|| mode_of(LeverName::Balancer));
         match (of(LeverName::Dns), gateways) {
+            // A listener is closed behind a detour, too: it knows no other word.
+            (Some(Position::Maintenance), Some(Mode::Closed))
+                if mode_of(LeverName::Gateway).is_none() =>
+            {
+                Mode::Detour
+            }
             (Some(Position::Live), None) => Mode::Open,
             (Some(Position::Maintenance), None) => Mode::Detour,
             // Whoever has an old answer still comes to the gateways.

@@ -63,7 +63,11 @@ impl<S: Store> Site<S> {
             Mode::Detour if has(LeverName::Dns) => return Ok(()),
             Mode::Detour => "a `dns` block, which moves the name",
             Mode::ReadOnly | Mode::Hold | Mode::Closed if has(LeverName::Gateway) => return Ok(()),
-            Mode::ReadOnly | Mode::Hold | Mode::Closed => {
+            Mode::Closed if has(LeverName::Balancer) => return Ok(()),
+            Mode::Closed => {
+                "a `gateway` block, which stands in front of the site's app, or a `balancer` block, which writes a load balancer's rules"
+            }
+            Mode::ReadOnly | Mode::Hold => {
                 "a `gateway` block, which stands in front of the site's app"
             }
         };

@@ -2,6 +2,7 @@
 //!
 //! Never prints a key, never changes anything: the calls that do belong to the levers.
 
+mod backoff;
 mod error;
 mod given;
 #[cfg(test)]
@@ -10,5 +11,6 @@ mod pace;
 pub mod s3;
 mod session;
 
+pub use backoff::Backoff;
 pub use error::{CredentialsProblem, Error};
 pub use session::{AssumeRole, Identity, Keys, Retry, Session, Settings};

@@ -1,5 +1,6 @@
 //! How fast we may ask: Route 53 takes five requests a second from the whole account, console and Terraform included,
-//! so everything of ours together takes three at most.
+//! so everything of ours together takes three at most. Elastic Load Balancing has a bucket for each account and region,
+//! whose size AWS does not tell: ten a second leave room for others.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -10,15 +11,25 @@ use tokio::time::Instant;
 use crate::clock;
 
 const A_SECOND: Duration = Duration::from_secs(1);
-const REQUESTS_A_SECOND: usize = 3;
+const OF_ROUTE53: usize = 3;
+const OF_BALANCING: usize = 10;
 
 /// When the last requests went out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
+    a_second: usize,
     recent: Mutex<VecDeque<Instant>>,
 }
 
 impl Pace {
+    pub(super) fn of_route53() -> Pace {
+        Pace { a_second: OF_ROUTE53, recent: Mutex::default() }
+    }
+
+    pub(super) fn of_balancing() -> Pace {
+        Pace { a_second: OF_BALANCING, recent: Mutex::default() }
+    }
+
     /// Waits until one more request keeps within the limit. Cancel safe.
     pub(super) async fn turn(&self) {
         loop {
@@ -28,7 +39,7 @@ impl Pace {
                 while recent.front().is_some_and(|first| now.duration_since(*first) >= A_SECOND) {
                     recent.pop_front();
                 }
-                if recent.len() < REQUESTS_A_SECOND {
+                if recent.len() < self.a_second {
                     recent.push_back(now);
                     return;
                 }
@@ -47,7 +58,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_fourth_request_within_a_second_waits_for_its_turn() {
-        let pace = Pace::default();
+        let pace = Pace::of_route53();
         let began = clock::monotonic();
         for _ in 0..3 {
             pace.turn().await;

@@ -99,7 +99,19 @@ pub struct Identity {
 pub struct Session {
     config: SdkConfig,
     profile: Option<String>,
-    pace: Arc<Pace>,
+    paces: Arc<Paces>,
+}
+
+#[derive(Debug)]
+struct Paces {
+    route53: Pace,
+    balancing: Pace,
+}
+
+impl Default for Paces {
+    fn default() -> Self {
+        Paces { route53: Pace::of_route53(), balancing: Pace::of_balancing() }
+    }
 }
 
 impl Session {
@@ -114,7 +126,7 @@ impl Session {
         let base = base(settings, keys).await;
         let profile = settings.profile.clone().or_else(profile_of_environment);
         let Some(role) = &settings.assume_role else {
-            return Self { config: base, profile, pace: Arc::default() };
+            return Self { config: base, profile, paces: Arc::default() };
         };
         let name = role.session_name.as_deref().unwrap_or("roadworks");
         let mut provider =
@@ -128,12 +140,12 @@ impl Session {
             .credentials_provider(provider)
             .identity_cache(identity_cache())
             .build();
-        Self { config, profile, pace: Arc::default() }
+        Self { config, profile, paces: Arc::default() }
     }
 
     /// A session from a configuration made elsewhere (a fake AWS in the same process).
     pub fn of(config: SdkConfig) -> Self {
-        Self { config, profile: None, pace: Arc::default() }
+        Self { config, profile: None, paces: Arc::default() }
     }
 
     /// What an SDK client is made from.
@@ -165,7 +177,12 @@ impl Session {
 
     /// Waits until one more request to Route 53 keeps within what we allow ourselves; clones wait together. Cancel safe.
     pub async fn route53_turn(&self) {
-        self.pace.turn().await;
+        self.paces.route53.turn().await;
+    }
+
+    /// The same for Elastic Load Balancing. Cancel safe.
+    pub async fn balancing_turn(&self) {
+        self.paces.balancing.turn().await;
     }
 
     /// Sorts what a client of this session answered.

@@ -1,5 +1,7 @@
 //! `apply`: a saved plan, exactly as it was shown, or towards `-var maintenance_mode=..`.
 
+use serde_json::Value;
+
 use super::args::ApplyArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
@@ -11,7 +13,7 @@ use crate::switch::Step;
 
 pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error> {
     let plan = args.plan.as_deref().map(saved).transpose()?;
-    let mut opened = context.open().await?;
+    let mut opened = context.renumbering(args.flip.renumber).open().await?;
     let Some(saved) = plan else {
         let to = match opened.asked {
             Some(value) => opened.mode_of(value),
@@ -35,8 +37,11 @@ pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error
 fn now(sight: &Sight, target: &str) -> String {
     let mut parts = sight.levers.iter().flat_map(|seen| &seen.parts);
     match parts.find(|part| part.target == *target) {
-        Some(part) if !part.value.is_null() => format!("it is now {}", value_words(&part.value)),
-        Some(_) | None => "there is none now".to_owned(),
+        Some(part) => match part.value.get("now").unwrap_or(&part.value) {
+            Value::Null => "there is none now".to_owned(),
+            value => format!("it is now {}", value_words(value)),
+        },
+        None => "there is none now".to_owned(),
     }
 }
 

@@ -5,12 +5,15 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::BypassArgs;
-use super::context::Context;
+use super::context::{Context, balancer_lever, settings};
 use super::end::later;
 use super::error::Error;
 use super::report::Form;
+use crate::agent;
+use crate::aws::Session;
+use crate::balancer::HEADER;
 use crate::clock;
-use crate::config::{GatewayConfig, SiteConfig};
+use crate::config::{BalancerConfig, GatewayConfig, SiteConfig};
 use crate::gateway::bypass::{Key, LONGEST, PARAMETER};
 use crate::switch::Mode;
 
@@ -21,6 +24,9 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
     let config = context.config()?.whole()?;
     let site = config.site(context.common.site.as_deref())?;
     let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
+    if let (None, Some(block)) = (&site.gateway, &site.balancer) {
+        return past_listeners(context, site, block, &name).await;
+    }
     let (gateway, secret) = keyed(site)?;
     let switch = Context::store(&config, site).await?.switch().await?.map(|(switch, _)| switch);
     let Some(switch) = switch.filter(|switch| switch.mode != Mode::Open) else {
@@ -60,6 +66,41 @@ struct Passes {
     curl: Option<String>,
     token: String,
     expiry: Timestamp,
+}
+
+/// The way past a load balancer's listeners, which is the same until the site opens.
+async fn past_listeners(
+    context: &Context,
+    site: &SiteConfig,
+    block: &BalancerConfig,
+    name: &str,
+) -> Result<u8, Error> {
+    let session = Session::load(&settings(&block.account)).await;
+    let lever = balancer_lever(session, block, site, name);
+    let Some(bypass) = lever.bypass().await.map_err(agent::Error::from)? else {
+        return Err(Error::Usage {
+            message: "no listener of this site is closed: there is nothing to pass by".to_owned(),
+            hint: "ask again once it is closed: a header is good for one closing".to_owned(),
+        });
+    };
+    let header = format!("{HEADER}: {}", bypass.value);
+    if context.report.form() == Form::Json {
+        context.report.object(&json!({
+            "format": 1,
+            "site": name,
+            "token": bypass.value,
+            "header": header,
+            "from": bypass.from,
+        }))?;
+        return Ok(0);
+    }
+    let mut lines = vec![format!("header  {header}")];
+    lines.extend(bypass.from.iter().map(|network| format!("from    {network}")));
+    context.report.data(&lines.join("\n"))?;
+    context.report.words(
+        "Good until the site opens. Whoever has it passes: send it to testers only. A load balancer takes no link.",
+    );
+    Ok(0)
 }
 
 fn keyed(site: &SiteConfig) -> Result<(&GatewayConfig, crate::config::Secret), Error> {

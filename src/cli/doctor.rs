@@ -209,6 +209,7 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
             LeverName::Dns => "record",
             LeverName::Variable => "variable",
             LeverName::Gateway => "gateway",
+            LeverName::Balancer => "balancer",
         };
         match lever.observe().await {
             Err(error) => findings.push(fail(id, &error, error.hint())),

@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<
     if args.local {
         return local::run(context, to, args).await;
     }
-    let mut opened = context.open().await?;
+    let mut opened = context.renumbering(args.renumber).open().await?;
     if opened.asked.is_some() {
         return Err(asked_twice());
     }
@@ -38,6 +38,12 @@ pub(super) async fn move_to(
     args: &FlipArgs,
 ) -> Result<u8, Error> {
     opened.site.offers(to)?;
+    if args.renumber && args.wait == Some(Wait::None) {
+        return Err(Error::Usage {
+            message: "an agent moves no rules of others by itself: --renumber and --wait none do not go together".to_owned(),
+            hint: "leave out --wait none".to_owned(),
+        });
+    }
     let end = end::wanted(args, to, clock::now())?;
     let sight = look(&opened.site).await?;
     sight.refusal(&opened.site, to, &overrides(args))?;
@@ -185,7 +191,7 @@ pub(super) async fn interrupted() -> Interruption {
 
 /// Who really asks: the AWS caller identity where AWS has a part in the site, else the user on this machine.
 pub(super) async fn who(opened: &Opened) -> String {
-    let Some(session) = &opened.session else { return user() };
+    let Some(session) = &opened.caller else { return user() };
     match session.caller().await {
         Ok(identity) => identity.arn,
         Err(_) => user(),

@@ -16,7 +16,7 @@ use crate::agent::{Sight, look};
 use crate::config::RecordKey;
 use crate::dns::Route53;
 use crate::files;
-use crate::switch::{Mode, Plan};
+use crate::switch::{LeverName, Mode, Plan};
 
 /// The exit code of `-detailed-exitcode` where something would change.
 const CHANGES: u8 = 2;
@@ -42,7 +42,7 @@ pub(super) struct SavedPlan {
 
 pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<u8, Error> {
     let wanted = args.mode.as_deref().map(mode_word).transpose()?;
-    let mut opened = context.open().await?;
+    let mut opened = context.renumbering(args.renumber).open().await?;
     let to = match (wanted, opened.asked) {
         (Some(_), Some(_)) => return Err(asked_twice()),
         (Some(mode), None) => mode,
@@ -175,11 +175,18 @@ pub(super) fn saved(path: &Path) -> Result<SavedPlan, Error> {
 async fn as_aws_cli(opened: &Opened, plan: &Plan) -> Result<(Vec<String>, Vec<String>), Error> {
     let Some(session) = opened.session.clone() else {
         return Err(Error::Usage {
-            message: format!("{} has no name to move: AWS has no part in it", opened.site.name),
+            message: format!("{} has no record in Route 53 to move", opened.site.name),
             hint: "leave out --as-aws-cli".to_owned(),
         });
     };
     let name = Route53::new(session, opened.resolved.records.clone());
     let profile = opened.resolved.account.profile.as_deref();
-    Ok(name.as_aws_cli(&plan.steps, profile).await.map_err(crate::agent::Error::from)?)
+    let commands = name.as_aws_cli(&plan.steps, profile).await;
+    let (mut make, mut undo) = commands.map_err(crate::agent::Error::from)?;
+    if plan.steps.iter().any(|step| step.lever == LeverName::Balancer) {
+        for commands in [&mut make, &mut undo] {
+            commands.push("# the load balancer's rules are not among these: they take several requests, and what is read in between decides".to_owned());
+        }
+    }
+    Ok((make, undo))
 }

@@ -2,6 +2,7 @@
 //!
 //! Parsing opens no socket and changes nothing.
 
+mod balancer;
 mod dns;
 mod error;
 mod gateway;
@@ -28,6 +29,7 @@ mod units;
 mod unresolved;
 
 pub use crate::terraform::{Audience, Spelling};
+pub use balancer::{BalancerConfig, Listeners};
 pub use error::Error;
 pub use gateway::words::{host, upstream};
 pub use gateway::{

@@ -16,8 +16,7 @@ use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, Source, nearest};
 
 /// What the design has and this version does not.
-const LATER: [&str; 8] =
-    ["balancer", "check", "database", "notify", "pipeline", "redis", "ssm", "workers"];
+const LATER: [&str; 7] = ["check", "database", "notify", "pipeline", "redis", "ssm", "workers"];
 /// A file named by `file()` holds one value.
 const LARGEST_VALUE: usize = 64 << 10;
 

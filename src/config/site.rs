@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hcl_edit::structure::{Block, Body};
 
+use super::balancer::{self, BalancerConfig};
 use super::dns;
 use super::gateway::{self, GatewayConfig, words};
 use super::page::{self, PageConfig};
@@ -28,6 +29,8 @@ pub struct SiteConfig {
     pub variable: VariableWay,
     /// What stands in front of its app, if anything does.
     pub gateway: Option<GatewayConfig>,
+    /// The load balancer's listeners that close it, where no gateway does.
+    pub balancer: Option<BalancerConfig>,
     /// What its visitors read.
     pub page: PageConfig,
     /// How the end of a move is seen.
@@ -41,7 +44,8 @@ impl SiteConfig {
     pub fn offers(&self, mode: Mode) -> bool {
         match mode {
             Mode::Open => true,
-            Mode::ReadOnly | Mode::Hold | Mode::Closed => self.gateway.is_some(),
+            Mode::Closed => self.gateway.is_some() || self.balancer.is_some(),
+            Mode::ReadOnly | Mode::Hold => self.gateway.is_some(),
             Mode::Detour => self.dns.is_some(),
         }
     }
@@ -102,7 +106,7 @@ pub enum VariableWay {
 }
 
 const ATTRIBUTES: [&str; 2] = ["hosts", "maintenance"];
-const BLOCKS: [&str; 5] = ["dns", "variable", "gateway", "page", "settle"];
+const BLOCKS: [&str; 6] = ["dns", "variable", "gateway", "balancer", "page", "settle"];
 
 /// Reads `site "name" { .. }`.
 pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<SiteConfig> {
@@ -114,11 +118,11 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     let body = &block.body;
     reader.only(body, &ATTRIBUTES, &BLOCKS, &[]);
     let sub = |name| body.get_blocks(name).next();
-    if sub("dns").is_none() && sub("gateway").is_none() {
-        let hint = "the name is moved by `dns`, requests are held or refused by `gateway`";
+    if ["dns", "gateway", "balancer"].iter().all(|name| sub(name).is_none()) {
+        let hint = "the name is moved by `dns`, requests are held or refused by `gateway`, or refused by a load balancer's listeners with `balancer`";
         reader.wrong_with(
             &block.ident,
-            "the site has no lever: it needs a `dns` or a `gateway` block",
+            "the site has no lever: it needs a `dns`, a `gateway` or a `balancer` block",
             Some(hint.to_owned()),
         );
     }
@@ -141,6 +145,12 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     };
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
     let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));
+    let balancer = sub("balancer").and_then(|block| balancer::read(reader, block, &hosts));
+    if let (Some(block), Some(_)) = (sub("balancer"), sub("gateway")) {
+        let hint = "leave one of the two out: behind a listener that answers by itself the gateway would hold, count and let in nobody";
+        let message = "a gateway closes this site already: its listeners' rules would not be used";
+        reader.wrong_with(&block.ident, message, Some(hint.to_owned()));
+    }
     let settle = sub("settle").map(|block| settle::read(reader, block)).unwrap_or_default();
     let warnings = reader.take_warnings();
     let mut site = SiteConfig {
@@ -150,6 +160,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         dns,
         variable,
         gateway,
+        balancer,
         page,
         settle,
         warnings,
@@ -157,6 +168,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     site.maintenance = maintenance(reader, body, |mode| match mode {
         // What is broken is there all the same, and reported.
         Mode::Detour => sub("dns").is_some(),
+        Mode::Closed => sub("gateway").is_some() || sub("balancer").is_some(),
         mode => site.offers(mode),
     });
     Some(site)

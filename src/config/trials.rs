@@ -231,7 +231,7 @@ fn each_mistake_of_a_gateway_points_at_itself() {
     assert_eq!(
         wrong("site \"shop\" {\n  page { contact = \"javascript:alert(1)\" }\n}\n"),
         [
-            "1:1 the site has no lever: it needs a `dns` or a `gateway` block",
+            "1:1 the site has no lever: it needs a `dns`, a `gateway` or a `balancer` block",
             "2:20 `javascript:alert(1)` is neither an e-mail address nor a URL"
         ]
     );

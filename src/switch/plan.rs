@@ -13,6 +13,8 @@ use super::Mode;
 pub enum LeverName {
     /// What stands in front of the app: every gateway of the site.
     Gateway,
+    /// The load balancer's listeners, where no gateway stands.
+    Balancer,
     /// The boolean that Terraform or the pipeline reads.
     Variable,
     /// The name itself.
@@ -24,6 +26,7 @@ impl LeverName {
     pub fn word(self) -> &'static str {
         match self {
             LeverName::Gateway => "gateway",
+            LeverName::Balancer => "balancer",
             LeverName::Variable => "variable",
             LeverName::Dns => "dns",
         }
@@ -69,14 +72,14 @@ pub struct Plan {
 impl Plan {
     /// Puts the steps into the order in which they are safe.
     ///
-    /// Closing goes from visitors inwards and ends with the name; opening starts with the name while the gateway is
-    /// still closed. The variable is made truthful before the name moves, either way: a run of Terraform in between
+    /// Closing goes from visitors inwards and ends with the name; opening starts with the name while the gateway, or the
+    /// listener, is still closed. The variable is made truthful before the name moves, either way: a run of Terraform in between
     /// must not undo the move.
     pub fn ordered(mut self) -> Plan {
         let opening = self.is_opening();
         self.steps.sort_by_key(|step| match step.lever {
-            LeverName::Gateway if opening => 3,
-            LeverName::Gateway => 0,
+            LeverName::Gateway | LeverName::Balancer if opening => 3,
+            LeverName::Gateway | LeverName::Balancer => 0,
             LeverName::Variable => 1,
             LeverName::Dns => 2,
         });
@@ -109,29 +112,28 @@ mod tests {
             before: Value::Null,
             after: Value::Null,
         };
-        let closing = [LeverName::Gateway, LeverName::Variable, LeverName::Dns];
-        let opening = [LeverName::Variable, LeverName::Dns, LeverName::Gateway];
-        for (from, to, order) in [
-            (Mode::Open, Mode::Detour, closing),
-            (Mode::Closed, Mode::Detour, closing),
-            (Mode::Detour, Mode::Detour, closing),
-            (Mode::Detour, Mode::Closed, opening),
-            (Mode::Detour, Mode::Open, opening),
-            (Mode::Open, Mode::Open, opening),
-        ] {
-            let plan = Plan {
-                site: "shop".to_owned(),
-                from,
-                to,
-                steps: vec![
-                    step(LeverName::Dns),
-                    step(LeverName::Gateway),
-                    step(LeverName::Variable),
-                ],
-                warnings: vec![],
-            };
-            let levers: Vec<_> = plan.ordered().steps.into_iter().map(|step| step.lever).collect();
-            assert_eq!(levers, order, "{from} to {to}");
+        for visitors in [LeverName::Gateway, LeverName::Balancer] {
+            let closing = [visitors, LeverName::Variable, LeverName::Dns];
+            let opening = [LeverName::Variable, LeverName::Dns, visitors];
+            for (from, to, order) in [
+                (Mode::Open, Mode::Detour, closing),
+                (Mode::Closed, Mode::Detour, closing),
+                (Mode::Detour, Mode::Detour, closing),
+                (Mode::Detour, Mode::Closed, opening),
+                (Mode::Detour, Mode::Open, opening),
+                (Mode::Open, Mode::Open, opening),
+            ] {
+                let plan = Plan {
+                    site: "shop".to_owned(),
+                    from,
+                    to,
+                    steps: vec![step(LeverName::Dns), step(visitors), step(LeverName::Variable)],
+                    warnings: vec![],
+                };
+                let levers: Vec<_> =
+                    plan.ordered().steps.into_iter().map(|step| step.lever).collect();
+                assert_eq!(levers, order, "{from} to {to}");
+            }
         }
     }
 }

@@ -28,6 +28,9 @@ pub(in crate::cli) struct PlanArgs {
     /// Set a rule aside, by the name that the refusal gave
     #[arg(long = "override", value_name = "RULE")]
     pub(in crate::cli) overrides: Vec<String>,
+    /// Give other rules of a load balancer's listeners higher numbers, where they leave no room
+    #[arg(long)]
+    pub(in crate::cli) renumber: bool,
 }
 
 /// `apply`
@@ -79,6 +82,9 @@ pub(in crate::cli) struct FlipArgs {
     /// Set a rule aside, by the name that the refusal gave; needs --reason
     #[arg(long = "override", value_name = "RULE", requires = "reason")]
     pub(in crate::cli) overrides: Vec<String>,
+    /// Give other rules of a load balancer's listeners higher numbers, where they leave no room
+    #[arg(long, conflicts_with = "local")]
+    pub(in crate::cli) renumber: bool,
 }
 
 /// What happens when an operation's time is over.

@@ -14,6 +14,7 @@ use super::report::Report;
 use super::settle;
 use crate::agent::{self, Fleet, Sight, Site};
 use crate::aws::Session;
+use crate::balancer::Renumber;
 use crate::clock;
 use crate::config::{self, Config, DnsSource, Resolved, SiteConfig, StoreAt};
 use crate::dns::{Rfc2136, Route53};
@@ -22,7 +23,8 @@ use crate::store::{self, AnyStore, FileStore, SiteStore, encoded};
 use crate::switch::Mode;
 use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
-use levers::{settings, variable_lever};
+use levers::variable_lever;
+pub(super) use levers::{balancer_lever, settings};
 
 /// The command line's common part, and how to speak.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub(super) struct Context {
     /// `-var` and `-var-file` in order.
     variables: Vec<VariableInput>,
     targets: Targets,
+    /// Whether rules of others may give way on a load balancer's listeners.
+    renumber: Renumber,
 }
 
 /// Whether a plan's pinned targets will do where only Terraform itself could say them again.
@@ -53,6 +57,8 @@ pub(super) struct Opened {
     pub(super) host: String,
     /// The AWS session of the name's lever; `None` where AWS has no part in the site.
     pub(super) session: Option<Session>,
+    /// The AWS session by which whoever asks is known, of whichever lever has one.
+    pub(super) caller: Option<Session>,
     /// The recursive resolvers that are sampled.
     pub(super) resolvers: Vec<SocketAddr>,
     /// What `-var` of the switch asks for, if it was given.
@@ -85,13 +91,21 @@ impl Context {
         words: &[OsString],
         targets: Targets,
     ) -> Context {
-        Context { common, report, variables: args::variables(words), targets }
+        let variables = args::variables(words);
+        Context { common, report, variables, targets, renumber: Renumber::No }
     }
 
     /// The same for the configuration at `path`, whatever the command line and the environment say.
     pub(super) fn of(&self, path: &Path) -> Context {
         let common = Common { config: Some(path.to_owned()), site: None, ..self.common.clone() };
         Context { common, ..self.clone() }
+    }
+
+    /// The same, where somebody said `--renumber`.
+    #[expect(clippy::fn_params_excessive_bools, reason = "it is a flag")]
+    pub(super) fn renumbering(&self, said: bool) -> Context {
+        let renumber = if said { Renumber::Yes } else { Renumber::No };
+        Context { renumber, ..self.clone() }
     }
 
     /// The configuration.
@@ -181,6 +195,13 @@ impl Context {
             let name = &known.resolved.name;
             levers.push(Box::new(Fleet::new(store.clone(), name, &site.hosts)));
         }
+        let mut caller = session.clone();
+        if let Some(block) = &site.balancer {
+            let own = Session::load(&settings(&block.account)).await;
+            caller = caller.or(Some(own.clone()));
+            let lever = balancer_lever(own, block, site, &known.resolved.name);
+            levers.push(Box::new(lever.renumbering(self.renumber)));
+        }
         let switch = store.switch().await?.map(|(switch, _)| switch);
         levers.extend(variable_lever(&site.variable, &known.resolved, switch.as_ref()));
         let resolvers = settle::resolvers(&site.settle)?;
@@ -200,6 +221,7 @@ impl Context {
             resolvers,
             resolved: known.resolved,
             session,
+            caller,
             asked: known.asked,
             locked_by: known.locked_by,
         })

@@ -63,10 +63,8 @@ pub(in crate::cli) fn value_words(value: &Value) -> String {
                 let health = if health { ", follows its health" } else { "" };
                 format!("alias {} (zone {}{health})", of("name"), of("zone_id"))
             }
-            ("records", Value::Array(records)) => {
-                let records: Vec<_> = records.iter().filter_map(Value::as_str).collect();
-                records.join(", ")
-            }
+            ("records", Value::Array(records)) => listed(records),
+            (name, Value::Array(items)) => format!("{name} {}", listed(items)),
             ("ttl", ttl) => format!("ttl {ttl}"),
             (name, Value::String(text)) => format!("{name} {text}"),
             (name, other) => format!("{name} {other}"),
@@ -74,6 +72,13 @@ pub(in crate::cli) fn value_words(value: &Value) -> String {
         words.push(word);
     }
     words.join("  ")
+}
+
+/// What a list says; a dash where it is empty.
+fn listed(items: &[Value]) -> String {
+    let one = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+    let all: Vec<_> = items.iter().map(one).collect();
+    if all.is_empty() { "-".to_owned() } else { all.join(", ") }
 }
 
 /// A gateway that somebody keeps in a mode of its own, by `--local`.
@@ -136,7 +141,8 @@ pub(in crate::cli) fn status_words<S: Store>(
         (false, Mode::Open) if site.offers(Mode::Detour).is_ok() => {
             "roadworks plan detour".to_owned()
         }
-        (false, Mode::Open) => "roadworks hold".to_owned(),
+        (false, Mode::Open) if site.offers(Mode::Hold).is_ok() => "roadworks hold".to_owned(),
+        (false, Mode::Open) => "roadworks close".to_owned(),
         (false, _) => "roadworks open".to_owned(),
     };
     lines.push(format!("Next: {next}"));

@@ -17,7 +17,7 @@ pub(in crate::config) fn socket(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// `10.0.0.0/8`, or one address.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
+pub(in crate::config) fn network(text: &str) -> Result<IpNet, String> {
     let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
     text.parse::<IpNet>().ok().or_else(one).map(|network| network.trunc()).ok_or_else(|| {
         format!("`{text}` is not a network: \"10.0.0.0/8\", \"2001:db8::/32\" or one address")

@@ -6,9 +6,8 @@ use aws_sdk_route53::types::{ChangeBatch, ChangeStatus, ResourceRecordSet, RrTyp
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
-use super::backoff::Backoff;
 use super::wire::name_of;
-use crate::aws::{Error, Retry, Session};
+use crate::aws::{Backoff, Error, Retry, Session};
 
 /// How often a read is asked again before it counts as failed.
 const ATTEMPTS: u32 = 5;

@@ -4,7 +4,6 @@
 //! Two values alternate, so a late change could match by accident: no change is ever sent again without reading
 //! first, and what is read decides.
 
-mod backoff;
 mod batch;
 mod calls;
 mod commands;
@@ -23,7 +22,6 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use backoff::Backoff;
 use batch::{affirmed, changes, confirming, reversed, unbuildable};
 use calls::Calls;
 use commands::{command, quoted};
@@ -32,7 +30,7 @@ use told::{outcome_unknown, told, unconfirmed, unread};
 use wire::{name_of, shown};
 
 use super::words::in_words;
-use crate::aws::{Error as AwsError, Session};
+use crate::aws::{Backoff, Error as AwsError, Session};
 use crate::clock;
 use crate::config::{RecordKey, RecordSet, SwitchedRecord};
 use crate::lever::{

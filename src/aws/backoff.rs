@@ -1,4 +1,4 @@
-//! How long to wait before asking Route 53 again: doubling, with jitter, and not for ever.
+//! How long to wait before asking AWS again: doubling, with jitter, and not for ever.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ const LONGEST: Duration = Duration::from_secs(8);
 
 /// The waits between the attempts at one thing.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     wait: Duration,
     left: u32,
 }
 
 impl Backoff {
     /// Gives up after `attempts` waits.
-    pub(super) fn new(attempts: u32) -> Backoff {
+    pub fn new(attempts: u32) -> Backoff {
         Backoff { wait: FIRST, left: attempts }
     }
 
     /// The next wait, between half and all of a doubling time, or `None` when it is time to give up.
-    pub(super) fn next(&mut self) -> Option<Duration> {
+    pub fn next(&mut self) -> Option<Duration> {
         self.left = self.left.checked_sub(1)?;
         let wait = self.wait;
         self.wait = (wait * 2).min(LONGEST);

@@ -1,0 +1,150 @@
+//! What has to be done to a listener, one request after the other, so that being cut off anywhere leaves visitors closed
+//! out or let in, never half of each rule. Pure.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, FixedResponseActionConfig};
+
+use super::room::{Closing, LAST, Move, Placed, back, is_stale};
+use super::rule::{MOVED, OPERATION, PAGE, ROLE, Role, Rule, SITE};
+use super::wanted::{STATUS, Wanted, Wants, of_hosts, page};
+use crate::switch::OperationId;
+
+/// Nobody asks for it: the name cannot exist (RFC 6761, section 6.4).
+const NOBODY: &str = "note.roadworks.invalid";
+/// A tag's value has at most 256 characters (ELB API reference, `Tag`), and an entry at most 28.
+const IN_A_TAG: usize = 8;
+
+/// One request that changes something.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// A rule is made.
+    Create { wanted: Box<Wanted>, priority: u32, tags: BTreeMap<String, String> },
+    /// Rules get other places, all at once.
+    Put(Vec<(String, u32)>),
+    /// A rule answers with another page.
+    Repage { rule: String, action: Box<Action>, digest: String },
+    /// A rule is taken away.
+    Delete { rule: String },
+}
+
+/// What closes a listener with these rules. Visitors come first: their answers stand before testers can pass.
+pub(super) fn to_close(
+    rules: &[Rule],
+    closing: &Closing,
+    wants: &Wants,
+    operation: &OperationId,
+) -> Vec<Act> {
+    let mut acts = Vec::new();
+    let notes: Vec<_> = rules.iter().filter(|rule| rule.is(Role::Note)).collect();
+    if !closing.moves.is_empty() {
+        acts.push(note(rules, closing, &notes, (wants, operation)));
+        acts.push(Act::Put(closing.moves.iter().map(|gone| (gone.arn.clone(), gone.to)).collect()));
+    }
+    let extras = |role| closing.extras.iter().filter(move |rule| rule.is(role)).map(deleted);
+    acts.extend(extras(Role::Testers));
+    let misplaced = closing.placed.iter().filter_map(|placed| {
+        let there = placed.there.as_ref()?;
+        (there.priority != Some(placed.priority)).then(|| (there.arn.clone(), placed.priority))
+    });
+    let misplaced: Vec<_> = misplaced.collect();
+    if !misplaced.is_empty() {
+        acts.push(Act::Put(misplaced));
+    }
+    let there = closing.placed.iter().filter_map(|placed| placed.there.as_ref());
+    acts.extend(there.filter(|rule| is_stale(rule, wants)).map(|rule| Act::Repage {
+        rule: rule.arn.clone(),
+        action: Box::new(page(&wants.page)),
+        digest: wants.digest.clone(),
+    }));
+    for role in [Role::Answer, Role::Testers] {
+        let missing = closing
+            .placed
+            .iter()
+            .filter(|placed| placed.there.is_none() && placed.wanted.role == role);
+        acts.extend(missing.map(|placed| created(placed, wants, operation)));
+    }
+    acts.extend(extras(Role::Answer));
+    if !closing.moves.is_empty() {
+        acts.extend(notes.into_iter().map(deleted));
+    }
+    acts
+}
+
+/// What opens a listener with these rules: visitors first, then the places of others, and what remembers them last.
+pub(super) fn to_open(rules: &[Rule]) -> Vec<Act> {
+    let of = |role| rules.iter().filter(move |rule| rule.is(role)).map(deleted);
+    let mut acts: Vec<_> = of(Role::Answer).chain(of(Role::Testers)).collect();
+    let back = back(rules);
+    if !back.is_empty() {
+        acts.push(Act::Put(back.into_iter().map(|gone| (gone.arn, gone.to)).collect()));
+    }
+    acts.extend(of(Role::Note));
+    acts
+}
+
+fn deleted(rule: &Rule) -> Act {
+    Act::Delete { rule: rule.arn.clone() }
+}
+
+fn created(placed: &Placed, wants: &Wants, operation: &OperationId) -> Act {
+    let Placed { wanted, priority, .. } = placed;
+    let mut tags = tags(wanted.role, wants, operation);
+    if wanted.role == Role::Answer {
+        tags.insert(PAGE.to_owned(), wants.digest.clone());
+    }
+    Act::Create { wanted: Box::new(wanted.clone()), priority: *priority, tags }
+}
+
+fn tags(role: Role, wants: &Wants, operation: &OperationId) -> BTreeMap<String, String> {
+    let operation = operation.to_string();
+    let pairs = [(SITE, wants.site.as_str()), (ROLE, role.word()), (OPERATION, &operation)];
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// A rule that remembers from where others were moved, written before they are: where a rule was moved twice, from where
+/// it was first.
+fn note(
+    rules: &[Rule],
+    closing: &Closing,
+    notes: &[&Rule],
+    (wants, operation): (&Wants, &OperationId),
+) -> Act {
+    let mut moved: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+    let noted = notes.iter().filter_map(|rule| rule.own.as_ref()).flat_map(|own| &own.moved);
+    for (id, (from, to)) in noted {
+        let stands = |rule: &&Rule| rule.id() == id && rule.priority == Some(*to);
+        if rules.iter().any(|rule| stands(&rule)) {
+            moved.insert(id.clone(), (*from, *to));
+        }
+    }
+    for Move { id, from, to, .. } in &closing.moves {
+        let first = moved.get(id).map_or(*from, |(first, _)| *first);
+        moved.insert(id.clone(), (first, *to));
+    }
+    let mut tags = tags(Role::Note, wants, operation);
+    let entries: Vec<_> =
+        moved.iter().map(|(id, (from, to))| format!("{id}:{from}:{to}")).collect();
+    for (number, some) in entries.chunks(IN_A_TAG).enumerate() {
+        tags.insert(format!("{MOVED}{}", number + 1), some.join(" "));
+    }
+    let taken = |number: &u32| {
+        rules.iter().any(|rule| rule.priority == Some(*number))
+            || closing.moves.iter().any(|gone| gone.to == *number)
+            || closing.placed.iter().any(|placed| placed.priority == *number)
+    };
+    let priority = (1..=LAST).rev().find(|number| !taken(number)).unwrap_or(LAST);
+    let answer =
+        FixedResponseActionConfig::builder().status_code(STATUS).content_type("text/plain").build();
+    let action = Action::builder()
+        .r#type(ActionTypeEnum::FixedResponse)
+        .fixed_response_config(answer)
+        .build();
+    let wanted = Wanted {
+        role: Role::Note,
+        conditions: vec![of_hosts(&[NOBODY.to_owned()])],
+        actions: vec![action],
+        transforms: Vec::new(),
+    };
+    Act::Create { wanted: Box::new(wanted), priority, tags }
+}

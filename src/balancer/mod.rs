@@ -1,0 +1,324 @@
+//! Lever: a load balancer's listeners. Where no gateway stands, a rule on every listener of the site answers its visitors,
+//! before every rule that forwards for them.
+//!
+//! Never touches a rule that does not carry its tag, but to give it another number where `--renumber` says so. Elastic Load
+//! Balancing knows no conditional write: rules are read right before a change and right after, and what is read decides.
+
+mod acts;
+mod calls;
+mod hosts;
+mod moving;
+mod outlook;
+mod room;
+mod rule;
+mod told;
+mod wanted;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use calls::{Calls, Listener};
+use moving::{Aim, Changed};
+use outlook::{Outlook, outlook};
+use rule::{Role, Rule};
+use wanted::{Wants, secret_of};
+
+use crate::aws::Session;
+use crate::config::{BalancerConfig, Listeners};
+use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
+use crate::net::tls;
+use crate::switch::{LeverName, Mode, OperationId, Step};
+
+pub use room::Renumber;
+pub use wanted::HEADER;
+
+/// A fixed response has at most so many bytes (ELB API reference, `FixedResponseActionConfig`).
+const LARGEST_PAGE: usize = 1_024;
+/// How long the nodes of a load balancer may differ after a rule is written. AWS names no number; this one is an estimate.
+const SPREADS_WITHIN: Duration = Duration::from_secs(10);
+/// Of how many random bytes a bypass is made: a condition's value has at most 128 characters.
+const SECRET_BYTES: usize = 20;
+/// Stands for the bypass of a site that is open, and so has none.
+const NO_SECRET: &str = "-";
+const ANSWERS: &str = "a load balancer cannot send Retry-After: nobody is told when to come back";
+
+/// The listeners of one site.
+#[derive(Debug)]
+pub struct Alb {
+    calls: Calls,
+    listeners: Listeners,
+    wants: Wants,
+    renumber: Renumber,
+}
+
+/// How a tester passes a closed listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bypass {
+    /// What [`HEADER`] has to say.
+    pub value: String,
+    /// The networks from which nothing has to be said.
+    pub from: Vec<String>,
+}
+
+impl Alb {
+    /// The lever for `site`, which has these hosts, and answers its visitors with `page`.
+    pub fn new(
+        session: Session,
+        config: &BalancerConfig,
+        (site, hosts): (&str, &[String]),
+        page: String,
+    ) -> Alb {
+        let digest = Sha256::digest(page.as_bytes());
+        let digest = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let from = config.from.iter().map(ToString::to_string).collect();
+        let wants = Wants { site: site.to_owned(), hosts: hosts.to_vec(), page, digest, from };
+        let listeners = config.listeners.clone();
+        Alb { calls: Calls::new(session), listeners, wants, renumber: Renumber::No }
+    }
+
+    /// The same, and rules of others may give way to ours.
+    pub fn renumbering(self, renumber: Renumber) -> Alb {
+        Alb { renumber, ..self }
+    }
+
+    /// How testers pass, if the site is closed. Cancel safe.
+    pub async fn bypass(&self) -> Result<Option<Bypass>, Error> {
+        let read = self.read().await?;
+        let from = self.wants.from.clone();
+        Ok(secret_among(&read).map(|value| Bypass { value, from }))
+    }
+
+    async fn found(&self) -> Result<Vec<Listener>, Error> {
+        match &self.listeners {
+            Listeners::Named(arns) => self.calls.listeners(arns).await,
+            Listeners::Of(balancer) => self.calls.listeners_of(balancer).await,
+        }
+    }
+
+    async fn read(&self) -> Result<Vec<(Listener, Vec<Rule>)>, Error> {
+        let mut read = Vec::new();
+        for listener in self.found().await? {
+            let rules = self.calls.rules(&listener.arn, &self.wants.site).await?;
+            read.push((listener, rules));
+        }
+        Ok(read)
+    }
+
+    fn observation(&self, read: &[(Listener, Vec<Rule>)]) -> Observation {
+        let secret = secret_among(read);
+        let secret = secret.as_deref().unwrap_or(NO_SECRET);
+        let mut parts = Vec::with_capacity(read.len());
+        let (mut warnings, mut closed, mut where_) = (Vec::new(), 0, Vec::new());
+        for (listener, rules) in read {
+            let seen = outlook(listener, rules, &self.wants, (secret, self.renumber));
+            warnings.extend(seen.warnings.iter().cloned());
+            closed += usize::from(seen.closed);
+            let number = seen.now.get("priorities").map(Value::to_string);
+            let at = number
+                .filter(|_| seen.closed)
+                .map_or("open".to_owned(), |at| format!("503 at {at}"));
+            where_.push(format!("{} {at}", listener.name));
+            let value = serde_json::to_value(&seen).unwrap_or_default();
+            parts.push(Part { target: listener.name.clone(), value });
+        }
+        let is_closed = closed == read.len();
+        if !is_closed {
+            warnings.push(ANSWERS.to_owned());
+        }
+        let looked_up = match &self.listeners {
+            Listeners::Of(name) => format!(", looked up by {name}"),
+            Listeners::Named(_) => String::new(),
+        };
+        let detail = format!("{}{looked_up}", where_.join(", "));
+        // What visitors get is the loosest that some listener gives.
+        let position = Position::At(if is_closed { Mode::Closed } else { Mode::Open });
+        Observation { position, detail, parts, warnings }
+    }
+
+    fn fits(&self) -> Result<(), Error> {
+        let bytes = self.wants.page.len();
+        if bytes <= LARGEST_PAGE {
+            return Ok(());
+        }
+        Err(Error::Failed {
+            code: "page-too-large",
+            message: format!(
+                "the page has {bytes} bytes, and a load balancer sends {LARGEST_PAGE} at most"
+            ),
+            hint: "shorten the message of the `page` block".to_owned(),
+        })
+    }
+
+    fn step(&self, target: String, before: Value, after: Value) -> Step {
+        Step { lever: self.name(), kind: self.kind().to_owned(), target, before, after }
+    }
+
+    async fn start_all(&self, steps: &[Step], operation: &OperationId) -> Result<Started, Error> {
+        self.fits()?;
+        let read = self.read().await?;
+        let known = secret_among(&read);
+        let planned = known.as_deref().unwrap_or(NO_SECRET);
+        let secret = match &known {
+            Some(secret) => secret.clone(),
+            None => new_secret()?,
+        };
+        let mut changed = Changed::No;
+        for (listener, _) in &read {
+            let own: Vec<_> = steps.iter().filter(|step| is_of(step, listener)).collect();
+            let Some(last) = own.iter().find(|step| step.target == listener.name).or(own.last())
+            else {
+                continue;
+            };
+            let closes = last.target == listener.name && !last.after.is_null();
+            let aim = if closes { Aim::Closed { secret: &secret } } else { Aim::Open };
+            let moved = async {
+                match self.still(listener, &own, planned).await? {
+                    Some(renumber) => {
+                        self.pursue(listener, (aim, renumber), operation, &mut changed).await
+                    }
+                    None => Ok(()),
+                }
+            };
+            moved.await.map_err(|error| after(changed, listener, error))?;
+        }
+        Ok(Started { changes: Vec::new(), steps: steps.to_vec() })
+    }
+
+    async fn read_back(&self, started: &Started) -> Result<Observation, Error> {
+        let read = self.read().await?;
+        for (listener, rules) in &read {
+            let own = |step: &&Step| step.target == listener.name;
+            let Some(step) = started.steps.iter().find(own) else { continue };
+            let closed = room::is_closed(rules, &self.wants);
+            let answers = rules.iter().any(|rule| rule.is(Role::Answer));
+            if if step.after.is_null() { answers } else { !closed } {
+                return Err(Error::Unknown {
+                    message: format!("the rules of {} were written, and are not so any more: somebody else changed them", listener.name),
+                    hint: "run `roadworks status` to see where it stands, then run the same command again".to_owned(),
+                });
+            }
+        }
+        Ok(self.observation(&read))
+    }
+}
+
+/// A step is about a listener's rules of ours, or about the places of others there.
+fn is_of(step: &Step, listener: &Listener) -> bool {
+    step.target == listener.name || step.target == places_of(&listener.name)
+}
+
+fn places_of(listener: &str) -> String {
+    format!("{listener} priorities")
+}
+
+/// What lets testers pass now, if anything does.
+fn secret_among(read: &[(Listener, Vec<Rule>)]) -> Option<String> {
+    let mut rules = read.iter().flat_map(|(_, rules)| rules).filter(|rule| rule.is(Role::Testers));
+    rules.find_map(secret_of)
+}
+
+fn new_secret() -> Result<String, Error> {
+    let mut bytes = [0; SECRET_BYTES];
+    tls::provider().secure_random.fill(&mut bytes).map_err(|_| Error::Failed {
+        code: "no-random-bytes",
+        message: "this machine gives no random bytes for the testers' bypass".to_owned(),
+        hint: "nothing was changed; try again".to_owned(),
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What went wrong once something was changed.
+fn after(changed: Changed, listener: &Listener, error: Error) -> Error {
+    if changed == Changed::No || !error.nothing_changed() {
+        return error;
+    }
+    Error::Partly {
+        message: format!("some rules are written, and then at {}: {error}", listener.name),
+        hint: format!("{}; then run the same command again, or `roadworks open`", error.hint()),
+    }
+}
+
+fn no_room(message: String) -> Error {
+    Error::Refused { code: "no-room", message, hint: MAKE_ROOM.to_owned() }
+}
+
+const MAKE_ROOM: &str = "give the rules that forward higher numbers, or add --renumber: they keep their order, and get their numbers back when the site opens";
+
+fn seen_of(part: &Part) -> Option<Outlook> {
+    serde_json::from_value(part.value.clone()).ok()
+}
+
+impl Lever for Alb {
+    fn name(&self) -> LeverName {
+        LeverName::Balancer
+    }
+
+    fn kind(&self) -> &'static str {
+        "alb"
+    }
+
+    fn observe(&self) -> Answer<'_, Observation> {
+        Box::pin(async {
+            self.fits()?;
+            Ok(self.observation(&self.read().await?))
+        })
+    }
+
+    fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
+        let closes = to >= Mode::Closed;
+        let mut steps = Vec::new();
+        for part in &seen.parts {
+            let Some(seen) = seen_of(part) else { continue };
+            let places = |(before, after)| self.step(places_of(&part.target), before, after);
+            let own = |after| self.step(part.target.clone(), seen.now.clone(), after);
+            if closes {
+                steps.extend(seen.way.map(places));
+                if seen.now != seen.then && !seen.then.is_null() {
+                    steps.push(own(seen.then.clone()));
+                }
+            } else {
+                if !seen.now.is_null() {
+                    steps.push(own(Value::Null));
+                }
+                steps.extend(seen.back.map(places));
+            }
+        }
+        steps
+    }
+
+    /// Reading is all the confirmation there is, and it was read.
+    fn again(&self, _seen: &Observation, _to: Mode) -> Vec<Step> {
+        Vec::new()
+    }
+
+    fn refusal(&self, seen: &Observation, to: Mode) -> Option<Refusal> {
+        if to < Mode::Closed {
+            return None;
+        }
+        let none = seen.parts.iter().filter_map(seen_of).filter_map(|seen| seen.no_room);
+        let none: Vec<_> = none.collect();
+        (!none.is_empty()).then(|| Refusal {
+            rule: "no-room",
+            message: none.join("; "),
+            hint: MAKE_ROOM.to_owned(),
+        })
+    }
+
+    fn start<'a>(&'a self, steps: &'a [Step], operation: &'a OperationId) -> Answer<'a, Started> {
+        Box::pin(self.start_all(steps, operation))
+    }
+
+    fn confirm<'a>(
+        &'a self,
+        started: &'a Started,
+        _progress: &'a dyn Progress,
+    ) -> Answer<'a, Observation> {
+        Box::pin(self.read_back(started))
+    }
+
+    fn settles_after(&self, _before: Option<&Observation>) -> Duration {
+        SPREADS_WITHIN
+    }
+}

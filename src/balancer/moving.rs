@@ -1,0 +1,166 @@
+//! Moving a listener's rules: read, do what is missing, read again, until nothing is. What is read decides, so that a
+//! lost answer, a number that somebody else took, or a crash is mended by the next reading.
+
+use std::time::Duration;
+
+use super::Alb;
+use super::acts::{Act, to_close, to_open};
+use super::calls::Listener;
+use super::outlook::outlook;
+use super::room::{Renumber, closing};
+use super::rule::{PAGE, Rule};
+use super::told::{Call, told};
+use crate::aws::{Backoff, Error as AwsError};
+use crate::lever::Error;
+use crate::switch::{OperationId, Step};
+
+/// How often a request is sent again, and how often a listener is read, before the lever gives up.
+const ATTEMPTS: u32 = 8;
+const ROUNDS: u32 = 12;
+/// What became of a request that was sent is read no sooner.
+const SENT: Duration = Duration::from_secs(1);
+
+/// Where a listener is to be moved.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Aim<'a> {
+    /// Testers pass with this value.
+    Closed {
+        secret: &'a str,
+    },
+    Open,
+}
+
+impl Alb {
+    /// Whether `steps`, planned for this listener, still lead from what is so; `None` where they were made already.
+    pub(super) async fn still(
+        &self,
+        listener: &Listener,
+        steps: &[&Step],
+        secret: &str,
+    ) -> Result<Option<Renumber>, Error> {
+        let rules = self.calls.rules(&listener.arn, &self.wants.site).await?;
+        let moves = steps.iter().any(|step| step.target != listener.name);
+        let renumber = if moves { Renumber::Yes } else { self.renumber };
+        let seen = outlook(listener, &rules, &self.wants, (secret, renumber));
+        let (now, then) = (&seen.now, &seen.then);
+        let place = |step: &&&Step| step.target == listener.name;
+        let Some(step) = steps.iter().find(place) else { return Ok(Some(renumber)) };
+        if step.after == *now {
+            return Ok(None);
+        }
+        if step.before == *now && (step.after.is_null() || step.after == *then) {
+            return Ok(Some(renumber));
+        }
+        Err(Error::Refused {
+            code: "rules-moved",
+            message: format!(
+                "the rules of {} were changed by somebody else since the plan was made",
+                listener.name
+            ),
+            hint: "run `roadworks status` to see where it stands, then plan again".to_owned(),
+        })
+    }
+
+    /// Moves a listener, and tells in `changed` once something is changed.
+    pub(super) async fn pursue(
+        &self,
+        listener: &Listener,
+        (aim, renumber): (Aim<'_>, Renumber),
+        operation: &OperationId,
+        changed: &mut Changed,
+    ) -> Result<(), Error> {
+        let mut backoff = Backoff::new(ATTEMPTS);
+        for _ in 0..ROUNDS {
+            let rules = self.calls.rules(&listener.arn, &self.wants.site).await?;
+            let acts = self.acts(listener, &rules, (aim, renumber), operation)?;
+            if acts.is_empty() {
+                return Ok(());
+            }
+            for act in acts {
+                let error = match self.act(listener, &act).await {
+                    Ok(()) => {
+                        *changed = Changed::Yes;
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                if error.may_have_happened() {
+                    *changed = Changed::Yes;
+                }
+                let Some(wait) = worth_another(&error).then(|| backoff.next()).flatten() else {
+                    return Err(told(&self.calls.session, call(listener, &act), error).await);
+                };
+                tracing::debug!(listener = listener.name, %error, "read again and go on");
+                let sent = if error.may_have_happened() { SENT } else { Duration::ZERO };
+                tokio::time::sleep(wait.max(sent)).await;
+                break;
+            }
+        }
+        Err(Error::Failed {
+            code: "rules-moved",
+            message: format!("somebody else keeps changing the rules of {}", listener.name),
+            hint: "find out who, then run the same command again".to_owned(),
+        })
+    }
+
+    fn acts(
+        &self,
+        listener: &Listener,
+        rules: &[Rule],
+        (aim, renumber): (Aim<'_>, Renumber),
+        operation: &OperationId,
+    ) -> Result<Vec<Act>, Error> {
+        let Aim::Closed { secret } = aim else { return Ok(to_open(rules)) };
+        match closing(rules, &self.wants, secret, renumber) {
+            Ok(closing) => Ok(to_close(rules, &closing, &self.wants, operation)),
+            Err(_) => {
+                let seen = outlook(listener, rules, &self.wants, (secret, renumber));
+                Err(super::no_room(seen.no_room.unwrap_or_default()))
+            }
+        }
+    }
+
+    async fn act(&self, listener: &Listener, act: &Act) -> Result<(), AwsError> {
+        match act {
+            Act::Create { wanted, priority, tags } => {
+                self.calls.create(&listener.arn, wanted, *priority, tags).await
+            }
+            Act::Put(places) => self.calls.put(places).await,
+            Act::Repage { rule, action, digest } => {
+                self.calls.change_action(rule, (**action).clone(), (PAGE, digest)).await
+            }
+            Act::Delete { rule } => self.calls.delete(rule).await,
+        }
+    }
+}
+
+/// Whether anything was changed already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changed {
+    No,
+    Yes,
+}
+
+/// Whether reading again and going on may help: nothing was done, or it is not known, or somebody was quicker.
+fn worth_another(error: &AwsError) -> bool {
+    match error {
+        AwsError::Throttled { .. } | AwsError::OutcomeUnknown { .. } => true,
+        AwsError::Service { code, .. } => code == "PriorityInUse" || code == "RuleNotFound",
+        AwsError::Credentials { .. } | AwsError::Unreachable { .. } | AwsError::Request { .. } => {
+            false
+        }
+    }
+}
+
+fn call<'a>(listener: &'a Listener, act: &'a Act) -> Call<'a> {
+    let (action, on) = match act {
+        Act::Create { .. } => ("elasticloadbalancing:CreateRule", listener.arn.as_str()),
+        Act::Put(places) => (
+            "elasticloadbalancing:SetRulePriorities",
+            places.first().map_or(listener.arn.as_str(), |(rule, _)| rule),
+        ),
+        Act::Repage { rule, .. } => ("elasticloadbalancing:ModifyRule", rule.as_str()),
+        Act::Delete { rule } => ("elasticloadbalancing:DeleteRule", rule.as_str()),
+    };
+    Call { action, on }
+}

@@ -1,0 +1,140 @@
+//! Where a listener stands, and what it takes to close and to open it: what a plan shows and compares. Pure.
+//!
+//! Never holds the value that lets a tester pass.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::calls::Listener;
+use super::room::{Closing, Move, NoRoom, Renumber, back, closing, is_closed};
+use super::rule::{Role, Rule};
+use super::wanted::{STATUS, Wants};
+
+/// A listener, seen once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Outlook {
+    /// Whether visitors of every host get the answer.
+    pub(super) closed: bool,
+    /// Our rules as they are; null where there are none.
+    pub(super) now: Value,
+    /// Our rules as they are where the site is closed; null where there is no room for them.
+    pub(super) then: Value,
+    /// Why there is no room.
+    pub(super) no_room: Option<String>,
+    /// Rules of others that give way, before and after.
+    pub(super) way: Option<(Value, Value)>,
+    /// Rules of others that go back, before and after.
+    pub(super) back: Option<(Value, Value)>,
+    /// What a person should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Where a listener with these rules stands.
+pub(super) fn outlook(
+    listener: &Listener,
+    rules: &[Rule],
+    wants: &Wants,
+    (secret, renumber): (&str, Renumber),
+) -> Outlook {
+    let mut seen = Outlook {
+        closed: is_closed(rules, wants),
+        now: now(rules),
+        then: Value::Null,
+        no_room: None,
+        way: None,
+        back: places(&back(rules)),
+        warnings: Vec::new(),
+    };
+    let noted = rules.iter().any(|rule| rule.is(Role::Note));
+    if noted && seen.back.is_none() {
+        seen.warnings.push(format!(
+            "{}: the rules that gave way stay where they are, since somebody put others in their places",
+            listener.name
+        ));
+    }
+    match closing(rules, wants, secret, renumber) {
+        Ok(closing) => {
+            if seen.now != Value::Null && !closing.is_whole(wants) {
+                let part = "some rules are missing, too many or out of place";
+                seen.now
+                    .as_object_mut()
+                    .map(|now| now.insert("unfinished".to_owned(), json!(part)));
+            }
+            seen.then = then(&closing, wants);
+            seen.way = places(&closing.moves);
+            let told = closing.warnings.iter().map(|text| format!("{}: {text}", listener.name));
+            seen.warnings.extend(told);
+            if seen.way.is_some() {
+                seen.warnings.push(format!(
+                    "{}: {} rules of others get other numbers, and get theirs back when the site opens; until then Terraform shows them as changed",
+                    listener.name,
+                    closing.moves.len()
+                ));
+            }
+        }
+        Err(none) => seen.no_room = Some(no_room(listener, wants, &none)),
+    }
+    seen
+}
+
+/// Our rules as they are.
+fn now(rules: &[Rule]) -> Value {
+    let of = |role| {
+        let of_role = rules.iter().filter(move |rule| rule.is(role));
+        let mut numbers: Vec<_> = of_role.filter_map(|rule| rule.priority).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let (answers, testers) = (of(Role::Answer), of(Role::Testers));
+    if answers.is_empty() && testers.is_empty() {
+        return Value::Null;
+    }
+    let answering = || rules.iter().filter(|rule| rule.is(Role::Answer));
+    let mut hosts: Vec<_> = answering().filter_map(Rule::hosts).flatten().collect();
+    hosts.sort();
+    let mut pages: Vec<_> =
+        answering().filter_map(|rule| rule.own.as_ref()?.page.clone()).collect();
+    pages.sort();
+    pages.dedup();
+    shown(&hosts, &answers, &testers, &pages.join(" "))
+}
+
+fn then(closing: &Closing, wants: &Wants) -> Value {
+    let mut hosts = wants.hosts.clone();
+    hosts.sort();
+    let numbers = |role| {
+        let mut numbers = closing.priorities(role);
+        numbers.sort_unstable();
+        numbers
+    };
+    shown(&hosts, &numbers(Role::Answer), &numbers(Role::Testers), &wants.digest)
+}
+
+fn shown(hosts: &[String], answers: &[u32], testers: &[u32], page: &str) -> Value {
+    json!({
+        "hosts": hosts,
+        "page": page,
+        "priorities": answers,
+        "status": STATUS.parse::<u16>().unwrap_or_default(),
+        "testers": testers,
+    })
+}
+
+/// The rules that are moved, as they stand before and after.
+fn places(moves: &[Move]) -> Option<(Value, Value)> {
+    let at = |number: fn(&Move) -> u32| {
+        let words = moves.iter().map(|one| format!("{} {}", number(one), one.words));
+        json!({ "rules": words.collect::<Vec<_>>() })
+    };
+    (!moves.is_empty()).then(|| (at(|one| one.from), at(|one| one.to)))
+}
+
+fn no_room(listener: &Listener, wants: &Wants, none: &NoRoom) -> String {
+    let NoRoom { needed, free, rules } = none;
+    format!(
+        "{}: {needed} rules have to come before the first that forwards for {}, and there is room for {free}: the rules in the way are {}",
+        listener.name,
+        wants.hosts.join(", "),
+        rules.join(", ")
+    )
+}

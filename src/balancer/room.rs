@@ -1,0 +1,310 @@
+//! Where our rules stand among those of others: before every rule that forwards for the site's hosts, as near to it as
+//! can be. A load balancer takes the first that matches, the lowest number first. Pure.
+
+use std::collections::BTreeSet;
+
+use super::rule::{Role, Rule, print};
+use super::wanted::{Wanted, Wants, answers, testers};
+
+/// The largest number of a rule (ELB API reference, `CreateRule`).
+pub(super) const LAST: u32 = 50_000;
+/// Each round covers a rule more, and a listener has 100 unless AWS was asked for more.
+const ROUNDS: u32 = 200;
+
+/// How a listener is closed.
+#[derive(Debug, Clone)]
+pub(super) struct Closing {
+    /// The rules of others that give way, first to last.
+    pub(super) moves: Vec<Move>,
+    /// Our rules, testers first.
+    pub(super) placed: Vec<Placed>,
+    /// Rules of ours that are not among them.
+    pub(super) extras: Vec<Rule>,
+    /// What testers will not see.
+    pub(super) warnings: Vec<String>,
+}
+
+/// A rule of somebody else that gives way, or goes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Move {
+    pub(super) arn: String,
+    pub(super) id: String,
+    /// What it looks at, for a person.
+    pub(super) words: String,
+    pub(super) from: u32,
+    pub(super) to: u32,
+}
+
+/// A rule that is to be, at its place.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub(super) wanted: Wanted,
+    pub(super) priority: u32,
+    /// The rule that is it already, wherever it stands.
+    pub(super) there: Option<Rule>,
+}
+
+/// Our rules would have to come before one that leaves them no room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NoRoom {
+    /// How many rules need a place.
+    pub(super) needed: usize,
+    /// How many places there are.
+    pub(super) free: usize,
+    /// The rule before which they have to be, and those that stand there.
+    pub(super) rules: Vec<String>,
+}
+
+/// Whether room may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renumber {
+    /// Rules of others stay where they are.
+    No,
+    /// They may give way, in their order.
+    Yes,
+}
+
+impl Closing {
+    /// Whether all is as it is to be.
+    pub(super) fn is_whole(&self, wants: &Wants) -> bool {
+        let stands = |placed: &Placed| {
+            placed.there.as_ref().is_some_and(|rule| {
+                rule.priority == Some(placed.priority) && !is_stale(rule, wants)
+            })
+        };
+        self.moves.is_empty() && self.extras.is_empty() && self.placed.iter().all(stands)
+    }
+
+    pub(super) fn priorities(&self, role: Role) -> Vec<u32> {
+        let of_role = self.placed.iter().filter(|placed| placed.wanted.role == role);
+        of_role.map(|placed| placed.priority).collect()
+    }
+}
+
+/// Whether it answers with another page.
+pub(super) fn is_stale(rule: &Rule, wants: &Wants) -> bool {
+    let page = rule.own.as_ref().and_then(|own| own.page.as_ref());
+    rule.is(Role::Answer) && page != Some(&wants.digest)
+}
+
+/// How `rules`, all of a listener's, are put so that the site is closed; its testers' header says `secret`.
+pub(super) fn closing(
+    rules: &[Rule],
+    wants: &Wants,
+    secret: &str,
+    renumber: Renumber,
+) -> Result<Closing, NoRoom> {
+    let listener = Listener::of(rules, wants);
+    if let Some(closing) = listener.as_it_stands(wants, secret) {
+        return Ok(closing);
+    }
+    let mut lowest = listener.first();
+    let mut closing = listener.put(wants, secret, renumber, lowest)?;
+    for _ in 0..ROUNDS {
+        let now = closing.placed.iter().map(|placed| placed.priority).min().unwrap_or(lowest);
+        if listener.covered(now).len() == listener.covered(lowest).len() {
+            break;
+        }
+        lowest = now;
+        closing = listener.put(wants, secret, renumber, lowest)?;
+    }
+    Ok(closing)
+}
+
+/// Whether visitors of every host of the site get the answer.
+pub(super) fn is_closed(rules: &[Rule], wants: &Wants) -> bool {
+    let first = Listener::of(rules, wants).first();
+    wants.hosts.iter().all(|host| {
+        rules.iter().any(|rule| {
+            rule.is(Role::Answer)
+                && rule.priority.is_some_and(|priority| priority < first)
+                && rule.hosts().is_some_and(|hosts| hosts.contains(host))
+        })
+    })
+}
+
+/// The rules that gave way and go back: those that stand where we put them, if all their old places are free once our
+/// rules are gone.
+pub(super) fn back(rules: &[Rule]) -> Vec<Move> {
+    let noted = || rules.iter().filter_map(|rule| rule.own.as_ref()).flat_map(|own| &own.moved);
+    let others: Vec<_> = rules.iter().filter(|rule| rule.own.is_none()).collect();
+    let gone_back = |rule: &&Rule| {
+        let now = rule.priority?;
+        let (_, (from, to)) = noted().find(|(id, (_, to))| *id == rule.id() && *to == now)?;
+        (from != to).then(|| a_move(rule, now, *from))
+    };
+    let moves: Vec<_> = others.iter().filter_map(|rule| gone_back(rule)).collect();
+    let stays = |priority: u32| {
+        let stay = others.iter().filter(|rule| moves.iter().all(|gone| gone.arn != rule.arn));
+        stay.filter_map(|rule| rule.priority).any(|other| other == priority)
+    };
+    if moves.iter().any(|gone| stays(gone.to)) { Vec::new() } else { moves }
+}
+
+fn a_move(rule: &Rule, from: u32, to: u32) -> Move {
+    let words = rule.in_words();
+    let words = words.split_once(' ').map_or(words.as_str(), |(_, looks)| looks).to_owned();
+    Move { arn: rule.arn.clone(), id: rule.id().to_owned(), words, from, to }
+}
+
+/// A listener's rules, sorted out.
+struct Listener<'a> {
+    /// Of others, first to last, without the default.
+    others: Vec<&'a Rule>,
+    /// Those of them, and the default, that a request for the site may come to.
+    concerned: Vec<&'a Rule>,
+    own: Vec<&'a Rule>,
+    notes: Vec<&'a Rule>,
+}
+
+impl<'a> Listener<'a> {
+    fn of(rules: &'a [Rule], wants: &Wants) -> Listener<'a> {
+        let mut sorted: Vec<_> = rules.iter().collect();
+        sorted.sort_by_key(|rule| rule.priority.unwrap_or(u32::MAX));
+        let of_others = |rule: &&&Rule| rule.own.is_none();
+        let others = sorted.iter().filter(of_others).copied();
+        let concerned = others.clone().filter(|rule| rule.concerns(&wants.hosts));
+        let own = sorted.iter().filter(|rule| rule.is(Role::Answer) || rule.is(Role::Testers));
+        Listener {
+            concerned: concerned.collect(),
+            others: others.filter(|rule| rule.priority.is_some()).collect(),
+            own: own.copied().collect(),
+            notes: sorted.iter().filter(|rule| rule.is(Role::Note)).copied().collect(),
+        }
+    }
+
+    /// The number before which ours have to be.
+    fn first(&self) -> u32 {
+        let mut forwarding = self.concerned.iter().filter(|rule| rule.forwards());
+        forwarding.find_map(|rule| rule.priority).unwrap_or(LAST + 1)
+    }
+
+    /// The rules that visitors do not come to any more where ours begin at `lowest`.
+    fn covered(&self, lowest: u32) -> Vec<&'a Rule> {
+        let comes_later = |rule: &&&Rule| rule.priority.is_none_or(|priority| priority >= lowest);
+        self.concerned.iter().filter(comes_later).copied().collect()
+    }
+
+    /// Our rules with those that are there already, and those that are too many.
+    fn matched(&self, wanted: Vec<Wanted>) -> (Vec<(Wanted, Option<Rule>)>, Vec<Rule>) {
+        let mut left = self.own.clone();
+        let matched = wanted.into_iter().map(|wanted| {
+            let print = print(&wanted.conditions, &wanted.actions);
+            let found = left.iter().position(|rule| rule.is(wanted.role) && rule.print() == print);
+            let rule = found.map(|at| left.remove(at).clone());
+            (wanted, rule)
+        });
+        let matched = matched.collect();
+        (matched, left.into_iter().cloned().collect())
+    }
+
+    fn wanted(&self, wants: &Wants, secret: &str, lowest: u32) -> (Vec<Wanted>, Vec<String>) {
+        let (mut wanted, warnings) = testers(wants, &self.covered(lowest), secret);
+        wanted.extend(answers(wants));
+        (wanted, warnings)
+    }
+
+    /// What is there, if nothing of it has to be moved, made or taken away.
+    fn as_it_stands(&self, wants: &Wants, secret: &str) -> Option<Closing> {
+        let lowest = self.own.iter().filter_map(|rule| rule.priority).min()?;
+        let (wanted, warnings) = self.wanted(wants, secret, lowest);
+        let (matched, extras) = self.matched(wanted);
+        let placed = matched.into_iter().map(|(wanted, there)| {
+            let priority = there.as_ref()?.priority?;
+            Some(Placed { wanted, priority, there })
+        });
+        let placed = placed.collect::<Option<Vec<_>>>()?;
+        let in_order = |role: Role| placed.iter().filter(move |placed| placed.wanted.role == role);
+        let rising = in_order(Role::Testers)
+            .zip(in_order(Role::Testers).skip(1))
+            .all(|(one, next)| one.priority < next.priority);
+        let of = |role: Role| in_order(role).map(|placed| placed.priority);
+        let before_answers = of(Role::Testers).max() < of(Role::Answer).min();
+        let before_all = of(Role::Answer).all(|priority| priority < self.first());
+        (extras.is_empty() && rising && before_answers && before_all).then_some(Closing {
+            moves: Vec::new(),
+            placed,
+            extras,
+            warnings,
+        })
+    }
+
+    /// Puts our rules, with copies of all that are covered from `lowest` on, at the last free places.
+    fn put(
+        &self,
+        wants: &Wants,
+        secret: &str,
+        renumber: Renumber,
+        lowest: u32,
+    ) -> Result<Closing, NoRoom> {
+        let (wanted, warnings) = self.wanted(wants, secret, lowest);
+        let (matched, extras) = self.matched(wanted);
+        // Testers' rules that are too many go first, so that their places are free; an answer stays until there is another.
+        let kept = extras.iter().filter(|rule| rule.is(Role::Answer));
+        let kept: BTreeSet<u32> =
+            kept.chain(self.notes.iter().copied()).filter_map(|rule| rule.priority).collect();
+        let taken = self.others.iter().filter_map(|rule| rule.priority).chain(kept.clone());
+        let taken: BTreeSet<u32> = taken.collect();
+        let first = self.first();
+        let mut free: Vec<u32> = (1..first).filter(|number| !taken.contains(number)).collect();
+        let mut moves = Vec::new();
+        if free.len() < matched.len() {
+            let missing = matched.len() - free.len();
+            let moved = match renumber {
+                Renumber::Yes => self.moved_on(first, missing, &kept),
+                Renumber::No => None,
+            };
+            (moves, free) = match (moved, u32::try_from(missing)) {
+                (Some(moves), Ok(more)) => {
+                    let given = (first..first + more).filter(|number| !kept.contains(number));
+                    (moves, free.into_iter().chain(given).collect())
+                }
+                _ => return Err(self.no_room(first, matched.len(), free.len())),
+            };
+        }
+        let begin = free.len().saturating_sub(matched.len());
+        let places = free.into_iter().skip(begin);
+        let placed = matched.into_iter().zip(places);
+        let placed = placed.map(|((wanted, there), priority)| Placed { wanted, priority, there });
+        Ok(Closing { moves, placed: placed.collect(), extras, warnings })
+    }
+
+    /// The rules from `first` on give way by `by`, each only as far as it must; `None` where the numbers end.
+    fn moved_on(&self, first: u32, by: usize, kept: &BTreeSet<u32>) -> Option<Vec<Move>> {
+        let mut next = first.checked_add(u32::try_from(by).ok()?)?;
+        // A place that stays ours is none to move on to, and none to be given.
+        if kept.range(first..next).next().is_some() {
+            return None;
+        }
+        let mut moves = Vec::new();
+        for rule in &self.others {
+            let Some(now) = rule.priority.filter(|priority| *priority >= first) else { continue };
+            let mut to = now.max(next);
+            while kept.contains(&to) {
+                to += 1;
+            }
+            if to > LAST {
+                return None;
+            }
+            next = to + 1;
+            if to != now {
+                moves.push(a_move(rule, now, to));
+            }
+        }
+        Some(moves)
+    }
+
+    fn no_room(&self, first: u32, needed: usize, free: usize) -> NoRoom {
+        let before = self.others.iter().filter(|rule| rule.priority <= Some(first));
+        let mut rules: Vec<_> = before.rev().take(4).map(|rule| rule.in_words()).collect();
+        if rules.len() == 4 {
+            rules.truncate(3);
+            rules.push("..".to_owned());
+        }
+        NoRoom { needed, free, rules }
+    }
+}
+
+#[cfg(test)]
+#[path = "room_trials.rs"]
+mod trials;
