@@ -1,5 +1,7 @@
 //! Background work: started under a parent, told to stop, waited for. Nothing runs that nobody waits for.
 
+mod all;
+
 use std::future::Future;
 use std::io;
 use std::thread;
@@ -8,6 +10,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
+
+pub use all::all;
 
 /// The work of one owner, and of those that it starts in turn. A clone speaks of the same work.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,5 @@
 //! Lever: the name. Changes the named records and no other, and only if they still are what was read.
 
-mod all;
 mod ask;
 mod exchange;
 mod exercise;

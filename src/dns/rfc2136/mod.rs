@@ -22,7 +22,6 @@ use told::{moved_meanwhile, not_made, outcome_unknown, plain, refused};
 
 pub use scratch::exercise;
 
-use super::all::all;
 use super::exchange;
 use crate::clock;
 use crate::config::{Answers, MOVED, Rfc2136Config};
@@ -30,6 +29,7 @@ use crate::lever::{
     Answer, Error, Given, Lever, Observation, Part, Position, Progress, Refusal, Started,
 };
 use crate::switch::{LeverName, Mode, OperationId, Step};
+use crate::tasks::all;
 
 const POLL: Duration = Duration::from_millis(500);
 /// How often an update is sent before the lever gives up.

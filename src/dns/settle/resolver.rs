@@ -7,9 +7,9 @@ use hickory_proto::rr::{Name, RData, RecordType};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::all::all;
 use super::super::ask::{Transport, ask};
 use crate::switch::Step;
+use crate::tasks::all;
 
 /// No sample takes longer, however many resolvers are asked.
 const PATIENCE: Duration = Duration::from_millis(700);

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// What all of `futures` give, in their order. Cancel safe where they are.
-pub(super) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut under_way: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
     let mut ended: Vec<Option<F::Output>> = under_way.iter().map(|_| None).collect();
     poll_fn(|context| {
