@@ -150,6 +150,9 @@ pub struct Started {
 pub trait Progress {
     /// `lever` has waited `waited` for `what`.
     fn waiting(&self, lever: LeverName, what: &str, waited: Duration);
+
+    /// The check `name` has not passed for `waited`, and says `what`.
+    fn checking(&self, _name: &str, _what: &str, _waited: Duration) {}
 }
 
 /// Nobody is told.
@@ -182,6 +185,10 @@ impl Progress for Remembering<'_> {
     fn waiting(&self, lever: LeverName, what: &str, waited: Duration) {
         *self.last.borrow_mut() = Some(what.to_owned());
         self.told.waiting(lever, what, waited);
+    }
+
+    fn checking(&self, name: &str, what: &str, waited: Duration) {
+        self.told.checking(name, what, waited);
     }
 }
 

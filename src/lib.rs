@@ -33,4 +33,6 @@ pub mod balancer;
 pub mod dns;
 pub mod pipeline;
 
+pub mod checks;
+
 pub mod audit;

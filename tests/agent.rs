@@ -195,6 +195,7 @@ impl World {
             store: store.clone(),
             levers,
             warnings: Vec::new(),
+            checks: Vec::new(),
             quiet: Duration::from_mins(2),
         };
         World { site, variable, name, log }

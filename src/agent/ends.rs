@@ -33,7 +33,7 @@ pub async fn at_end<S: Store>(
     let gateways = site.levers.iter().zip(&sight.levers);
     let gateways =
         gateways.filter(|(lever, _)| lever.name() == LeverName::Gateway).map(|(_, seen)| seen);
-    checked(gateways)?;
+    checked(gateways, site.checks.len())?;
     let order = Order {
         to: Mode::Open,
         by: switch.by_at_end(),
@@ -46,9 +46,12 @@ pub async fn at_end<S: Store>(
     carry_out(site, sight, &order, &Silent).await.map(drop)
 }
 
-/// Healthy upstreams in the heartbeats of every living gateway are a check.
-fn checked<'a>(gateways: impl Iterator<Item = &'a Observation>) -> Result<(), Error> {
-    let mut checks = 0;
+/// Healthy upstreams in the heartbeats of every living gateway are a check, beside the site's own, which are asked before
+/// anything moves.
+fn checked<'a>(
+    gateways: impl Iterator<Item = &'a Observation>,
+    mut checks: usize,
+) -> Result<(), Error> {
     for beat in gateways.flat_map(fleet::fresh) {
         if !beat.upstreams.iter().any(|upstream| upstream.healthy) {
             let why = format!("gateway {} has no healthy upstream", beat.id);

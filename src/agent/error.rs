@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::checks::Outcome;
 use crate::lever;
 use crate::store;
 use crate::switch::Mode;
@@ -42,6 +43,12 @@ pub enum Error {
     Unchecked {
         /// Which check does not pass.
         why: String,
+    },
+    /// Visitors must not be let back: a check does not pass.
+    #[error("refused: {}", unwell(outcomes))]
+    Unwell {
+        /// What became of every check that was asked.
+        outcomes: Vec<Outcome>,
     },
     /// There is no gateway of that id.
     #[error("no gateway of this site is called {id}{}", known_words(known))]
@@ -113,6 +120,15 @@ fn known_words(known: &[String]) -> String {
     }
 }
 
+/// `check app does not pass: ..; check web does not pass: ..`
+fn unwell(outcomes: &[Outcome]) -> String {
+    let failed = outcomes.iter().filter_map(|outcome| {
+        let failed = outcome.found.as_ref().err()?;
+        Some(format!("check {} does not pass: {failed}", outcome.name))
+    });
+    failed.collect::<Vec<_>>().join("; ")
+}
+
 fn still_words(still: Option<&str>) -> String {
     still.map(|still| format!(": still waiting for {still}")).unwrap_or_default()
 }
@@ -124,6 +140,7 @@ impl Error {
             Error::Store(_)
             | Error::Rule { .. }
             | Error::Unchecked { .. }
+            | Error::Unwell { .. }
             | Error::Unopened { .. }
             | Error::StalePlan { .. } => Error::Unrecorded(Box::new(self)),
             Error::Lever(error) if error.nothing_changed() => {
@@ -151,6 +168,17 @@ impl Error {
                     .to_owned()
             }
             Error::Rule { hint, .. } => hint.clone(),
+            Error::Unwell { outcomes } => {
+                let mut failed = outcomes
+                    .iter()
+                    .filter_map(|outcome| Some((&outcome.name, outcome.found.as_ref().err()?)));
+                failed.next().map_or_else(String::new, |(name, failed)| {
+                    format!(
+                        "{}; `roadworks check` asks again; to open all the same: --override={name} --reason \"..\"",
+                        failed.fix
+                    )
+                })
+            }
             Error::NoSuchGateway { .. } => "`roadworks status` shows them".to_owned(),
             Error::Unchecked { .. } => "see that the app is well, then `roadworks open`".to_owned(),
             Error::Unopened { .. } => "run `roadworks doctor` where the agent runs".to_owned(),

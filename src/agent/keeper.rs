@@ -229,10 +229,12 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         }
         let site = self.opener.open().await.map_err(|why| Error::Unopened { why })?;
         match at_end(&site, switch, version).await {
-            Err(Error::Rule { .. } | Error::Unchecked { .. }) if waited < GRACE => {
+            Err(Error::Rule { .. } | Error::Unchecked { .. } | Error::Unwell { .. })
+                if waited < GRACE =>
+            {
                 Ok(Ended::NotYet)
             }
-            Err(error @ (Error::Rule { .. } | Error::Unchecked { .. })) => {
+            Err(error @ (Error::Rule { .. } | Error::Unchecked { .. } | Error::Unwell { .. })) => {
                 overdue(&self.store, &self.site, switch, &error.to_string()).await?;
                 Ok(Ended::Stays)
             }

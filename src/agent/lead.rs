@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::fleet::SILENT;
+use super::reopen::lets_back;
 use super::{Error, Sight, Site, answers, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
@@ -108,6 +109,10 @@ async fn carried_out<S: Store>(
             }
             (_, sight) => Ok(done(false, sight, Vec::new())),
         };
+    }
+    let mut set_aside: Vec<_> = set_aside.into_iter().map(str::to_owned).collect();
+    if lets_back(sight.mode(site).max(sight.desired()), order.to) {
+        set_aside.extend(site.is_well(&order.overrides, progress).await?);
     }
     let mut operation = Operation::ask(site, order, sight, &set_aside).await?;
     if order.depth == Depth::Asked {
@@ -226,7 +231,7 @@ impl<'a, S: Store> Operation<'a, S> {
         site: &'a Site<S>,
         order: &Order,
         sight: Sight,
-        set_aside: &[&'static str],
+        set_aside: &[String],
     ) -> Result<Self, Error> {
         let now = clock::now();
         let ask = Ask {
@@ -267,7 +272,7 @@ impl<'a, S: Store> Operation<'a, S> {
         };
         operation.log(if resumed { Event::Resumed } else { Event::Asked }, None).await;
         for rule in set_aside {
-            operation.log(Event::Overridden, Some((*rule).to_owned())).await;
+            operation.log(Event::Overridden, Some(rule.clone())).await;
         }
         Ok(operation)
     }
@@ -316,8 +321,12 @@ impl<'a, S: Store> Operation<'a, S> {
                 return Ok(None);
             }
             let visitors = lever.name() == GATEWAY;
-            if visitors && self.switch.gateway.is_some() && !self.release().await? {
-                return Ok(None);
+            if visitors && self.switch.gateway.is_some() {
+                // Through the name that has just moved back: what passed before it may have rested on another way.
+                site.is_well(&self.overrides, progress).await?;
+                if !self.release().await? {
+                    return Ok(None);
+                }
             }
             let started = lever.start(&steps, &self.switch.operation).await?;
             self.made.extend_from_slice(&steps);

@@ -17,6 +17,7 @@ mod look;
 mod pulse;
 mod quiet;
 mod remember;
+mod reopen;
 mod serve;
 
 pub use answers::{note, pin, pinned};
@@ -36,6 +37,7 @@ pub use serve::Crew;
 
 use std::time::Duration;
 
+use crate::checks::Guard;
 use crate::lever::Lever;
 use crate::store::{SiteStore, Store};
 use crate::switch::{LeverName, Mode};
@@ -48,6 +50,8 @@ pub struct Site<S> {
     pub store: SiteStore<S>,
     /// Its levers, in the order of the configuration.
     pub levers: Vec<Box<dyn Lever>>,
+    /// What must hold before visitors are let back.
+    pub checks: Vec<Guard>,
     /// What was noticed while its configuration was read.
     pub warnings: Vec<String>,
     /// For how long nobody may come to the old target before it is quiet.

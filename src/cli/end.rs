@@ -159,7 +159,11 @@ async fn ended(
             report.words("Its time is over: open again.");
             Ok(())
         }
-        Err(error @ (agent::Error::Rule { .. } | agent::Error::Unchecked { .. })) => {
+        Err(
+            error @ (agent::Error::Rule { .. }
+            | agent::Error::Unchecked { .. }
+            | agent::Error::Unwell { .. }),
+        ) => {
             overdue(&site.store, &site.name, switch, &error.to_string()).await?;
             Err(error.into())
         }

@@ -3,6 +3,7 @@
 mod apply;
 mod args;
 mod bypass;
+mod check;
 mod confirm;
 mod context;
 mod dig;
@@ -98,6 +99,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
             flip::run(context, mode, args).await
         }
         Verb::Status(args) => status::run(context, args).await,
+        Verb::Check => check::run(context).await,
         Verb::Log(args) => log::run(context, args).await,
         Verb::Doctor(args) => Box::pin(doctor::run(context, args)).await,
         Verb::Init(args) => init::run(context, args).await,

@@ -17,13 +17,14 @@ use super::error::Error;
 pub(super) use failure::{INTERRUPTED, ended_by, error_object, message, place};
 use failure::{error_words, exit_code};
 pub(super) use objects::{
-    commands_object, doctor_object, log_object, own_gateway_object, plan_object, status_object,
+    check_object, commands_object, doctor_object, log_object, own_gateway_object, plan_object,
+    status_object,
 };
 pub(super) use page::{built_words, looks_words, published_words};
 pub(super) use waiting::Waiting;
 pub(super) use words::{
-    asked_words, commands_words, doctor_words, log_words, own_gateway_words, plan_words,
-    status_words, value_words, verb, warnings_words,
+    asked_words, check_words, commands_words, doctor_words, log_words, own_gateway_words,
+    plan_words, status_words, value_words, verb, warnings_words,
 };
 
 /// How to speak.

@@ -3,6 +3,7 @@
 //! Parsing opens no socket and changes nothing.
 
 mod balancer;
+mod checks;
 mod dns;
 mod error;
 mod gateway;
@@ -30,6 +31,7 @@ mod unresolved;
 
 pub use crate::terraform::{Audience, Spelling};
 pub use balancer::{BalancerConfig, Listeners};
+pub use checks::{CheckConfig, CheckKind, HttpCheckConfig};
 pub use error::Error;
 pub use gateway::words::{host, upstream};
 pub use gateway::{

@@ -16,7 +16,7 @@ use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, Source, nearest};
 
 /// What the design has and this version does not.
-const LATER: [&str; 7] = ["check", "database", "notify", "pipeline", "redis", "ssm", "workers"];
+const LATER: [&str; 6] = ["database", "notify", "pipeline", "redis", "ssm", "workers"];
 /// A file named by `file()` holds one value.
 const LARGEST_VALUE: usize = 64 << 10;
 
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
             return None;
         };
         let items = array.iter().filter_map(|at| {
-            let text = self.text_of(at, key)?;
+            let text = self.text_or_number(at, key)?;
             Some(Item { at, text })
         });
         Some(items.collect())

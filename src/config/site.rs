@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use hcl_edit::structure::{Block, Body};
 
 use super::balancer::{self, BalancerConfig};
+use super::checks::{self, CheckConfig};
 use super::dns;
 use super::gateway::{self, GatewayConfig, words};
 use super::page::{self, PageConfig};
@@ -31,6 +32,8 @@ pub struct SiteConfig {
     pub gateway: Option<GatewayConfig>,
     /// The load balancer's listeners that close it, where no gateway does.
     pub balancer: Option<BalancerConfig>,
+    /// What must hold before its visitors are let back.
+    pub checks: Vec<CheckConfig>,
     /// What its visitors read.
     pub page: PageConfig,
     /// How the end of a move is seen.
@@ -116,7 +119,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         reader.wrong(&block.ident, "a site's name is not empty");
     }
     let body = &block.body;
-    reader.only(body, &ATTRIBUTES, &BLOCKS, &[]);
+    reader.only(body, &ATTRIBUTES, &BLOCKS, &["check"]);
     let sub = |name| body.get_blocks(name).next();
     if ["dns", "gateway", "balancer"].iter().all(|name| sub(name).is_none()) {
         let hint = "the name is moved by `dns`, requests are held or refused by `gateway`, or refused by a load balancer's listeners with `balancer`";
@@ -143,6 +146,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         }
         None => VariableWay::Tfvars { chosen: false },
     };
+    let checks = checks::read(reader, body.get_blocks("check"));
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
     let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));
     let balancer = sub("balancer").and_then(|block| balancer::read(reader, block, &hosts));
@@ -161,6 +165,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         variable,
         gateway,
         balancer,
+        checks,
         page,
         settle,
         warnings,

@@ -251,6 +251,7 @@ impl Levers {
                 Box::new(Name { world: Arc::clone(&self.world) }),
             ],
             warnings: Vec::new(),
+            checks: Vec::new(),
             quiet: Duration::from_mins(2),
         }
     }

@@ -118,12 +118,12 @@ async fn answer(
     mut opened: watch::Receiver<bool>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (method, path) = (request.method().clone(), request.uri().to_string());
+    let line = format!("{method} {path}");
+    *told.asked.lock().unwrap().entry(line.clone()).or_default() += 1;
     if path == "/up" {
         let status = if told.unwell.load(SeqCst) { 503 } else { 200 };
         return Ok(Response::builder().status(status).body(Full::default()).unwrap());
     }
-    let line = format!("{method} {path}");
-    *told.asked.lock().unwrap().entry(line.clone()).or_default() += 1;
     let body = request.into_body().collect().await;
     let bytes = body.map(|body| body.to_bytes().len()).unwrap_or_default();
     if let Some(wait) = path.strip_prefix("/slow/") {

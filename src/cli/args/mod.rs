@@ -114,6 +114,8 @@ pub(super) enum Verb {
     Detour(FlipArgs),
     /// What visitors get, what was asked for, and how far it is
     Status(StatusArgs),
+    /// Is it safe to reopen? Asks every check of the site
+    Check,
     /// What happened, by whom
     Log(LogArgs),
     /// The whole system on this machine alone: example app, gateway, page, name server; nothing to install
@@ -154,6 +156,7 @@ impl Verb {
             Verb::Plan(_)
             | Verb::Apply(_)
             | Verb::Status(_)
+            | Verb::Check
             | Verb::Log(_)
             | Verb::Try(_)
             | Verb::Init(_)

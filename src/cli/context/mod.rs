@@ -1,6 +1,7 @@
 //! What every verb stands on: the configuration, the site with its levers, and the pinned targets for the night when
 //! Terraform's state cannot be read.
 
+mod guards;
 mod known;
 mod levers;
 
@@ -23,6 +24,7 @@ use crate::store::{self, AnyStore, FileStore, SiteStore, encoded};
 use crate::switch::Mode;
 use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
+pub(super) use guards::guards;
 use levers::variable_lever;
 pub(super) use levers::{balancer_lever, settings};
 
@@ -206,10 +208,12 @@ impl Context {
         levers.extend(variable_lever(&site.variable, &known.resolved, switch.as_ref()));
         let resolvers = settle::resolvers(&site.settle)?;
         let quiet = site.settle.quiet;
+        let checks = guards(&site.checks).await;
         let site = Site {
             name: known.resolved.name.clone(),
             store,
             levers,
+            checks,
             quiet,
             warnings: site.warnings.iter().chain(&known.resolved.warnings).cloned().collect(),
         };

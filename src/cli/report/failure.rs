@@ -67,6 +67,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
             agent::Error::NotOffered { .. }
             | agent::Error::Rule { .. }
             | agent::Error::Unchecked { .. }
+            | agent::Error::Unwell { .. }
             | agent::Error::StalePlan { .. }
             | agent::Error::Superseded { .. },
         ) => REFUSED,
@@ -123,6 +124,7 @@ fn code(error: &Error) -> &'static str {
         Error::Agent(agent::Error::NotOffered { .. }) => "mode-not-available",
         Error::Agent(agent::Error::Rule { rule, .. }) => rule,
         Error::Agent(agent::Error::Unchecked { .. }) => "unchecked",
+        Error::Agent(agent::Error::Unwell { .. }) => "check-failed",
         Error::Agent(agent::Error::Unopened { .. }) => "not-opened",
         Error::Agent(agent::Error::NoSuchGateway { .. }) => "no-such-gateway",
         Error::Agent(agent::Error::StalePlan { .. }) => "stale-plan",

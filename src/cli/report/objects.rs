@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::doctor::Finding;
 use crate::agent::{self, Heartbeat, Sight, Site};
 use crate::audit::Entry;
+use crate::checks::Outcome;
 use crate::store::Store;
 use crate::switch::{LeverName, Plan};
 
@@ -133,6 +134,23 @@ fn gateway_object((beat, alive): (Heartbeat, bool)) -> Value {
 /// The object of `doctor --json`.
 pub(in crate::cli) fn doctor_object(findings: &[Finding]) -> Value {
     json!({ "format": 1, "checks": findings })
+}
+
+/// The object of `check --json`.
+pub(in crate::cli) fn check_object(site: Option<&str>, outcomes: &[Outcome]) -> Value {
+    json!({
+        "format": 1,
+        "site": site,
+        "checks": outcomes.iter().map(outcome_object).collect::<Vec<_>>(),
+    })
+}
+
+fn outcome_object(Outcome { name, kind, found }: &Outcome) -> Value {
+    let (result, reason, fix) = match found {
+        Ok(detail) => ("pass", detail, None),
+        Err(failed) => ("fail", &failed.why, Some(&failed.fix)),
+    };
+    json!({ "id": name, "kind": kind, "result": result, "reason": reason, "fix": fix })
 }
 
 /// The object of `log --json`.

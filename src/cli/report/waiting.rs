@@ -48,4 +48,8 @@ impl Progress for Waiting {
     fn waiting(&self, lever: LeverName, what: &str, waited: Duration) {
         self.told(&format!("{lever}: waiting for {what}"), waited);
     }
+
+    fn checking(&self, name: &str, what: &str, waited: Duration) {
+        self.told(&format!("check {name}: {what}"), waited);
+    }
 }

@@ -7,6 +7,7 @@ use super::super::doctor::{Finding, Outcome};
 use super::one_line;
 use crate::agent::{self, Heartbeat, Proof, Sight, Site};
 use crate::audit::Entry;
+use crate::checks;
 use crate::gateway::Drain;
 use crate::lever::Position;
 use crate::store::Store;
@@ -252,6 +253,25 @@ pub(in crate::cli) fn doctor_words(findings: &[Finding]) -> String {
         lines.push(format!("{result:<5} {:<18} {}", finding.id, finding.reason));
         let fix = finding.fix.iter();
         lines.extend(fix.map(|fix| format!("{:<24} fix: {fix}", "")));
+    }
+    lines.join("\n")
+}
+
+/// What became of each check.
+pub(in crate::cli) fn check_words(outcomes: &[checks::Outcome]) -> String {
+    if outcomes.is_empty() {
+        return "no checks: the site has no `check` block".to_owned();
+    }
+    let mut lines = Vec::new();
+    for checks::Outcome { name, kind, found } in outcomes {
+        let name = format!("{name} ({kind})");
+        match found {
+            Ok(detail) => lines.push(format!("{:<5} {name:<18} {detail}", "ok")),
+            Err(failed) => {
+                lines.push(format!("{:<5} {name:<18} {}", "FAIL", failed.why));
+                lines.push(format!("{:<24} fix: {}", "", failed.fix));
+            }
+        }
     }
     lines.join("\n")
 }

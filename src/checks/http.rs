@@ -1,0 +1,72 @@
+//! A check by one HTTP request: to the app itself, or through a load balancer by its own name while the site's name leads
+//! elsewhere.
+
+use http::Method;
+
+use super::{Asked, Check, Failed};
+use crate::config::HttpCheckConfig;
+use crate::net::ask::{Question, Server};
+
+const AGENT: &str = concat!("roadworks/", env!("CARGO_PKG_VERSION"), " (check)");
+
+/// One GET, and what its answer must be.
+#[derive(Debug)]
+pub struct HttpCheck(HttpCheckConfig);
+
+impl HttpCheck {
+    /// What the `check` block says.
+    pub fn new(config: HttpCheckConfig) -> HttpCheck {
+        HttpCheck(config)
+    }
+
+    async fn asked(&self) -> Result<String, Failed> {
+        let HttpCheckConfig { url, host, path, statuses, contains, timeout } = &self.0;
+        let question = Question {
+            method: Method::GET,
+            path: path.clone(),
+            headers: vec![("user-agent", AGENT.to_owned())],
+            body: "",
+        };
+        let failed = |why: String, fix: &str| Failed { why, fix: fix.to_owned() };
+        let server = Server::at(url, host.as_deref())
+            .ok_or_else(|| failed(format!("{url} is no address"), "put `url` right"))?;
+        let answer = server.ask(&question, *timeout).await.map_err(|error| {
+            failed(
+                format!("{url}{path}: {error}"),
+                "see that it runs, and that it can be reached from here",
+            )
+        })?;
+        let fits = match statuses.as_slice() {
+            [] => (200..300).contains(&answer.status),
+            wanted => wanted.contains(&answer.status),
+        };
+        if !fits {
+            let why = format!("{url}{path} answers {}", answer.status);
+            return Err(failed(why, "look at the app's log: it answers, and not as it should"));
+        }
+        if let Some(text) = contains
+            && !has(&answer.body, text.as_bytes())
+        {
+            let why = format!("{url}{path} answers {} without `{text}`", answer.status);
+            return Err(failed(
+                why,
+                "see whether another app, or a page of an old release, answers there",
+            ));
+        }
+        Ok(format!("{url}{path} answers {}", answer.status))
+    }
+}
+
+impl Check for HttpCheck {
+    fn kind(&self) -> &'static str {
+        "http"
+    }
+
+    fn ask(&self) -> Asked<'_> {
+        Box::pin(self.asked())
+    }
+}
+
+fn has(body: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|part| part == text)
+}

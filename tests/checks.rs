@@ -1,0 +1,215 @@
+//! Checks: what must hold before visitors are let back, and what is said where it does not.
+
+use serde_json::Value;
+
+use crate::support::app::App;
+use crate::support::emulator::{aws_cli, ministack, moto};
+use crate::support::serving::{HOST, Serving, Stand, config};
+
+/// A site in front of `app` that opens only where `checked` is well.
+fn site(app: &App, checked: &App) -> Stand {
+    let check = format!(
+        r#"}}
+  check "http" "app" {{
+    url      = "{}/up"
+    host     = "{HOST}"
+    passes   = 2
+    interval = "100ms"
+    deadline = "1s""#,
+        checked.url()
+    );
+    Stand::new(&config(&app.url(), &check))
+}
+
+/// The same, served and closed.
+fn closed() -> (App, App, Stand, Serving) {
+    let (app, checked) = (App::start(), App::start());
+    let stand = site(&app, &checked);
+    let serving = stand.serve();
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    stand.run(&["close", "--yes"]).exits(0);
+    (app, checked, stand, serving)
+}
+
+fn events(stand: &Stand) -> Vec<(String, Value)> {
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    let entries = log["entries"].as_array().unwrap().iter();
+    let told =
+        |entry: &Value| (entry["event"].as_str().unwrap().to_owned(), entry["detail"].clone());
+    entries.map(told).collect()
+}
+
+#[test]
+fn a_site_stays_as_it_is_until_its_check_passes() {
+    let (_app, checked, stand, serving) = closed();
+    checked.is_well(false);
+    let before = events(&stand);
+    let refused = stand.run(&["--json", "open", "--yes"]).exits(3).error();
+    assert_eq!(refused["code"], "check-failed", "{refused:#}");
+    assert!(refused["message"].as_str().unwrap().contains("/up answers 503"), "{refused:#}");
+    assert!(refused["hint"].as_str().unwrap().contains("--override=app"), "{refused:#}");
+    assert_eq!((events(&stand), serving.ask("GET", "/").0), (before, 503));
+    let asked = stand.run(&["--json", "check"]).exits(3).json();
+    assert_eq!(
+        (&asked["checks"][0]["id"], &asked["checks"][0]["result"]),
+        (&"app".into(), &"fail".into())
+    );
+    assert!(asked["checks"][0]["fix"].is_string(), "{asked:#}");
+
+    checked.is_well(true);
+    let asked = stand.run(&["--json", "check"]).exits(0).json();
+    assert_eq!((&asked["site"], &asked["checks"][0]["result"]), (&"shop".into(), &"pass".into()));
+    let earlier = checked.asked("GET /up");
+    stand.run(&["open", "--yes"]).exits(0);
+    assert!(checked.asked("GET /up") >= earlier + 2, "it has to pass twice");
+    assert_eq!(serving.ask("GET", "/").0, 200);
+}
+
+#[test]
+fn a_check_is_set_aside_by_its_name_and_the_log_says_so() {
+    let (_app, checked, stand, serving) = closed();
+    checked.is_well(false);
+    stand.run(&["open", "--yes", "--override=app", "--reason", "it is the check"]).exits(0);
+    assert_eq!(serving.ask("GET", "/").0, 200);
+    assert!(events(&stand).contains(&("overridden".to_owned(), "app".into())));
+}
+
+#[test]
+fn closing_asks_no_check_and_neither_does_waiting() {
+    let (_app, checked, stand, _serving) = closed();
+    checked.is_well(false);
+    let earlier = checked.asked("GET /up");
+    stand.run(&["hold", "--yes"]).exits(0);
+    stand.run(&["close", "--yes"]).exits(0);
+    assert_eq!(checked.asked("GET /up"), earlier);
+    stand.run(&["read-only", "--yes"]).exits(3);
+}
+
+#[test]
+fn at_its_end_a_site_stays_where_its_check_does_not_pass() {
+    let (_app, checked, stand, serving) = closed();
+    stand.run(&["close", "--yes", "--for", "1s"]).exits(0);
+    stand.until(|status| status["mode"] == "open");
+    checked.is_well(false);
+    stand.run(&["close", "--yes", "--for", "1s"]).exits(0);
+    let overdue = stand.until(|status| {
+        let told = || events(&stand).iter().any(|(event, _)| event == "overdue");
+        status["overdue"] == true && told()
+    });
+    assert_eq!((&overdue["mode"], serving.ask("GET", "/").0), (&"closed".into(), 503));
+    let (_, why) = events(&stand).into_iter().rfind(|(event, _)| event == "overdue").unwrap();
+    assert!(why.as_str().unwrap().contains("check app does not pass"), "{why}");
+}
+
+#[test]
+fn no_site_has_checks_until_it_says_so() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    let asked = stand.run(&["--json", "check"]).exits(0).json();
+    assert_eq!(asked["checks"], serde_json::json!([]));
+    let words = stand.run(&["check"]).exits(0).stdout;
+    assert!(words.contains("no checks"), "{words}");
+}
+
+/// What the `aws` command says of this at an emulator.
+fn aws(endpoint: &str, words: &[&str]) -> Value {
+    let mut command = std::process::Command::new(aws_cli());
+    command.args(["--endpoint-url", endpoint, "--region", "us-east-1", "--output", "json"]);
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let done = command.args(words).output().unwrap();
+    assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).unwrap_or_default()
+}
+
+/// What becomes of a check of this kind at an emulator: its exit code, `pass` or `fail`, and why.
+fn asked(endpoint: &str, kind: &str, body: &str) -> (i32, String, String) {
+    let app = App::start();
+    let check = format!(
+        "}}\n  check \"{kind}\" \"it\" {{\n    deadline = \"20s\"\n    interval = \"20s\"\n{body}"
+    );
+    let stand = Stand::new(&config(&app.url(), &check));
+    let mut command = stand.command(&["--json", "check"]);
+    command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "us-east-1");
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let done = crate::support::command::run(&mut command);
+    let told = done.json()["checks"][0].clone();
+    let text = |key: &str| told[key].as_str().unwrap().to_owned();
+    (done.code.unwrap(), text("result"), text("reason"))
+}
+
+#[test]
+fn a_target_group_passes_with_as_many_healthy_targets_as_are_wanted() {
+    let moto = moto();
+    let vpc = aws(&moto, &["ec2", "create-vpc", "--cidr-block", "10.9.0.0/16"]);
+    let vpc = vpc["Vpc"]["VpcId"].as_str().unwrap();
+    let name = format!("roadworks-{}", fastrand::u32(..));
+    let made = aws(
+        &moto,
+        &[
+            "elbv2",
+            "create-target-group",
+            "--name",
+            &name,
+            "--protocol",
+            "HTTP",
+            "--port",
+            "80",
+            "--vpc-id",
+            vpc,
+            "--target-type",
+            "ip",
+        ],
+    );
+    let arn = made["TargetGroups"][0]["TargetGroupArn"].as_str().unwrap();
+    let (code, result, why) = asked(&moto, "target-group", &format!("    arn = \"{arn}\""));
+    assert_eq!((code, result.as_str()), (3, "fail"), "{why}");
+    assert!(why.starts_with("0 of 0 targets are healthy, and 1 are wanted"), "{why}");
+    aws(
+        &moto,
+        &[
+            "elbv2",
+            "register-targets",
+            "--target-group-arn",
+            arn,
+            "--targets",
+            "Id=10.9.0.7",
+            "Id=10.9.0.8",
+        ],
+    );
+    let two = format!("    arn = \"{arn}\"\n    healthy = 2");
+    assert_eq!(asked(&moto, "target-group", &two).0, 0);
+    let three = format!("    arn = \"{arn}\"\n    healthy = 3");
+    let (code, _, why) = asked(&moto, "target-group", &three);
+    assert!(code == 3 && why.starts_with("2 of 2 targets are healthy, and 3 are wanted"), "{why}");
+}
+
+#[test]
+fn a_distribution_passes_where_it_is_switched_on_and_deployed() {
+    let ministack = ministack();
+    let config = |enabled: &str| {
+        serde_json::json!({
+            "CallerReference": fastrand::u64(..).to_string(),
+            "Comment": "", "Enabled": enabled == "true",
+            "Origins": { "Quantity": 1, "Items": [{
+                "Id": "page", "DomainName": "page.s3.amazonaws.com",
+                "S3OriginConfig": { "OriginAccessIdentity": "" },
+            }] },
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "page", "ViewerProtocolPolicy": "allow-all", "MinTTL": 0,
+                "ForwardedValues": { "QueryString": false, "Cookies": { "Forward": "none" } },
+            },
+        })
+        .to_string()
+    };
+    for (enabled, code, says) in [("true", 0, "is deployed"), ("false", 3, "is switched off")] {
+        let words =
+            ["cloudfront", "create-distribution", "--distribution-config", &config(enabled)];
+        let made = aws(&ministack, &words);
+        let id = made["Distribution"]["Id"].as_str().unwrap();
+        let body = format!("    distribution = \"{id}\"");
+        let (ended, _, why) = asked(&ministack, "cloudfront", &body);
+        assert!(ended == code && why.contains(says), "{enabled}: {ended} {why}");
+    }
+    let (code, _, why) = asked(&ministack, "cloudfront", "    distribution = \"E0NOSUCH\"");
+    assert!(code == 3 && why.contains("cloudfront:GetDistribution"), "{why}");
+}
