@@ -1,13 +1,15 @@
 //! Several machines, one switch: in a folder that they share, and in a bucket. A gateway's silence is nobody's yes, and only a
 //! person says that it is gone.
 
+use std::net::TcpListener;
+
 use serde_json::Value;
 
 use crate::support::app::App;
 use crate::support::bucket;
 use crate::support::emulator::{ministack, moto};
 use crate::support::s3::{self, Flaw};
-use crate::support::serving::{Serving, Stand, config, until};
+use crate::support::serving::{HOST, Serving, Stand, config, until};
 
 /// Two machines, each with a state folder of its own, on the store that this says.
 fn two(app: &App, store: &str) -> [(Stand, Serving); 2] {
@@ -195,4 +197,22 @@ fn a_gateway_asks_for_nothing_that_its_policy_does_not_allow() {
         assert!(allows(&action, &format!("arn:aws:s3:::{path}")), "{asked}");
     }
     assert!(!allows("s3:PutObject", "arn:aws:s3:::shop-roadworks/state/shop/switch.json"));
+}
+
+/// Each question to such a store takes eight seconds.
+#[test]
+fn a_gateway_of_many_sites_waits_once_for_a_store_that_is_silent_and_listens_then() {
+    let app = App::start();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let one = config(&app.url(), "");
+    let (serve, site) = one.split_once("site ").unwrap();
+    let of = |name: &str| {
+        let site = site.replace("\"shop\"", &format!("\"{name}\""));
+        format!("site {}", site.replace(HOST, &format!("{name}.example.com")))
+    };
+    let sites = ["shop", "b", "c", "d"].map(of).concat();
+    let stand = Stand::new(&format!("{}\n{serve}{sites}", named("any", &endpoint)));
+    let serving = stand.serve();
+    assert_eq!((serving.ask("GET", "/").0, serving.ask("GET", "/healthz").0), (503, 503));
 }

@@ -25,7 +25,7 @@ use crate::gateway::{Gateway, Settings};
 use crate::net::bind::Inherited;
 use crate::store::{AnyStore, Holder};
 use crate::switch::{Mode, Posture};
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, all};
 
 /// How long requests have to end after a signal, beyond the longest drain.
 const BEYOND_DRAIN: Duration = Duration::from_secs(2);
@@ -106,15 +106,16 @@ impl Served {
 
     /// What each site's gateway is to give: known before anybody is answered.
     pub(super) async fn begin(&self, config: &Config) -> Result<Vec<Follow<AnyStore>>, Error> {
-        let mut follows = Vec::new();
-        for site in config.sites.iter().filter(|site| site.gateway.is_some()) {
+        let served = |site: &&SiteConfig| {
+            site.gateway.is_some() && self.role != Some(Role::Agent) && !self.crew.has(&name(site))
+        };
+        // At once: a store that is away takes its time to say so, and nobody is answered before.
+        let begun = config.sites.iter().filter(served).map(|site| async {
             let name = name(site);
-            if self.role != Some(Role::Agent) && !self.crew.has(&name) {
-                let store = Context::store(config, site).await?;
-                follows.push(Follow::begin(&name, store, Kept::of(&self.state, &name)).await);
-            }
-        }
-        Ok(follows)
+            let store = Context::store(config, site).await?;
+            Ok(Follow::begin(&name, store, Kept::of(&self.state, &name)).await)
+        });
+        all(begun).await.into_iter().collect()
     }
 
     /// Starts what is not running yet.
