@@ -153,6 +153,9 @@ pub trait Progress {
 
     /// The check `name` has not passed for `waited`, and says `what`.
     fn checking(&self, _name: &str, _what: &str, _waited: Duration) {}
+
+    /// No lever moves yet: `holder`, who has the right to move them, is silent, and counts as dead in `left`.
+    fn held_up(&self, holder: &str, left: Duration);
 }
 
 /// Nobody is told.
@@ -161,6 +164,8 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn waiting(&self, _lever: LeverName, _what: &str, _waited: Duration) {}
+
+    fn held_up(&self, _holder: &str, _left: Duration) {}
 }
 
 /// Passes on for what a lever waits, and remembers the last of it: for who gives up.
@@ -189,6 +194,10 @@ impl Progress for Remembering<'_> {
 
     fn checking(&self, name: &str, what: &str, waited: Duration) {
         self.told.checking(name, what, waited);
+    }
+
+    fn held_up(&self, holder: &str, left: Duration) {
+        self.told.held_up(holder, left);
     }
 }
 

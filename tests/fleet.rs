@@ -29,7 +29,7 @@ fn in_bucket(endpoint: &str) -> String {
     named(&bucket::made(endpoint), endpoint)
 }
 
-fn named(name: &str, endpoint: &str) -> String {
+pub(crate) fn named(name: &str, endpoint: &str) -> String {
     format!(
         "store {{\n  url = \"s3://{name}/state\"\n  endpoint = \"{endpoint}\"\n  region = \"us-east-1\"\n}}"
     )

@@ -16,6 +16,8 @@ mod breakage;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod bucket_trouble;
+#[cfg(test)]
 mod checks;
 #[cfg(test)]
 mod cli;

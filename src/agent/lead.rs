@@ -1,8 +1,13 @@
 //! Plan, move levers, confirm, write: one operation from asking to moved, under the site's lease.
 
 mod back;
+mod right;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,8 +18,9 @@ use super::{Error, Sight, Site, answers, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{self, Lever, Observation, Progress, Remembering, Started};
-use crate::store::{self, Holder, Lease as _, Notice, Store, Version};
+use crate::store::{self, Lease as _, Notice, Store, Version};
 use crate::switch::{Ask, End, LeverName, Mode, OperationId, Plan, Step, Switch};
+use right::{ends, leased};
 
 /// The lever that visitors meet: it moves with the switch itself.
 const GATEWAY: LeverName = LeverName::Gateway;
@@ -22,9 +28,8 @@ const GATEWAY: LeverName = LeverName::Gateway;
 const ROUNDS: u32 = 5;
 /// A wait is never longer: the clock could not count to its end.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
-/// So long somebody is waited for who moves the site now, in case that is about to end, and how often that is looked at.
-const ABOUT_TO_END: Duration = Duration::from_secs(2);
-const AGAIN: Duration = Duration::from_millis(20);
+/// So long it may take to give the right back on the way out.
+const ON_THE_WAY_OUT: Duration = Duration::from_secs(1);
 
 /// What somebody asked for.
 #[derive(Debug, Clone)]
@@ -76,12 +81,60 @@ pub async fn carry_out<S: Store>(
     order: &Order,
     progress: &dyn Progress,
 ) -> Result<Done, Error> {
-    site.offers(order.to)?;
-    let mut lease = leased(site, order, &sight).await?;
-    let done = lease.hold(Box::pin(carried_out(site, sight, order, progress))).await;
-    lease.release().await;
-    // How far it came is not known: who has the right now goes on with it.
-    done.map_err(Error::Lost)?
+    match carry_out_until(site, sight, order, progress, pending::<Infallible>()).await {
+        Ok(done) => done,
+        Err(never) => match never {},
+    }
+}
+
+/// The same, unless `stop` comes first, whose value is the error then: it ends where it is, and gives back the right to move the
+/// site where nothing that it sent may still arrive. Takes a second at most after `stop`.
+pub async fn carry_out_until<S: Store, T>(
+    site: &Site<S>,
+    sight: Sight,
+    order: &Order,
+    progress: &dyn Progress,
+    stop: impl Future<Output = T>,
+) -> Result<Result<Done, Error>, T> {
+    if let Err(error) = site.offers(order.to) {
+        return Ok(Err(error));
+    }
+    let mut stop = pin!(stop);
+    let leased = tokio::select! {
+        biased;
+        leased = leased(site, order, &sight, progress) => leased,
+        stopped = &mut stop => return Err(stopped),
+    };
+    let mut lease = match leased {
+        Ok(lease) => lease,
+        Err(error) => return Ok(Err(error)),
+    };
+    let only_looks = Cell::new(false);
+    let work = async {
+        tokio::select! {
+            biased;
+            done = Box::pin(carried_out(site, sight, order, progress, &only_looks)) => Ok(done),
+            stopped = stop => Err(stopped),
+        }
+    };
+    match lease.hold(work).await {
+        Ok(Err(stopped)) => {
+            // Else what was sent may arrive yet: whoever is next waits that out.
+            if only_looks.get() {
+                drop(tokio::time::timeout(ON_THE_WAY_OUT, lease.release()).await);
+            }
+            Err(stopped)
+        }
+        Ok(Ok(done)) => {
+            lease.release().await;
+            Ok(done)
+        }
+        Err(lost) => {
+            lease.release().await;
+            // How far it came is not known: who has the right now goes on with it.
+            Ok(Err(Error::Lost(lost)))
+        }
+    }
 }
 
 async fn carried_out<S: Store>(
@@ -89,6 +142,7 @@ async fn carried_out<S: Store>(
     sight: Sight,
     order: &Order,
     progress: &dyn Progress,
+    only_looks: &Cell<bool>,
 ) -> Result<Done, Error> {
     let began = clock::monotonic();
     let sight = as_seen(site, sight).await?;
@@ -112,9 +166,12 @@ async fn carried_out<S: Store>(
     }
     let mut set_aside: Vec<_> = set_aside.into_iter().map(str::to_owned).collect();
     if lets_back(sight.mode(site).max(sight.desired()), order.to) {
-        set_aside.extend(site.is_well(&order.overrides, progress).await?);
+        only_looks.set(true);
+        let well = site.is_well(&order.overrides, progress).await;
+        only_looks.set(false);
+        set_aside.extend(well?);
     }
-    let mut operation = Operation::ask(site, order, sight, &set_aside).await?;
+    let mut operation = Operation::ask(site, order, sight, &set_aside, only_looks).await?;
     if order.depth == Depth::Asked {
         let sight =
             Sight { switch: Some((operation.switch, operation.version)), levers: operation.seen };
@@ -158,20 +215,6 @@ async fn ends_at<S: Store>(
     Ok((Sight { switch: Some((switch, version)), levers }, warnings))
 }
 
-/// The right to move the site. An agent that opens at an end is about to be done: it is waited for, and nobody else.
-async fn leased<S: Store>(site: &Site<S>, order: &Order, sight: &Sight) -> Result<S::Lease, Error> {
-    let until = clock::monotonic() + ABOUT_TO_END;
-    let holder = Holder::command(&order.by);
-    loop {
-        match site.store.lease(&holder).await {
-            Err(store::Error::Leased { .. }) if ends(sight) && clock::monotonic() < until => {
-                tokio::time::sleep(AGAIN).await;
-            }
-            done => return Ok(done?),
-        }
-    }
-}
-
 /// What was seen, if it still is what is asked for. An end that an agent has come further with since is seen anew. Levers check
 /// for themselves that they still are what was seen: each moves by compare-and-swap.
 async fn as_seen<S: Store>(site: &Site<S>, mut sight: Sight) -> Result<Sight, Error> {
@@ -192,14 +235,11 @@ async fn as_seen<S: Store>(site: &Site<S>, mut sight: Sight) -> Result<Sight, Er
     }
 }
 
-/// Whether an agent opens the site, at an end, or has just done so.
-fn ends(sight: &Sight) -> bool {
-    sight.switch.as_ref().is_some_and(|(switch, _)| switch.is_opened_at_end(clock::now()))
-}
-
 /// One move of the switch, written in the store and under way.
 struct Operation<'a, S> {
     site: &'a Site<S>,
+    /// Whether it does nothing now but look: whatever it sent that moves something was answered.
+    only_looks: &'a Cell<bool>,
     switch: Switch,
     version: Version,
     /// The switch before, to take the move back where nothing could be moved.
@@ -232,6 +272,7 @@ impl<'a, S: Store> Operation<'a, S> {
         order: &Order,
         sight: Sight,
         set_aside: &[String],
+        only_looks: &'a Cell<bool>,
     ) -> Result<Self, Error> {
         let now = clock::now();
         let ask = Ask {
@@ -253,6 +294,7 @@ impl<'a, S: Store> Operation<'a, S> {
         let from = began(&switch).filter(|_| resumed).unwrap_or(from);
         let mut operation = Operation {
             site,
+            only_looks,
             switch,
             version,
             previous: previous.filter(|_| !resumed).map(Box::new),
@@ -394,6 +436,18 @@ impl<'a, S: Store> Operation<'a, S> {
 
     /// Waits for a lever; `None` where somebody threw the switch meanwhile.
     async fn confirmed(
+        &self,
+        lever: &dyn Lever,
+        started: &Started,
+        progress: &dyn Progress,
+    ) -> Result<Option<Observation>, Error> {
+        self.only_looks.set(true);
+        let confirmed = self.waited_for(lever, started, progress).await;
+        self.only_looks.set(false);
+        confirmed
+    }
+
+    async fn waited_for(
         &self,
         lever: &dyn Lever,
         started: &Started,

@@ -30,7 +30,7 @@ pub use forget::forget;
 pub use heartbeat::{Applied, FOLDER as GATEWAYS, Heartbeat, Teller};
 pub use keeper::{Keeper, Opener, alive};
 pub use kept::{Kept, Local, id};
-pub use lead::{Depth, Done, Order, carry_out};
+pub use lead::{Depth, Done, Order, carry_out, carry_out_until};
 pub use look::{Sight, look};
 pub use quiet::Proof;
 pub use serve::Crew;

@@ -14,7 +14,7 @@ use super::local;
 use super::plan::{asked_twice, of_the_page, plan_of};
 use super::report::{Form, Waiting, asked_words, plan_words, status_object, status_words};
 use super::settle;
-use crate::agent::{Depth, Done, Order, Sight, carry_out, look};
+use crate::agent::{Depth, Done, Order, Sight, carry_out_until, look};
 use crate::clock;
 use crate::dns::settle::Sample;
 use crate::switch::Mode;
@@ -114,9 +114,10 @@ pub(super) async fn carry_out_agreed(
         depth: if args.wait == Some(Wait::None) { Depth::Asked } else { Depth::Moved },
     };
     let waiting = Waiting::new(context.report);
-    let done = tokio::select! {
-        done = carry_out(&opened.site, agreed.sight, &order, &waiting) => done.map_err(Error::from),
-        signal = interrupted() => Err(Error::Interrupted { signal }),
+    let moved = carry_out_until(&opened.site, agreed.sight, &order, &waiting, interrupted()).await;
+    let done = match moved {
+        Ok(done) => done.map_err(Error::from),
+        Err(signal) => Err(Error::Interrupted { signal }),
     };
     waiting.ended();
     let mut done = done?;

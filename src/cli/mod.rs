@@ -105,7 +105,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Init(args) => init::run(context, args).await,
         Verb::Page(args) => Box::pin(page::run(context, args)).await,
         Verb::Healthcheck(args) => healthcheck::run(context, args).await,
-        Verb::Extend(args) => extend::run(context, args).await,
+        Verb::Extend(args) => Box::pin(extend::run(context, args)).await,
         Verb::Wait(args) => wait::run(context, args).await,
         Verb::Bypass(args) => bypass::run(context, args).await,
         Verb::Serve(args) => Box::pin(serve::run(context, args)).await,

@@ -51,7 +51,7 @@ impl<S: Store> Fenced<S> {
             let (expect, beat) = match found(&store, right).await? {
                 Found::Free(expect, beat) => (expect, beat),
                 Found::Taken(held, version) => {
-                    let now = silent(&store, right, &held, version).await?;
+                    let now = silent(&store, right, &held, version, holder).await?;
                     (now, held.beat)
                 }
             };
@@ -174,15 +174,21 @@ async fn found<S: Store>(store: &S, right: Right) -> Result<Found, Error> {
     }
 }
 
-/// Watches a right whose holder may be dead: what to write over once it counts as that.
+/// Watches a right whose holder may be dead, and tells `asks` of it: what to write over once it counts as that.
 async fn silent<S: Store>(
     store: &S,
     right: Right,
     held: &Held,
     version: Version,
+    asks: &Holder,
 ) -> Result<Expect, Error> {
     let until = clock::monotonic() + patience(held);
-    while clock::monotonic() < until {
+    loop {
+        let left = until.saturating_duration_since(clock::monotonic());
+        if left.is_zero() {
+            return Ok(Expect::At(version));
+        }
+        asks.waits_for(&held.holder, left);
         tokio::time::sleep(every() / 2).await;
         match found(store, right).await? {
             Found::Free(expect, _) => return Ok(expect),
@@ -190,7 +196,6 @@ async fn silent<S: Store>(
             Found::Taken(now, _) => return Err(Error::Leased { holder: now.holder }),
         }
     }
-    Ok(Expect::At(version))
 }
 
 async fn taken<S: Store>(store: &S, right: Right) -> Error {

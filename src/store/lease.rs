@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::{Error, Right};
 use crate::clock;
@@ -12,14 +13,24 @@ use crate::clock;
 /// How often the holder of a right says that it lives, in seconds.
 const EVERY: u32 = 2;
 
-/// Who asks for a right.
+/// Whom somebody waits for who wants a right.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// Who had it last, and is silent.
+    pub holder: String,
+    /// How long until they count as dead.
+    pub left: Duration,
+}
+
+/// Who asks for a right.
+#[derive(Debug, Clone)]
 pub struct Holder {
     /// `user@host`, or what AWS calls them.
     pub name: String,
     /// The id of its machine's state folder; empty for a command.
     pub agent: String,
     pub(super) token: u64,
+    awaited: watch::Sender<Option<Awaited>>,
 }
 
 impl Holder {
@@ -31,7 +42,17 @@ impl Holder {
     /// An agent on the machine with this id.
     pub fn agent(name: impl Into<String>, id: impl Into<String>) -> Holder {
         // A whole number of JSON for whoever reads it with floating point.
-        Holder { name: name.into(), agent: id.into(), token: fastrand::u64(..1 << 53) }
+        let (token, awaited) = (fastrand::u64(..1 << 53), watch::Sender::default());
+        Holder { name: name.into(), agent: id.into(), token, awaited }
+    }
+
+    /// Tells whom it waits for while it does.
+    pub fn awaited(&self) -> watch::Receiver<Option<Awaited>> {
+        self.awaited.subscribe()
+    }
+
+    pub(super) fn waits_for(&self, holder: &str, left: Duration) {
+        self.awaited.send_replace(Some(Awaited { holder: holder.to_owned(), left }));
     }
 
     /// What is written of it.

@@ -23,7 +23,7 @@ pub use bucket::{BucketNotice, BucketStore};
 #[cfg(feature = "bucket")]
 pub use fenced::Fenced;
 pub use file::{FileLease, FileStore};
-pub use lease::{Held, Holder, Lease};
+pub use lease::{Awaited, Held, Holder, Lease};
 pub use memory::{MemoryLease, MemoryNotice, MemoryStore};
 pub use notice::FileNotice;
 pub use site::{SiteStore, encoded};

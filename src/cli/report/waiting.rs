@@ -14,6 +14,7 @@ pub(in crate::cli) struct Waiting {
     bar: Option<indicatif::ProgressBar>,
     report: Report,
     told: Cell<u64>,
+    held_up: Cell<bool>,
 }
 
 impl Waiting {
@@ -22,7 +23,7 @@ impl Waiting {
     pub(in crate::cli) fn new(report: Report) -> Waiting {
         let moving = report.form == Form::Words && io::stderr().is_terminal();
         let bar = moving.then(indicatif::ProgressBar::new_spinner);
-        Waiting { bar, report, told: Cell::new(0) }
+        Waiting { bar, report, told: Cell::new(0), held_up: Cell::new(false) }
     }
 
     /// That `what` has taken `waited` so far.
@@ -51,5 +52,18 @@ impl Progress for Waiting {
 
     fn checking(&self, name: &str, what: &str, waited: Duration) {
         self.told(&format!("check {name}: {what}"), waited);
+    }
+
+    fn held_up(&self, holder: &str, left: Duration) {
+        let seconds = left.as_secs_f64().ceil();
+        let words = format!(
+            "waiting for {holder}, who has moved this site and is silent, for {seconds} s more"
+        );
+        if let Some(bar) = &self.bar {
+            bar.set_message(words);
+            bar.tick();
+        } else if !self.held_up.replace(true) {
+            self.report.words(&words);
+        }
     }
 }

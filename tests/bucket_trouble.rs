@@ -1,0 +1,48 @@
+//! A bucket that is busy, refuses, loses answers or holds what nobody can read; and commands on it that are cut short.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::fleet::named;
+use crate::support::app::App;
+use crate::support::bucket::made;
+use crate::support::emulator::ministack;
+use crate::support::http::call;
+use crate::support::serving::{Serving, Stand, config, until};
+
+fn stand(app: &App, (name, endpoint): (&str, &str), more: &str) -> Stand {
+    Stand::new(&format!("{}\n{}", named(name, endpoint), config(&app.url(), more)))
+}
+
+#[test]
+fn a_right_is_given_back_by_who_is_interrupted_and_who_was_killed_is_waited_for_aloud() {
+    let (app, endpoint) = (App::start(), ministack());
+    let name = made(&endpoint);
+    let stand = stand(&app, (&name, &endpoint), "drain {\n deadline = \"60s\"\n}");
+    // No agent, which would finish what is left behind.
+    let serving = stand.serve_by(&mut stand.command(&["serve", "--role", "gateway"]));
+    let _running = serving.sends("GET", "/gate");
+    until(|| (app.asked("GET /gate") == 1).then_some(()));
+    let closes = || Serving::start(stand.command(&["close", "--yes"]).stdout(Stdio::null()));
+    let released = || {
+        let (_, moving) = call(&endpoint, "GET", &format!("/{name}/state/shop/moving.json"), "");
+        let moving: Option<Value> = serde_json::from_str(&moving).ok();
+        moving.map(|moving| moving["released"] == true)
+    };
+    let closing = closes();
+    stand.until(|status| status["gateways"][0]["drain"] == "draining");
+    closing.signal("INT");
+    assert_eq!(closing.ended(), Some(130), "{}", closing.log());
+    assert_eq!(released(), Some(true));
+    let killed = closes();
+    until(|| (released() == Some(false)).then_some(()));
+    killed.signal("KILL");
+    killed.ended();
+    app.opens_the_gate(true);
+    let words = stand.run(&["open", "--yes"]).exits(0).stderr;
+    let said = words.lines().filter(|line| line.starts_with("waiting for "));
+    let said: Vec<_> = said.collect();
+    assert_eq!(said.len(), 1, "{words}");
+    assert!(said[0].contains(", who has moved this site and is silent, for "), "{words}");
+}
