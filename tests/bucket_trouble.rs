@@ -9,6 +9,7 @@ use crate::support::app::App;
 use crate::support::bucket::made;
 use crate::support::emulator::ministack;
 use crate::support::http::call;
+use crate::support::s3::{self, Flaw};
 use crate::support::serving::{Serving, Stand, config, until};
 
 fn stand(app: &App, (name, endpoint): (&str, &str), more: &str) -> Stand {
@@ -45,4 +46,22 @@ fn a_right_is_given_back_by_who_is_interrupted_and_who_was_killed_is_waited_for_
     let said: Vec<_> = said.collect();
     assert_eq!(said.len(), 1, "{words}");
     assert!(said[0].contains(", who has moved this site and is silent, for "), "{words}");
+}
+
+#[test]
+fn a_switch_that_may_have_been_written_is_5_and_nobody_says_that_nothing_changed() {
+    let (app, bucket) = (App::start(), s3::start(Flaw::None));
+    let stand = stand(&app, ("any", &bucket.endpoint), "");
+    stand.status();
+    bucket.becomes(Flaw::LosesTheSwitch);
+    let close = ["--json", "close", "--yes", "--override=no-gateway", "--reason", "a drill"];
+    let error = stand.run(&close).exits(5).error();
+    assert_eq!(error["code"], "outcome-unknown", "{error:#}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("`switch.json` may have been written"), "{error:#}");
+    assert!(error["hint"].as_str().unwrap().contains("roadworks status"), "{error:#}");
+    assert!(!error.to_string().contains("nothing"), "{error:#}");
+    // And it was.
+    bucket.becomes(Flaw::None);
+    assert_eq!(stand.status()["desired"], "closed");
 }

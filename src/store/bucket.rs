@@ -3,6 +3,7 @@
 //!
 //! A change is noticed by asking: once a second, with the `ETag` of what was read last, so that nothing unchanged travels.
 
+mod doubt;
 mod open;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ const MOST: usize = 2048;
 /// So many documents of a folder are asked for at once.
 const AT_ONCE: usize = 64;
 
+use doubt::is_in_doubt;
 pub use open::open;
 
 /// Says what a client's error means, for the next step of a person.
@@ -89,11 +91,15 @@ impl BucketStore {
     }
 
     fn cannot(&self, doing: &'static str) -> impl Fn(object_store::Error) -> Error + '_ {
-        move |error| Error::Unavailable {
-            place: self.describe(),
-            doing,
-            source: (self.explain)(&error),
-        }
+        move |error| self.cannot_now(doing, (self.explain)(&error))
+    }
+
+    fn cannot_now(&self, doing: &'static str, source: io::Error) -> Error {
+        Error::Unavailable { place: self.describe(), doing, source }
+    }
+
+    fn unknown(&self, key: &str, source: io::Error) -> Error {
+        Error::Unknown { key: key.to_owned(), place: self.describe(), source }
     }
 
     async fn in_time<T>(
@@ -101,12 +107,20 @@ impl BucketStore {
         doing: &'static str,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let done = tokio::time::timeout(PATIENCE, Box::pin(work)).await.unwrap_or_else(|_| {
-            let source = io::ErrorKind::TimedOut.into();
-            Err(Error::Unavailable { place: self.describe(), doing, source })
-        });
+        self.in_time_or(|source| self.cannot_now(doing, source), work).await
+    }
+
+    /// What `work` says, or `late` where it takes too long.
+    async fn in_time_or<T>(
+        &self,
+        late: impl FnOnce(io::Error) -> Error,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let done = tokio::time::timeout(PATIENCE, Box::pin(work))
+            .await
+            .unwrap_or_else(|_| Err(late(io::ErrorKind::TimedOut.into())));
         match &done {
-            Err(Error::Unavailable { .. }) => {
+            Err(Error::Unavailable { .. } | Error::Unknown { .. }) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
             }
             Ok(_) | Err(_) => self.refused.store(0, Ordering::Relaxed),
@@ -145,7 +159,7 @@ impl BucketStore {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One conditional put; [`Error::Moved`] where what it expects is not so.
+    /// One conditional put; [`Error::Moved`] where what it expects is not so, [`Error::Unknown`] where it may have been made.
     async fn write(&self, key: &str, content: &[u8], expect: &Expect) -> Result<Version, Error> {
         let mode = match expect {
             Expect::Absent => PutMode::Create,
@@ -160,6 +174,9 @@ impl BucketStore {
                 | object_store::Error::Precondition { .. }
                 | object_store::Error::NotModified { .. },
             ) => Err(Error::Moved { key: key.to_owned() }),
+            Err(error) if *expect != Expect::Anything && is_in_doubt(&error) => {
+                Err(self.unknown(key, (self.explain)(&error)))
+            }
             Err(error) => Err(self.cannot("written")(error)),
         }
     }
@@ -173,7 +190,14 @@ impl BucketStore {
         expect: &Expect,
         error: Error,
     ) -> Result<Option<Version>, Error> {
-        let Ok(now) = self.read(key).await else { return Err(error) };
+        let now = match (self.read(key).await, &error) {
+            (Ok(now), _) => now,
+            // It is not as expected: by somebody else, or by an attempt of ours whose answer did not come.
+            (Err(Error::Unavailable { source, .. }), Error::Moved { .. }) => {
+                return Err(self.unknown(key, source));
+            }
+            (Err(_), _) => return Err(error),
+        };
         match (now, expect, &error) {
             (Some((now, version)), _, _) if now == content => Ok(Some(version)),
             // It is as it was: the bucket had no time for it (409), or it never arrived.
@@ -226,7 +250,11 @@ impl Store for BucketStore {
         if content.len() > LARGEST {
             return Err(Error::too_large(key, self.describe()));
         }
-        self.in_time("written", async {
+        let late = |source| match &expect {
+            Expect::Absent | Expect::At(_) => self.unknown(key, source),
+            Expect::Anything => self.cannot_now("written", source),
+        };
+        let written = async {
             let mut round = 0;
             loop {
                 let error = match self.write(key, content, &expect).await {
@@ -244,8 +272,8 @@ impl Store for BucketStore {
                 }
                 tokio::time::sleep(AGAIN * round).await;
             }
-        })
-        .await
+        };
+        self.in_time_or(late, written).await
     }
 
     async fn renew(&self, key: &str, content: &[u8]) -> Result<(), Error> {

@@ -63,6 +63,10 @@ impl<S: Store> Fenced<S> {
                     return Ok(Fenced { store, right, holder, beat, version, kept, lost });
                 }
                 Err(Error::Moved { .. }) => {}
+                // Without the right nothing is moved: whoever has it by this counts as dead after a while.
+                Err(Error::Unknown { place, source, .. }) => {
+                    return Err(Error::Unavailable { place, doing: "written", source });
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -166,6 +166,17 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A write was sent, and no answer says what became of it: it may be made, or be made yet.
+    #[error("`{key}` may have been written to the store at {place}: no answer says whether it was")]
+    Unknown {
+        /// The document.
+        key: String,
+        /// Where the store is.
+        place: String,
+        /// What was seen instead of an answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// It holds what this program cannot read.
     #[error("`{key}` in the store at {place} cannot be understood: {why}")]
     Unreadable {
@@ -217,6 +228,10 @@ impl Error {
             }
             Error::Unavailable { place, .. } => {
                 format!("check that {place} exists and that you may write there")
+            }
+            Error::Unknown { .. } => {
+                "run `roadworks status` to see whether it was, then the same command again"
+                    .to_owned()
             }
             Error::Unreadable { .. } => {
                 "it was written by a newer Roadworks or by hand: update Roadworks, or put the file right"

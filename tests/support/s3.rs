@@ -15,18 +15,34 @@ pub(crate) enum Flaw {
     IgnoresConditions,
     /// It says 403 of what is not there, as S3 does to whoever may not list.
     HidesWhatIsNotThere,
+    /// It has no time for anybody.
+    SlowsDown,
+    /// It has no time for the next so many conditional writes.
+    Conflicts(u32),
+    /// It takes a switch, and answers nobody from then on.
+    LosesTheSwitch,
+    AnswersNobody,
+    /// It lets nobody in who has another key than this one.
+    LetsIn(&'static str),
 }
 
 /// A running one.
 pub(crate) struct S3 {
     pub(crate) endpoint: String,
     asked: Arc<Mutex<BTreeSet<String>>>,
+    flaw: Arc<Mutex<Flaw>>,
 }
 
 impl S3 {
-    /// Each `METHOD /BUCKET/KEY` that it was asked.
+    /// Each `METHOD /BUCKET/KEY` that it was asked, and let in.
     pub(crate) fn asked(&self) -> BTreeSet<String> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// This is wrong with it from now on; what was asked before is forgotten.
+    pub(crate) fn becomes(&self, flaw: Flaw) {
+        *self.flaw.lock().unwrap() = flaw;
+        self.asked.lock().unwrap().clear();
     }
 }
 
@@ -36,23 +52,26 @@ pub(crate) fn start(flaw: Flaw) -> S3 {
     let address = listener.local_addr().unwrap();
     let asked = Arc::<Mutex<BTreeSet<String>>>::default();
     let writing = Arc::clone(&asked);
+    let flaw = Arc::new(Mutex::new(flaw));
+    let now = Arc::clone(&flaw);
     let serve = move || {
         let mut objects = BTreeMap::new();
         for stream in listener.incoming().map_while(Result::ok) {
-            if let Some(request) = answer(stream, &mut objects, flaw) {
+            let asked = answer(stream, &mut objects, &mut now.lock().unwrap());
+            if let Some(request) = asked {
                 writing.lock().unwrap().insert(request);
             }
         }
     };
     Tasks::new().start_thread("s3", serve).unwrap();
-    S3 { endpoint: format!("http://{address}"), asked }
+    S3 { endpoint: format!("http://{address}"), asked, flaw }
 }
 
 /// One request of a connection: it is closed then.
 fn answer(
     stream: TcpStream,
     objects: &mut BTreeMap<String, Vec<u8>>,
-    flaw: Flaw,
+    flaw: &mut Flaw,
 ) -> Option<String> {
     let mut reader = BufReader::new(stream);
     let head = head(&mut reader)?;
@@ -74,40 +93,117 @@ fn answer(
         }
         None => (method, path),
     };
-    let now = objects.get(&path).map(|content| etag(content));
+    if let Some((status, code)) = refusal(*flaw, &head) {
+        let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+        says(&mut reader.into_inner(), status, "\"none\"", body.as_bytes());
+        return None;
+    }
     let expects = (value("if-match"), value("if-none-match"));
-    let holds = flaw == Flaw::IgnoresConditions
-        || match (&expects, &now) {
+    let (status, content) = does(objects, flaw, (method, &path), &expects, body);
+    let asked = format!("{method} {path}");
+    if *flaw == Flaw::AnswersNobody {
+        return None;
+    }
+    if *flaw == Flaw::LosesTheSwitch && method == "PUT" && path.ends_with("/switch.json") {
+        *flaw = Flaw::AnswersNobody;
+        return Some(asked);
+    }
+    let etag = objects.get(&path).map_or_else(|| "\"none\"".to_owned(), |content| etag(content));
+    says(&mut reader.into_inner(), status, &etag, &content);
+    Some(asked)
+}
+
+/// Does it, where what it expects of what is there is so: status and content of the answer.
+fn does(
+    objects: &mut BTreeMap<String, Vec<u8>>,
+    flaw: &mut Flaw,
+    (method, path): (&str, &str),
+    expects: &(Option<String>, Option<String>),
+    body: Vec<u8>,
+) -> (&'static str, Vec<u8>) {
+    let now = objects.get(path).map(|content| etag(content));
+    let conditional = *expects != (None, None);
+    let holds = *flaw == Flaw::IgnoresConditions
+        || match (expects, &now) {
             ((Some(wanted), _), now) => now.as_ref() == Some(wanted),
             ((None, Some(_)), now) => now.is_none(),
             ((None, None), _) => true,
         };
-    let (status, content) = match (method, objects.get(&path)) {
+    match (method, objects.get(path)) {
+        ("PUT", _) if conditional && conflicts(flaw) => (
+            "409 Conflict",
+            b"<Error><Code>ConditionalRequestConflict</Code><Message>busy</Message></Error>"
+                .to_vec(),
+        ),
         ("PUT", _) if !holds => ("412 Precondition Failed", Vec::new()),
         ("PUT", _) => {
-            objects.insert(path.clone(), body);
+            objects.insert(path.to_owned(), body);
             ("200 OK", Vec::new())
         }
         ("DELETE", _) => {
-            objects.remove(&path);
+            objects.remove(path);
             ("200 OK", b"<DeleteResult></DeleteResult>".to_vec())
         }
         (_, Some(_)) if expects.1.is_some() && expects.1 == now => ("304 Not Modified", Vec::new()),
         (_, Some(content)) => ("200 OK", content.clone()),
-        (_, None) if flaw == Flaw::HidesWhatIsNotThere => (
+        (_, None) if *flaw == Flaw::HidesWhatIsNotThere => (
             "403 Forbidden",
             b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>".to_vec(),
         ),
+        (_, None) if path.contains("list-type=2") => ("200 OK", listed(objects, path)),
         (_, None) => ("404 Not Found", b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
-    };
-    let etag = objects.get(&path).map_or_else(|| "\"none\"".to_owned(), |content| etag(content));
+    }
+}
+
+fn says(stream: &mut TcpStream, status: &str, etag: &str, content: &[u8]) {
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: {etag}\r\nLast-Modified: Mon, 23 Nov 2026 00:00:00 GMT\r\nConnection: close\r\n\r\n",
         content.len()
     );
-    let mut stream = reader.into_inner();
-    stream.write_all(&[head.as_bytes(), &content].concat()).unwrap_or_default();
-    Some(format!("{method} {path}"))
+    stream.write_all(&[head.as_bytes(), content].concat()).unwrap_or_default();
+}
+
+/// Status and code with which it answers whoever asks now, whatever that is.
+fn refusal(flaw: Flaw, head: &[String]) -> Option<(&'static str, &'static str)> {
+    match flaw {
+        Flaw::SlowsDown => Some(("503 Slow Down", "SlowDown")),
+        Flaw::LetsIn(key) if !head.iter().any(|line| line.contains(key)) => {
+            Some(("403 Forbidden", "InvalidAccessKeyId"))
+        }
+        _ => None,
+    }
+}
+
+/// Whether it has no time for a write now.
+fn conflicts(flaw: &mut Flaw) -> bool {
+    let Flaw::Conflicts(left) = flaw else { return false };
+    *left = left.saturating_sub(1);
+    if *left == 0 {
+        *flaw = Flaw::None;
+    }
+    true
+}
+
+/// The objects of a folder, as `GET /BUCKET?list-type=2&delimiter=%2F&prefix=FOLDER%2F` asks for them.
+fn listed(objects: &BTreeMap<String, Vec<u8>>, path: &str) -> Vec<u8> {
+    let (bucket, query) = path.split_once('?').unwrap();
+    let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).unwrap_or("");
+    let prefix = prefix.replace("%2F", "/");
+    let mut found = Vec::new();
+    for (path, content) in objects {
+        let key = path.strip_prefix(bucket).and_then(|path| path.strip_prefix('/'));
+        let Some(key) = key else { continue };
+        if key.strip_prefix(&prefix).is_some_and(|name| !name.contains('/')) {
+            found.push(format!(
+                "<Contents><Key>{key}</Key><LastModified>2026-11-23T00:00:00.000Z</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
+                etag(content),
+                content.len()
+            ));
+        }
+    }
+    let found = found.concat();
+    format!("<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>")
+        .into_bytes()
 }
 
 /// The lines of a request, but for its body.

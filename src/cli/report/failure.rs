@@ -38,6 +38,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         Error::Store(error) | Error::Agent(agent::Error::Store(error)) => match error {
             error if error.is_about_credentials() => CREDENTIALS,
             store::Error::Moved { .. } | store::Error::Leased { .. } => REFUSED,
+            store::Error::Unknown { .. } => GAVE_UP,
             store::Error::Unavailable { .. } | store::Error::Unreadable { .. } => ERROR,
         },
         Error::Agent(agent::Error::Lever(error)) => match error {
@@ -111,6 +112,7 @@ fn code(error: &Error) -> &'static str {
             error if error.is_about_credentials() => "credentials",
             store::Error::Moved { .. } => "switch-moved",
             store::Error::Leased { .. } => "already-moving",
+            store::Error::Unknown { .. } => "outcome-unknown",
             store::Error::Unavailable { .. } => "store-unavailable",
             store::Error::Unreadable { .. } => "store-unreadable",
         },
