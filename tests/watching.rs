@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use crate::support::app::App;
 use crate::support::command::Ran;
+use crate::support::route53::Route53;
 use crate::support::serving::{Serving, Stand, answer, config, until};
+use crate::support::site::Site;
 
 #[test]
 fn a_wait_ends_when_the_site_is_in_the_mode_or_gives_up_with_5() {
@@ -55,19 +57,46 @@ fn a_watched_status_tells_again_on_each_change() {
     assert_eq!(watching.wait().unwrap().code(), Some(130));
 }
 
-#[test]
-fn the_exit_code_of_status_tells_whether_every_site_is_open() {
-    let app = App::start();
+/// Two sites in front of one app.
+fn shop_and_blog(app: &App) -> Stand {
     let site = |name: &str| {
         let whole = config(&app.url(), "").replace("site \"shop\"", &format!("site \"{name}\""));
         whole[whole.find("site ").unwrap()..]
             .replace("shop.example.com", &format!("{name}.example.com"))
     };
-    let stand = Stand::new(&format!(
-        "serve {{\n  admin = \"127.0.0.1:0\"\n}}\n{}{}",
-        site("shop"),
-        site("blog")
-    ));
+    let admin = "serve {\n  admin = \"127.0.0.1:0\"\n}";
+    Stand::new(&format!("{admin}\n{}{}", site("shop"), site("blog")))
+}
+
+#[test]
+fn a_site_that_cannot_be_read_hides_no_other() {
+    let app = App::start();
+    let stand = shop_and_blog(&app);
+    let serving = stand.serve();
+    stand.run(&["--site", "shop", "close", "--yes"]).exits(0);
+    stand.write(".roadworks/shop/switch.json", "{");
+    let told = stand.run(&["--json", "status", "-detailed-exitcode"]).exits(1);
+    assert_eq!(told.error()["code"], "store-unreadable", "{told:#?}");
+    let sites = told.json()["sites"].clone();
+    assert_eq!((&sites[0]["site"], &sites[1]["site"]), (&"shop".into(), &"blog".into()));
+    assert_eq!(sites[0]["error"]["code"], "store-unreadable", "{sites:#}");
+    assert_eq!((&sites[0]["mode"], &sites[1]["mode"]), (&"closed".into(), &"open".into()));
+    assert_eq!(sites[1]["error"], Value::Null, "{sites:#}");
+    let words = stand.run(&["status"]).exits(1);
+    assert!(words.stdout.contains("OPEN"), "{words:#?}");
+    assert!(words.stderr.contains("site shop cannot be read:\nerror: `switch.json`"), "{words:#?}");
+    // Where no gateway of this machine tells of it, the error is all that is known.
+    serving.signal("KILL");
+    serving.ended();
+    let told = stand.run(&["--json", "status"]).exits(1).json();
+    let fields: Vec<_> = told["sites"][0].as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["site", "error"], "{told:#}");
+}
+
+#[test]
+fn the_exit_code_of_status_tells_whether_every_site_is_open() {
+    let app = App::start();
+    let stand = shop_and_blog(&app);
     let _serving = stand.serve();
     let both = stand.run(&["--json", "status", "-detailed-exitcode"]).exits(0).json();
     let names: Vec<_> =
@@ -84,6 +113,36 @@ fn the_exit_code_of_status_tells_whether_every_site_is_open() {
     stand.run(&["--site", "shop", "status", "-detailed-exitcode"]).exits(0);
     stand.run(&["--site", "blog", "status", "-detailed-exitcode"]).exits(2);
     stand.run(&["status"]).exits(0);
+}
+
+/// Route 53 takes five requests a second from all of an account.
+#[test]
+fn whoever_watches_asks_aws_now_and_then_and_the_store_at_once() {
+    let server = Route53::start();
+    let site = Site::at(&server.endpoint());
+    site.run(&["detour", "--yes"]).exits(0);
+    let switch = fs::read_dir(site.folder().join(".roadworks")).unwrap();
+    let mut switch = switch.map(|entry| entry.unwrap().path().join("switch.json"));
+    let switch = switch.find(|path| path.exists()).unwrap();
+    let mut watching = site.command(&["--json", "status", "--watch"]);
+    let mut watching = watching.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    server.forget();
+    let mut asked: Value = serde_json::from_slice(&fs::read(&switch).unwrap()).unwrap();
+    for number in 0..20 {
+        asked["reason"] = format!("reason {number}").into();
+        // Whole or not at all, as a store writes.
+        let new = switch.with_extension("new");
+        fs::write(&new, asked.to_string()).unwrap();
+        fs::rename(&new, &switch).unwrap();
+        let told: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(told["reason"], asked["reason"], "{told:#}");
+    }
+    let requests = server.requests().len();
+    assert!(requests < 20, "{requests} requests for 20 looks");
+    Command::new("kill").args(["-INT", &watching.id().to_string()]).status().unwrap();
+    assert_eq!(watching.wait().unwrap().code(), Some(130));
 }
 
 #[test]

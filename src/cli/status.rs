@@ -1,78 +1,153 @@
 //! `status`: what visitors get, what was asked for, and how far it is; once, or again on each change.
 
+mod watch;
+
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::args::StatusArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
-use super::flip::interrupted;
 use super::local::stands;
 use super::report::{
-    Form, asked_words, ended_by, own_gateway_object, own_gateway_words, status_object,
+    Form, asked_words, error_object, own_gateway_object, own_gateway_words, status_object,
     status_words, warnings_words,
 };
-use crate::agent::{self, GATEWAYS, look};
+use crate::agent::{self, Heartbeat, Sight, look};
 use crate::clock;
-use crate::config::Config;
 use crate::lever::Position;
-use crate::store::{AnyNotice, Notice};
 use crate::switch::Mode;
+use crate::tasks::all;
 
 /// The exit code of `-detailed-exitcode` where a site is not open.
 const NOT_OPEN: u8 = 2;
 
-pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Error> {
-    let config = context.config()?;
-    let told = tell(context, &config, args).await;
-    if let Err(Error::Store(_) | Error::Agent(agent::Error::Store(_))) = &told {
-        // The store is out of reach; the gateways of this machine are not, if there are any.
-        let state = Context::state(&config);
-        let one = context.common.site.as_deref();
-        let named = config.sites.iter().filter_map(|site| site.name.as_deref());
-        let mut objects = Vec::new();
-        for name in named.filter(|name| one.is_none_or(|one| one == *name)) {
-            let beat = stands(&state, name).await.ok();
-            let Some(beat) = beat.and_then(|beat| serde_json::from_value(beat).ok()) else {
-                continue;
-            };
-            context.report.words(&own_gateway_words(&beat));
-            objects.push(own_gateway_object(name, beat));
-        }
-        if context.report.form() == Form::Json && !args.watch && !objects.is_empty() {
-            let sites = if one.is_some() { 1 } else { config.sites.len() };
-            context.report.object(&all_of(&objects, sites))?;
-        }
-    }
-    told
+/// Of what is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// The site that the command line means.
+    One,
+    /// All that the configuration has, if it has several.
+    All,
 }
 
-async fn tell(context: &Context, config: &Config, args: &StatusArgs) -> Result<u8, Error> {
-    let several = context.common.site.is_none() && config.sites.len() > 1;
-    let mut opened = Vec::new();
-    if several {
-        for site in &config.sites {
-            opened.push(Box::pin(context.open_site(config, site)).await?);
-        }
-    } else {
-        opened.push(context.open().await?);
-    }
+pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Error> {
+    let config = context.config()?;
+    let all_sites = context.common.site.is_none() && config.sites.len() > 1;
+    let of = if all_sites { Of::All } else { Of::One };
+    let state = Context::state(&config);
     if args.watch {
-        return watch(context, &opened).await;
-    }
-    let mut told = Vec::new();
-    for opened in &opened {
-        told.push(one(context, opened).await?);
-    }
-    if context.report.form() == Form::Json {
-        context.report.object(&objects(&told, opened.len()))?;
-    } else {
-        for Told { words, warnings, .. } in &told {
-            context.report.words(warnings);
-            context.report.data(words)?;
+        let watched = watch::run(context, &config, of).await;
+        if let Err(error) = &watched {
+            let one = context.common.site.as_ref();
+            let names = config.sites.iter().filter_map(|site| site.name.as_ref());
+            for name in names.filter(|name| one.is_none_or(|one| one == *name)) {
+                own_gateway(context, &state, name, error).await;
+            }
         }
+        return watched;
     }
-    let open = told.iter().all(|told| told.open);
-    Ok(if args.detailed_exitcode && !open { NOT_OPEN } else { 0 })
+    let told = if of == Of::All {
+        // At once: a store that is away takes its time to say so, for each.
+        let sites = config.sites.iter().map(|site| async {
+            let opened = Box::pin(context.open_site(&config, site)).await;
+            (site.name.clone().unwrap_or_default(), told_of(context, opened).await)
+        });
+        all(sites).await
+    } else {
+        let only = config.sites.iter().find_map(|site| site.name.clone());
+        let name = context.common.site.clone().or(only).unwrap_or_default();
+        vec![(name, told_of(context, context.open().await).await)]
+    };
+    let mut shown = Shown::default();
+    for (name, told) in told {
+        shown.add(context, (&state, of), name, told).await?;
+    }
+    shown.end(context, of, args)
+}
+
+/// What is shown of all sites.
+#[derive(Default)]
+struct Shown {
+    objects: Vec<Value>,
+    failed: Vec<(String, Error)>,
+    any_not_open: bool,
+}
+
+impl Shown {
+    /// Shows one more site, or what the gateway of this machine gives where it cannot be read.
+    async fn add(
+        &mut self,
+        context: &Context,
+        (state, of): (&Path, Of),
+        name: String,
+        told: Result<Told, Error>,
+    ) -> Result<(), Error> {
+        match told {
+            Ok(Told { object, words, warnings, open }) => {
+                self.any_not_open |= !open;
+                self.objects.push(object);
+                if context.report.form() == Form::Words {
+                    context.report.words(&warnings);
+                    context.report.data(&words)?;
+                }
+            }
+            Err(error) => {
+                let own = own_gateway(context, state, &name, &error).await;
+                let mut object = own.map(|beat| own_gateway_object(&name, beat));
+                if of == Of::All {
+                    let object = object.get_or_insert_with(|| json!({ "site": name }));
+                    let told = error_object(&error).get_mut("error").map(Value::take);
+                    if let Some(fields) = object.as_object_mut() {
+                        fields.insert("error".to_owned(), told.unwrap_or_default());
+                    }
+                }
+                self.objects.extend(object);
+                self.failed.push((name, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// The object of all, and the errors: the first is the exit code's.
+    fn end(self, context: &Context, of: Of, args: &StatusArgs) -> Result<u8, Error> {
+        let json = context.report.form() == Form::Json;
+        if json && !self.objects.is_empty() {
+            context.report.object(&all_of(&self.objects, of))?;
+        }
+        let mut failed = self.failed.into_iter();
+        let Some((first, error)) = failed.next() else {
+            return Ok(if args.detailed_exitcode && self.any_not_open { NOT_OPEN } else { 0 });
+        };
+        if of == Of::All && !json {
+            for (name, error) in failed {
+                context.report.words(&unreadable(&name));
+                context.report.failure(&error);
+            }
+            context.report.words(&unreadable(&first));
+        }
+        Err(error)
+    }
+}
+
+fn unreadable(name: &str) -> String {
+    format!("site {name} cannot be read:")
+}
+
+/// What the gateway of this machine says of itself where the store is out of reach: that one is not, if there is one.
+async fn own_gateway(
+    context: &Context,
+    state: &Path,
+    name: &str,
+    error: &Error,
+) -> Option<Heartbeat> {
+    if !matches!(error, Error::Store(_) | Error::Agent(agent::Error::Store(_))) {
+        return None;
+    }
+    let beat: Heartbeat = serde_json::from_value(stands(state, name).await.ok()?).ok()?;
+    context.report.words(&own_gateway_words(&beat));
+    Some(beat)
 }
 
 /// What is told of one site.
@@ -84,111 +159,44 @@ struct Told {
     open: bool,
 }
 
-/// One site's object, or all of them.
-fn objects(told: &[Told], sites: usize) -> Value {
-    let objects: Vec<_> = told.iter().map(|told| told.object.clone()).collect();
-    all_of(&objects, sites)
-}
-
 /// One object, or all of them where there are several sites.
-fn all_of(objects: &[Value], sites: usize) -> Value {
+fn all_of(objects: &[Value], of: Of) -> Value {
     match objects {
-        [only] if sites == 1 => only.clone(),
+        [only] if of == Of::One => only.clone(),
         all => json!({ "format": 1, "sites": all }),
     }
 }
 
 /// Looks at one site.
-async fn one(context: &Context, opened: &Opened) -> Result<Told, Error> {
-    let now = clock::now();
-    let sight = match look(&opened.site).await {
-        Ok(sight) => sight,
+async fn told_of(context: &Context, opened: Result<Opened, Error>) -> Result<Told, Error> {
+    let opened = opened?;
+    match look(&opened.site).await {
+        Ok(sight) => Ok(told(&opened, &sight)),
         Err(error) => {
-            // The levers are out of reach; what was asked for is not, or is said with the gateway of this machine.
-            if let Ok(Some((switch, _))) = opened.site.store.switch().await {
-                context.report.words(&asked_words(&opened.site.name, &switch, now));
-            }
-            return Err(error.into());
+            asked(context, &opened).await;
+            Err(error.into())
         }
-    };
+    }
+}
+
+/// The levers are out of reach; what was asked for is not, or is said with the gateway of this machine.
+async fn asked(context: &Context, opened: &Opened) {
+    if let Ok(Some((switch, _))) = opened.site.store.switch().await {
+        context.report.words(&asked_words(&opened.site.name, &switch, clock::now()));
+    }
+}
+
+fn told(opened: &Opened, sight: &Sight) -> Told {
+    let now = clock::now();
     // A name that leads elsewhere, or nowhere, is not open.
     let known = sight
         .levers
         .iter()
         .all(|seen| !matches!(seen.position, Position::Foreign | Position::Absent));
-    Ok(Told {
-        object: status_object(&opened.site, &sight, now),
-        words: status_words(&opened.site, &sight, now),
+    Told {
+        object: status_object(&opened.site, sight, now),
+        words: status_words(&opened.site, sight, now),
         warnings: warnings_words(&opened.site.warnings),
         open: known && sight.mode(&opened.site) == Mode::Open,
-    })
-}
-
-/// Tells again whenever something of it is different, until interrupted.
-async fn watch(context: &Context, opened: &[Opened]) -> Result<u8, Error> {
-    let mut notices = Vec::new();
-    for opened in opened {
-        notices.push((
-            opened.site.store.watch_switch().await,
-            opened.site.store.watch(GATEWAYS).await,
-        ));
     }
-    let mut before: Option<Vec<Told>> = None;
-    loop {
-        let mut told = Vec::new();
-        for opened in opened {
-            told.push(one(context, opened).await?);
-        }
-        if before.as_ref().is_none_or(|before| differs(before, &told)) {
-            if context.report.form() == Form::Json {
-                context.report.data(&objects(&told, opened.len()).to_string())?;
-            } else {
-                let words: Vec<_> = told.iter().map(|told| told.words.as_str()).collect();
-                context.report.screen(&words.join("\n\n"))?;
-            }
-            before = Some(told);
-        }
-        tokio::select! {
-            () = any(&mut notices) => {}
-            signal = interrupted() => return Ok(ended_by(signal)),
-        }
-    }
-}
-
-/// Comes back when the documents of any site change.
-async fn any(notices: &mut [(AnyNotice, AnyNotice)]) {
-    let mut changes: Vec<_> = notices
-        .iter_mut()
-        .map(|(switch, gateways)| {
-            Box::pin(async {
-                tokio::select! {
-                    () = switch.changed() => {}
-                    () = gateways.changed() => {}
-                }
-            })
-        })
-        .collect();
-    std::future::poll_fn(|context| {
-        use std::future::Future as _;
-        use std::task::Poll;
-        let ready = changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready());
-        if ready { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-}
-
-/// Whether anything but the time of a heartbeat is different.
-fn differs(before: &[Told], now: &[Told]) -> bool {
-    let lasting = |told: &[Told]| -> Vec<_> {
-        let objects = told.iter().map(|told| {
-            let mut object = told.object.clone();
-            let gateways = object.get_mut("gateways").and_then(Value::as_array_mut);
-            for gateway in gateways.into_iter().flatten() {
-                gateway.as_object_mut().map(|fields| fields.remove("seen"));
-            }
-            object
-        });
-        objects.collect()
-    };
-    lasting(before) != lasting(now)
 }
