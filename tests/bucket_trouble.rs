@@ -12,6 +12,8 @@ use crate::support::http::call;
 use crate::support::s3::{self, Flaw};
 use crate::support::serving::{Serving, Stand, config, until};
 
+const OF_STORE: &str = "roadworks_trouble{site=\"shop\",what=\"store\"}";
+
 fn stand(app: &App, (name, endpoint): (&str, &str), more: &str) -> Stand {
     Stand::new(&format!("{}\n{}", named(name, endpoint), config(&app.url(), more)))
 }
@@ -64,4 +66,26 @@ fn a_switch_that_may_have_been_written_is_5_and_nobody_says_that_nothing_changed
     // And it was.
     bucket.becomes(Flaw::None);
     assert_eq!(stand.status()["desired"], "closed");
+}
+
+#[test]
+fn a_key_that_is_taken_out_of_use_is_followed_by_the_next_one_of_the_profile() {
+    let (app, bucket) = (App::start(), s3::start(Flaw::LetsIn("AKIAONE/")));
+    let stand = stand(&app, ("any", &bucket.endpoint), "");
+    let keys = |id: &str| {
+        let profile = "aws_secret_access_key = not-a-secret\naws_access_key_id";
+        stand.write("keys", &format!("[default]\n{profile} = {id}\n"));
+    };
+    keys("AKIAONE");
+    let mut command = stand.command(&["serve", "--role", "gateway"]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    command.env("AWS_SHARED_CREDENTIALS_FILE", stand.folder().join("keys"));
+    let serving = stand.serve_by(&mut command);
+    assert_eq!(serving.metric(OF_STORE).as_deref(), Some("0"), "{}", serving.log());
+    keys("AKIATWO");
+    bucket.becomes(Flaw::LetsIn("AKIATWO/"));
+    let reads = "GET /any/state/shop/switch.json";
+    until(|| bucket.asked().contains(reads).then_some(()));
+    until(|| (serving.metric(OF_STORE).as_deref() == Some("0")).then_some(()));
+    assert_eq!(serving.ask("GET", "/").0, 200);
 }

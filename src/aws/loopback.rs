@@ -15,6 +15,8 @@ use super::Session;
 /// What the server does with a request it has read.
 pub(super) enum Then {
     Answer(u16, String),
+    /// This to whoever says these words, and 200 to all others.
+    Refuse(&'static str, u16, String),
     /// An answer that says how long it is, and does not come.
     Sized(u64),
     HangUp,
@@ -65,7 +67,15 @@ impl Fake {
                 return stream.write_all(b"HTTP/1.1 400 X\r\n\r\n").await.unwrap();
             }
         }
-        self.heard.borrow_mut().push(String::from_utf8_lossy(&bytes).into_owned());
+        let request = String::from_utf8_lossy(&bytes).into_owned();
+        let (status, body) = match &self.then {
+            Then::Answer(status, body) => (*status, body.as_str()),
+            Then::Refuse(words, status, body) if request.contains(words) => {
+                (*status, body.as_str())
+            }
+            Then::Refuse(..) | Then::HangUp | Then::Sized(_) | Then::Silence => (200, ""),
+        };
+        self.heard.borrow_mut().push(request);
         match &self.then {
             Then::HangUp => {}
             Then::Sized(size) => {
@@ -75,7 +85,7 @@ impl Fake {
                 stream.write_all(head.as_bytes()).await.unwrap();
             }
             Then::Silence => tokio::time::sleep(Duration::from_secs(3)).await,
-            Then::Answer(status, body) => {
+            Then::Answer(..) | Then::Refuse(..) => {
                 let head = format!(
                     "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nETag: \"e1\"\r\nx-amzn-RequestId: r-1\r\nLast-Modified: Mon, 23 Nov 2026 20:00:00 GMT\r\nConnection: close\r\n\r\n{body}",
                     body.len()

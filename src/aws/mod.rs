@@ -5,6 +5,7 @@
 mod backoff;
 mod error;
 mod given;
+mod lent;
 #[cfg(test)]
 mod loopback;
 mod pace;

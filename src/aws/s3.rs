@@ -8,23 +8,19 @@ mod about;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use aws_credential_types::provider::error::CredentialsError;
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
-use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{HttpError, HttpErrorKind};
 use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, CredentialProvider, GetOptions, ObjectStore, ObjectStoreExt as _,
-    RetryConfig,
+    BackoffConfig, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _, RetryConfig,
 };
-use tokio::sync::Mutex;
 
 use super::error::{Answer, Error, causes, find, from_credentials, told};
+use super::lent::Lent;
 use super::session::Session;
-use crate::clock;
 
 /// The largest object that is read into memory. Real states stay under 100 MiB.
 pub const LARGEST: u64 = 256 * 1024 * 1024;
@@ -33,8 +29,6 @@ const WHOLE: Duration = Duration::from_mins(1);
 const PAGE: usize = 1000;
 /// One question of a store, retries included.
 const SOON: Duration = Duration::from_secs(5);
-/// So long before they end, credentials are asked for anew.
-const RENEWED: SignedDuration = SignedDuration::from_mins(5);
 
 /// Where a bucket is, when the session does not say it right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +56,7 @@ pub enum Addressing {
 pub struct Bucket {
     store: AmazonS3,
     session: Session,
+    credentials: Arc<Lent>,
     name: String,
     endpoint: String,
     region: String,
@@ -119,19 +114,19 @@ impl Bucket {
         let in_path =
             custom.is_some() || location.addressing == Addressing::Path || name.contains('.');
         let endpoint = custom.unwrap_or_else(|| of_aws(&region, (!in_path).then_some(name)));
-        let credentials = FromSession { session: session.clone(), found: Mutex::new(None) };
+        let credentials = Arc::new(Lent::of(session));
         let store = AmazonS3Builder::new()
             .with_bucket_name(name)
             .with_region(region.clone())
             .with_endpoint(endpoint.clone())
             .with_virtual_hosted_style_request(!in_path)
-            .with_credentials(Arc::new(credentials))
+            .with_credentials(Arc::clone(&credentials) as Arc<_>)
             .with_retry(retries)
             .with_client_options(times)
             .build()
             .map_err(|cause| Error::Request { reason: told(&cause) })?;
         let (session, name) = (session.clone(), name.to_owned());
-        Ok(Self { store, session, name, endpoint, region, in_path })
+        Ok(Self { store, session, credentials, name, endpoint, region, in_path })
     }
 
     /// The object, or `None` where there is none. Refuses one larger than [`LARGEST`].
@@ -223,8 +218,16 @@ impl Bucket {
         }
     }
 
-    /// What an error of the client means.
+    /// What an error of the client means. Where it is about the credentials, the next request asks for new ones.
     pub fn sorted(&self, cause: &object_store::Error) -> Error {
+        let error = self.meant(cause);
+        if matches!(error, Error::Credentials { .. }) {
+            self.credentials.refused();
+        }
+        error
+    }
+
+    fn meant(&self, cause: &object_store::Error) -> Error {
         let asked = self.session.asked(&self.endpoint);
         if let Some(cause) = find::<CredentialsError>(cause) {
             return from_credentials(cause, &asked);
@@ -299,46 +302,6 @@ fn answer_in(cause: &object_store::Error) -> Option<(u16, String)> {
 fn element<'a>(body: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = body.split_once(&format!("<{name}>"))?;
     rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
-}
-
-/// Lends the session's credentials to `object_store`, which would look for its own; asks for new ones before they end.
-#[derive(Debug)]
-struct FromSession {
-    session: Session,
-    found: Mutex<Option<(Arc<AwsCredential>, Option<Timestamp>)>>,
-}
-
-#[async_trait]
-impl CredentialProvider for FromSession {
-    type Credential = AwsCredential;
-
-    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
-        let mut found = self.found.lock().await;
-        let good = |ends: &Option<Timestamp>| {
-            ends.is_none_or(|ends| clock::now().duration_until(ends) > RENEWED)
-        };
-        if let Some((keys, _)) = found.as_ref().filter(|(_, ends)| good(ends)) {
-            return Ok(Arc::clone(keys));
-        }
-        let keys = match (self.session.credentials().await, found.as_ref()) {
-            (Ok(keys), _) => keys,
-            // The old ones are good for some minutes yet.
-            (Err(_), Some((keys, Some(ends)))) if *ends > clock::now() => {
-                return Ok(Arc::clone(keys));
-            }
-            (Err(cause), _) => {
-                return Err(object_store::Error::Generic { store: "S3", source: Box::new(cause) });
-            }
-        };
-        let ends = keys.expiry().and_then(|ends| Timestamp::try_from(ends).ok());
-        let keys = Arc::new(AwsCredential {
-            key_id: keys.access_key_id().to_owned(),
-            secret_key: keys.secret_access_key().to_owned(),
-            token: keys.session_token().map(Into::into),
-        });
-        *found = Some((Arc::clone(&keys), ends));
-        Ok(keys)
-    }
 }
 
 #[cfg(test)]

@@ -100,6 +100,8 @@ pub struct Session {
     config: SdkConfig,
     profile: Option<String>,
     paces: Arc<Paces>,
+    /// What it was loaded from; `None` where it was made elsewhere.
+    source: Option<Arc<(Settings, Option<Keys>)>>,
 }
 
 #[derive(Debug)]
@@ -124,9 +126,10 @@ impl Session {
     /// and chain.
     pub async fn with_keys(settings: &Settings, keys: Option<&Keys>) -> Self {
         let base = base(settings, keys).await;
+        let source = Some(Arc::new((settings.clone(), keys.cloned())));
         let profile = settings.profile.clone().or_else(profile_of_environment);
         let Some(role) = &settings.assume_role else {
-            return Self { config: base, profile, paces: Arc::default() };
+            return Self { config: base, profile, paces: Arc::default(), source };
         };
         let name = role.session_name.as_deref().unwrap_or("roadworks");
         let mut provider =
@@ -140,12 +143,20 @@ impl Session {
             .credentials_provider(provider)
             .identity_cache(identity_cache())
             .build();
-        Self { config, profile, paces: Arc::default() }
+        Self { config, profile, paces: Arc::default(), source }
+    }
+
+    /// The same, read anew: a profile's files are read once by whoever takes keys from them. No network.
+    pub(super) async fn anew(&self) -> Self {
+        match self.source.as_deref() {
+            Some((settings, keys)) => Box::pin(Self::with_keys(settings, keys.as_ref())).await,
+            None => self.clone(),
+        }
     }
 
     /// A session from a configuration made elsewhere (a fake AWS in the same process).
     pub fn of(config: SdkConfig) -> Self {
-        Self { config, profile: None, paces: Arc::default() }
+        Self { config, profile: None, paces: Arc::default(), source: None }
     }
 
     /// What an SDK client is made from.
