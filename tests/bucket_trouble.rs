@@ -2,11 +2,14 @@
 
 use std::process::Stdio;
 
-use serde_json::Value;
+use object_store::RetryConfig;
+use roadworks::clock;
+use roadworks::store::{Error, Expect, Notice as _, Store as _};
+use serde_json::{Value, json};
 
 use crate::fleet::named;
 use crate::support::app::App;
-use crate::support::bucket::made;
+use crate::support::bucket::{made, store};
 use crate::support::emulator::ministack;
 use crate::support::http::call;
 use crate::support::s3::{self, Flaw};
@@ -16,6 +19,15 @@ const OF_STORE: &str = "roadworks_trouble{site=\"shop\",what=\"store\"}";
 
 fn stand(app: &App, (name, endpoint): (&str, &str), more: &str) -> Stand {
     Stand::new(&format!("{}\n{}", named(name, endpoint), config(&app.url(), more)))
+}
+
+fn block_on(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+}
+
+/// One attempt and so many more.
+fn retries(max_retries: usize) -> RetryConfig {
+    RetryConfig { max_retries, ..RetryConfig::default() }
 }
 
 #[test]
@@ -66,6 +78,82 @@ fn a_switch_that_may_have_been_written_is_5_and_nobody_says_that_nothing_changed
     // And it was.
     bucket.becomes(Flaw::None);
     assert_eq!(stand.status()["desired"], "closed");
+}
+
+#[test]
+fn a_bucket_that_asks_to_wait_is_asked_each_five_seconds_and_each_second_once_it_answers() {
+    let bucket = s3::start(Flaw::SlowsDown);
+    let store = store(&bucket.endpoint, "any", retries(0));
+    block_on(async {
+        let mut notice = store.watch("switch.json").await;
+        for _ in 0..3 {
+            store.get("switch.json").await.unwrap_err();
+        }
+        let mut waits = async || {
+            let began = clock::monotonic();
+            notice.changed().await;
+            clock::monotonic().duration_since(began).as_secs_f64()
+        };
+        let busy = waits().await;
+        assert!((3.5..6.5).contains(&busy), "{busy} s");
+        bucket.becomes(Flaw::None);
+        assert_eq!(store.get("switch.json").await.unwrap(), None);
+        let well = waits().await;
+        assert!((0.5..2.0).contains(&well), "{well} s");
+    });
+}
+
+#[test]
+fn a_write_that_a_bucket_has_no_time_for_is_made_again_and_given_up_as_moved_in_the_end() {
+    let bucket = s3::start(Flaw::None);
+    let store = store(&bucket.endpoint, "any", retries(2));
+    block_on(async {
+        bucket.becomes(Flaw::Conflicts(2));
+        let first = store.put("switch.json", b"one", Expect::Absent).await.unwrap();
+        bucket.becomes(Flaw::Conflicts(5));
+        let second = store.put("switch.json", b"two", Expect::At(first)).await.unwrap();
+        bucket.becomes(Flaw::Conflicts(u32::MAX));
+        let third = store.put("switch.json", b"three", Expect::At(second.clone())).await;
+        assert!(matches!(third, Err(Error::Moved { .. })), "{third:?}");
+        let new = store.put("new.json", b"one", Expect::Absent).await;
+        assert!(matches!(new, Err(Error::Moved { .. })), "{new:?}");
+        bucket.becomes(Flaw::None);
+        let now = store.get("switch.json").await.unwrap().unwrap();
+        assert_eq!(now, (b"two".to_vec(), second));
+        assert_eq!(store.get("new.json").await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_switch_in_a_bucket_that_nobody_can_read_leaves_the_mode_as_it_is_and_that_is_said() {
+    let (app, endpoint) = (App::start(), ministack());
+    let name = made(&endpoint);
+    let stand = stand(&app, (&name, &endpoint), "");
+    let serving = stand.serve();
+    stand.run(&["close", "--yes"]).exits(0);
+    let path = format!("/{name}/state/shop/switch.json");
+    let writes = |content: &str| assert_eq!(call(&endpoint, "PUT", &path, content).0, 200);
+    let (_, whole) = call(&endpoint, "GET", &path, "");
+    let mut newer: Value = serde_json::from_str(&whole).unwrap();
+    newer["format"] = json!(99);
+    for wrong in [&whole[..whole.len() / 2], &newer.to_string()] {
+        writes(wrong);
+        until(|| (serving.metric(OF_STORE).as_deref() == Some("1")).then_some(()));
+        assert_eq!((serving.ask("GET", "/").0, serving.ask("GET", "/healthz").0), (503, 200));
+        assert_eq!(app.asked("GET /"), 0, "the last one that could be read counts");
+        let told = stand.run(&["--json", "status"]).exits(1);
+        assert_eq!(told.error()["code"], "store-unreadable", "{told:#?}");
+        let told = told.json();
+        assert_eq!(told["mode"], "closed", "{told:#}");
+        let trouble = told["gateways"][0]["trouble"][0].as_str().unwrap();
+        assert!(trouble.contains("the mode stays as it is"), "{told:#}");
+        let opened = stand.run(&["--json", "open", "--yes"]).exits(1).error();
+        assert_eq!(opened["code"], "store-unreadable", "{opened:#}");
+        writes(&whole);
+        until(|| (serving.metric(OF_STORE).as_deref() == Some("0")).then_some(()));
+    }
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(serving.ask("GET", "/").0, 200);
 }
 
 #[test]

@@ -150,6 +150,9 @@ fn doctor_refuses_a_bucket_that_ignores_conditions_or_hides_what_is_not_there() 
     let serving = hides.serve();
     assert_eq!((serving.ask("GET", "/").0, serving.ask("GET", "/healthz").0), (503, 503));
     assert_eq!(app.asked("GET /"), 0);
+    let of_store = "roadworks_trouble{site=\"shop\",what=\"store\"}";
+    assert_eq!(serving.metric(of_store).as_deref(), Some("1"));
+    assert_eq!(hides.run(&["--json", "status"]).exits(4).error()["code"], "credentials");
 }
 
 /// What packaging/iam/gateway.json allows, and nothing else.

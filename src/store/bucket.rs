@@ -296,7 +296,8 @@ impl Store for BucketStore {
     async fn watch(&self, _what: &str) -> BucketNotice {
         BucketNotice {
             refused: Arc::clone(&self.refused),
-            look: clock::monotonic() + jittered(POLL),
+            asked: clock::monotonic(),
+            jitter: jitter(),
         }
     }
 
@@ -363,21 +364,22 @@ impl BucketStore {
 #[derive(Debug)]
 pub struct BucketNotice {
     refused: Arc<AtomicU32>,
-    /// When to ask next. Kept between calls: whoever asks again before that must not put it off.
-    look: Instant,
+    /// When it was asked last. Kept between calls: whoever asks again before the next time must not put that off.
+    asked: Instant,
+    jitter: f64,
 }
 
 impl Notice for BucketNotice {
     async fn changed(&mut self) {
-        tokio::time::sleep_until(self.look).await;
         // It is throttled or out of reach: the more who ask, the longer it stays so.
         let refused = self.refused.load(Ordering::Relaxed).min(8);
         let every = POLL.saturating_mul(1 << refused).min(SLOWEST);
-        self.look = clock::monotonic() + jittered(every);
+        tokio::time::sleep_until(self.asked + every.mul_f64(self.jitter)).await;
+        (self.asked, self.jitter) = (clock::monotonic(), jitter());
     }
 }
 
 /// So that those who were started together do not ask together.
-fn jittered(every: Duration) -> Duration {
-    every.mul_f64(0.8 + 0.4 * fastrand::f64())
+fn jitter() -> f64 {
+    0.8 + 0.4 * fastrand::f64()
 }

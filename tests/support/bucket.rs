@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use object_store::RetryConfig;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use roadworks::store::BucketStore;
@@ -18,14 +19,19 @@ pub(crate) fn made(endpoint: &str) -> String {
 
 /// A store in a bucket of its own.
 pub(crate) fn bucket(endpoint: &str) -> BucketStore {
-    let name = made(endpoint);
+    store(endpoint, &made(endpoint), RetryConfig::default())
+}
+
+/// A store in the bucket of this name.
+pub(crate) fn store(endpoint: &str, name: &str, retries: RetryConfig) -> BucketStore {
     let objects = AmazonS3Builder::new()
-        .with_bucket_name(&name)
+        .with_bucket_name(name)
         .with_region("us-east-1")
         .with_endpoint(endpoint)
         .with_allow_http(true)
         .with_access_key_id("test")
         .with_secret_access_key("test")
+        .with_retry(retries)
         .build();
     let place = format!("s3://{name}/state");
     let words = |error: &object_store::Error| std::io::Error::other(error.to_string());
