@@ -10,6 +10,8 @@ mod architecture;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod balancer;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod breakage;

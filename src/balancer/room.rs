@@ -102,7 +102,8 @@ pub(super) fn closing(
     let mut closing = listener.put(wants, secret, renumber, lowest)?;
     for _ in 0..ROUNDS {
         let now = closing.placed.iter().map(|placed| placed.priority).min().unwrap_or(lowest);
-        if listener.covered(now).len() == listener.covered(lowest).len() {
+        // Never fewer than before: a copy less would leave room, and the room be for that copy again.
+        if listener.covered(now).len() <= listener.covered(lowest).len() {
             break;
         }
         lowest = now;

@@ -2,6 +2,7 @@
 //! folder, an app and a gateway in front of it.
 
 pub(crate) mod app;
+pub(crate) mod balancing;
 pub(crate) mod bind;
 pub(crate) mod bucket;
 pub(crate) mod command;
