@@ -175,10 +175,10 @@ fn testers_meet_the_rules_of_the_open_site_and_no_other_hosts_at_all() {
     let get = |host: &str, path: &str, line| stand.balancing.get(80, host, path, line).status;
     assert_eq!((get(SHOP, "/api/x", None), get(SHOP, "/", None)), (503, 503));
     assert_eq!((get(BLOG, "/api/x", None), get(BLOG, "/", None)), (200, 200));
-    let (of_api, of_app) = (api.asked("GET /api/x"), stand.balancing.app.asked("GET /api/x"));
+    let (there, elsewhere) = (api.asked("GET /api/x"), stand.balancing.app.asked("GET /api/x"));
     assert_eq!((get(SHOP, "/api/x", Some(&header)), get(SHOP, "/", Some(&header))), (200, 200));
-    assert_eq!(api.asked("GET /api/x"), of_api + 1, "as the open site leads");
-    assert_eq!(stand.balancing.app.asked("GET /api/x"), of_app);
+    assert_eq!(api.asked("GET /api/x"), there + 1, "as the open site leads");
+    assert_eq!(stand.balancing.app.asked("GET /api/x"), elsewhere);
 }
 
 #[test]

@@ -19,7 +19,7 @@ impl Backoff {
     }
 
     /// The next wait, between half and all of a doubling time, or `None` when it is time to give up.
-    pub fn next(&mut self) -> Option<Duration> {
+    pub fn next_wait(&mut self) -> Option<Duration> {
         self.left = self.left.checked_sub(1)?;
         let wait = self.wait;
         self.wait = (wait * 2).min(LONGEST);
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_a_limit_and_end() {
         let mut backoff = Backoff::new(8);
-        let waits: Vec<_> = std::iter::from_fn(|| backoff.next()).collect();
+        let waits: Vec<_> = std::iter::from_fn(|| backoff.next_wait()).collect();
         assert_eq!(waits.len(), 8);
         for (index, wait) in waits.iter().enumerate() {
             let whole = (FIRST * 2u32.pow(u32::try_from(index).unwrap())).min(LONGEST);

@@ -111,8 +111,8 @@ fn note(
     (wants, operation): (&Wants, &OperationId),
 ) -> Act {
     let mut moved: BTreeMap<String, (u32, u32)> = BTreeMap::new();
-    let noted = notes.iter().filter_map(|rule| rule.own.as_ref()).flat_map(|own| &own.moved);
-    for (id, (from, to)) in noted {
+    let before = notes.iter().filter_map(|rule| rule.own.as_ref()).flat_map(|own| &own.moved);
+    for (id, (from, to)) in before {
         let stands = |rule: &&Rule| rule.id() == id && rule.priority == Some(*to);
         if rules.iter().any(|rule| stands(&rule)) {
             moved.insert(id.clone(), (*from, *to));

@@ -69,11 +69,13 @@ impl Calls {
         let call = Call { action: "elasticloadbalancing:DescribeLoadBalancers", on: balancer };
         let answer = self.read(call, || question.clone().send()).await?;
         let arn = match answer.load_balancers.unwrap_or_default().as_slice() {
-            [LoadBalancer { load_balancer_arn: Some(arn), r#type, .. }]
-                if matches!(r#type, None | Some(LoadBalancerTypeEnum::Application)) =>
-            {
-                arn.clone()
-            }
+            [
+                LoadBalancer {
+                    load_balancer_arn: Some(arn),
+                    r#type: None | Some(LoadBalancerTypeEnum::Application),
+                    ..
+                },
+            ] => arn.clone(),
             [_] => {
                 return Err(unfit(
                     format!("{balancer} is not an application load balancer"),
@@ -228,7 +230,7 @@ impl Calls {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.session.sort(&error),
             };
-            match (&error, backoff.next()) {
+            match (&error, backoff.next_wait()) {
                 (AwsError::Throttled { .. } | AwsError::OutcomeUnknown { .. }, Some(wait)) => {
                     tokio::time::sleep(wait).await;
                 }

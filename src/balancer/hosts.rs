@@ -9,7 +9,7 @@ pub(super) fn meet(one: &str, other: &str) -> bool {
     to_the_end(one, other, |a, b| match (a, b) {
         (Some('*'), _) | (_, Some('*')) => vec![(1, 0), (0, 1)],
         (Some(a), Some(b)) if a == b || a == '?' || b == '?' => vec![(1, 1)],
-        (Some(_), Some(_) | None) | (None, Some(_) | None) => Vec::new(),
+        (Some(_) | None, Some(_) | None) => Vec::new(),
     })
 }
 
@@ -20,7 +20,7 @@ pub(super) fn covers(wide: &str, narrow: &str) -> bool {
         (Some('*'), None) => vec![(1, 0)],
         (Some('?'), Some(b)) if b != '*' => vec![(1, 1)],
         (Some(a), Some(b)) if a == b => vec![(1, 1)],
-        (Some(_), Some(_) | None) | (None, Some(_) | None) => Vec::new(),
+        (Some(_) | None, Some(_) | None) => Vec::new(),
     })
 }
 

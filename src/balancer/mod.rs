@@ -38,6 +38,8 @@ pub use wanted::HEADER;
 const LARGEST_PAGE: usize = 1_024;
 /// How long the nodes of a load balancer may differ after a rule is written. AWS names no number; this one is an estimate.
 const SPREADS_WITHIN: Duration = Duration::from_secs(10);
+/// How much of a page's SHA-256 tells it from another.
+const DIGEST_BYTES: usize = 6;
 /// Of how many random bytes a bypass is made: a condition's value has at most 128 characters.
 const SECRET_BYTES: usize = 20;
 /// Stands for the bypass of a site that is open, and so has none.
@@ -71,7 +73,7 @@ impl Alb {
         page: String,
     ) -> Alb {
         let digest = Sha256::digest(page.as_bytes());
-        let digest = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(digest.get(..DIGEST_BYTES).unwrap_or_default());
         let from = config.from.iter().map(ToString::to_string).collect();
         let wants = Wants { site: site.to_owned(), hosts: hosts.to_vec(), page, digest, from };
         let listeners = config.listeners.clone();
@@ -110,16 +112,17 @@ impl Alb {
         let secret = secret_among(read);
         let secret = secret.as_deref().unwrap_or(NO_SECRET);
         let mut parts = Vec::with_capacity(read.len());
-        let (mut warnings, mut closed, mut where_) = (Vec::new(), 0, Vec::new());
+        let (mut warnings, mut closed, mut places) = (Vec::new(), 0, Vec::new());
         for (listener, rules) in read {
             let seen = outlook(listener, rules, &self.wants, (secret, self.renumber));
             warnings.extend(seen.warnings.iter().cloned());
             closed += usize::from(seen.closed);
-            let number = seen.now.get("priorities").map(Value::to_string);
-            let at = number
-                .filter(|_| seen.closed)
-                .map_or("open".to_owned(), |at| format!("503 at {at}"));
-            where_.push(format!("{} {at}", listener.name));
+            let at = if seen.closed {
+                format!("503 at {}", answering_at(&seen))
+            } else {
+                "open".to_owned()
+            };
+            places.push(format!("{} {at}", listener.name));
             let value = serde_json::to_value(&seen).unwrap_or_default();
             parts.push(Part { target: listener.name.clone(), value });
         }
@@ -131,7 +134,7 @@ impl Alb {
             Listeners::Of(name) => format!(", looked up by {name}"),
             Listeners::Named(_) => String::new(),
         };
-        let detail = format!("{}{looked_up}", where_.join(", "));
+        let detail = format!("{}{looked_up}", places.join(", "));
         // What visitors get is the loosest that some listener gives.
         let position = Position::At(if is_closed { Mode::Closed } else { Mode::Open });
         Observation { position, detail, parts, warnings }
@@ -226,7 +229,12 @@ fn new_secret() -> Result<String, Error> {
         message: "this machine gives no random bytes for the testers' bypass".to_owned(),
         hint: "nothing was changed; try again".to_owned(),
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// What went wrong once something was changed.
@@ -245,6 +253,12 @@ fn no_room(message: String) -> Error {
 }
 
 const MAKE_ROOM: &str = "give the rules that forward higher numbers, or add --renumber: they keep their order, and get their numbers back when the site opens";
+
+fn answering_at(seen: &Outlook) -> String {
+    let numbers = seen.now.get("priorities").and_then(Value::as_array);
+    let numbers = numbers.into_iter().flatten().map(Value::to_string);
+    numbers.collect::<Vec<_>>().join(", ")
+}
 
 fn seen_of(part: &Part) -> Option<Outlook> {
     serde_json::from_value(part.value.clone()).ok()

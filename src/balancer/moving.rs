@@ -87,7 +87,8 @@ impl Alb {
                 if error.may_have_happened() {
                     *changed = Changed::Yes;
                 }
-                let Some(wait) = worth_another(&error).then(|| backoff.next()).flatten() else {
+                let Some(wait) = worth_another(&error).then(|| backoff.next_wait()).flatten()
+                else {
                     return Err(told(&self.calls.session, call(listener, &act), error).await);
                 };
                 tracing::debug!(listener = listener.name, %error, "read again and go on");
@@ -111,13 +112,11 @@ impl Alb {
         operation: &OperationId,
     ) -> Result<Vec<Act>, Error> {
         let Aim::Closed { secret } = aim else { return Ok(to_open(rules)) };
-        match closing(rules, &self.wants, secret, renumber) {
-            Ok(closing) => Ok(to_close(rules, &closing, &self.wants, operation)),
-            Err(_) => {
-                let seen = outlook(listener, rules, &self.wants, (secret, renumber));
-                Err(super::no_room(seen.no_room.unwrap_or_default()))
-            }
+        if let Ok(closing) = closing(rules, &self.wants, secret, renumber) {
+            return Ok(to_close(rules, &closing, &self.wants, operation));
         }
+        let seen = outlook(listener, rules, &self.wants, (secret, renumber));
+        Err(super::no_room(seen.no_room.unwrap_or_default()))
     }
 
     async fn act(&self, listener: &Listener, act: &Act) -> Result<(), AwsError> {

@@ -66,9 +66,8 @@ pub(super) fn outlook(
             seen.warnings.extend(told);
             if seen.way.is_some() {
                 seen.warnings.push(format!(
-                    "{}: {} rules of others get other numbers, and get theirs back when the site opens; until then Terraform shows them as changed",
-                    listener.name,
-                    closing.moves.len()
+                    "{}: other rules get other numbers, and get theirs back when the site opens; until then Terraform shows them as changed",
+                    listener.name
                 ));
             }
         }

@@ -8,8 +8,6 @@ use super::wanted::{Wanted, Wants, answers, testers};
 
 /// The largest number of a rule (ELB API reference, `CreateRule`).
 pub(super) const LAST: u32 = 50_000;
-/// Each round covers a rule more, and a listener has 100 unless AWS was asked for more.
-const ROUNDS: u32 = 200;
 
 /// How a listener is closed.
 #[derive(Debug, Clone)]
@@ -98,18 +96,28 @@ pub(super) fn closing(
     if let Some(closing) = listener.as_it_stands(wants, secret) {
         return Ok(closing);
     }
-    let mut lowest = listener.first();
-    let mut closing = listener.put(wants, secret, renumber, lowest)?;
-    for _ in 0..ROUNDS {
-        let now = closing.placed.iter().map(|placed| placed.priority).min().unwrap_or(lowest);
-        // Never fewer than before: a copy less would leave room, and the room be for that copy again.
-        if listener.covered(now).len() <= listener.covered(lowest).len() {
-            break;
+    let put = |renumber| {
+        let puts = listener.lowest().into_iter().map(|lowest| {
+            let closing = listener.put(wants, secret, renumber, lowest)?;
+            // A copy of each rule that visitors, and so testers, do not come to any more.
+            let now = closing.placed.iter().map(|placed| placed.priority).min().unwrap_or(lowest);
+            let enough = listener.covered(now).len() <= listener.covered(lowest).len();
+            Ok(enough.then_some(closing))
+        });
+        let mut none = None;
+        for put in puts {
+            match put {
+                Ok(Some(closing)) => return Ok(closing),
+                Ok(None) => {}
+                Err(error) => none = none.or(Some(error)),
+            }
         }
-        lowest = now;
-        closing = listener.put(wants, secret, renumber, lowest)?;
+        Err(none.unwrap_or_else(|| listener.no_room(listener.first(), wants.hosts.len(), 0)))
+    };
+    match (put(Renumber::No), renumber) {
+        (Err(_), Renumber::Yes) => put(Renumber::Yes),
+        (done, _) => done,
     }
-    Ok(closing)
 }
 
 /// Whether visitors of every host of the site get the answer.
@@ -134,7 +142,7 @@ pub(super) fn back(rules: &[Rule]) -> Vec<Move> {
         let (_, (from, to)) = noted().find(|(id, (_, to))| *id == rule.id() && *to == now)?;
         (from != to).then(|| a_move(rule, now, *from))
     };
-    let moves: Vec<_> = others.iter().filter_map(|rule| gone_back(rule)).collect();
+    let moves: Vec<_> = others.iter().filter_map(gone_back).collect();
     let stays = |priority: u32| {
         let stay = others.iter().filter(|rule| moves.iter().all(|gone| gone.arn != rule.arn));
         stay.filter_map(|rule| rule.priority).any(|other| other == priority)
@@ -178,6 +186,14 @@ impl<'a> Listener<'a> {
     fn first(&self) -> u32 {
         let mut forwarding = self.concerned.iter().filter(|rule| rule.forwards());
         forwarding.find_map(|rule| rule.priority).unwrap_or(LAST + 1)
+    }
+
+    /// From where on rules may be covered: from the first that forwards, or from one before it, the fewest first.
+    fn lowest(&self) -> Vec<u32> {
+        let first = self.first();
+        let before = self.concerned.iter().filter_map(|rule| rule.priority);
+        let before: Vec<_> = before.filter(|priority| *priority < first).collect();
+        [first].into_iter().chain(before.into_iter().rev()).collect()
     }
 
     /// The rules that visitors do not come to any more where ours begin at `lowest`.
@@ -251,11 +267,11 @@ impl<'a> Listener<'a> {
         let mut moves = Vec::new();
         if free.len() < matched.len() {
             let missing = matched.len() - free.len();
-            let moved = match renumber {
+            let others = match renumber {
                 Renumber::Yes => self.moved_on(first, missing, &kept),
                 Renumber::No => None,
             };
-            (moves, free) = match (moved, u32::try_from(missing)) {
+            (moves, free) = match (others, u32::try_from(missing)) {
                 (Some(moves), Ok(more)) => {
                     let given = (first..first + more).filter(|number| !kept.contains(number));
                     (moves, free.into_iter().chain(given).collect())
@@ -265,9 +281,9 @@ impl<'a> Listener<'a> {
         }
         let begin = free.len().saturating_sub(matched.len());
         let places = free.into_iter().skip(begin);
-        let placed = matched.into_iter().zip(places);
-        let placed = placed.map(|((wanted, there), priority)| Placed { wanted, priority, there });
-        Ok(Closing { moves, placed: placed.collect(), extras, warnings })
+        let put = |((wanted, there), priority)| Placed { wanted, priority, there };
+        let all = matched.into_iter().zip(places).map(put).collect();
+        Ok(Closing { moves, placed: all, extras, warnings })
     }
 
     /// The rules from `first` on give way by `by`, each only as far as it must; `None` where the numbers end.

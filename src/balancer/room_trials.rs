@@ -81,8 +81,8 @@ fn others_give_way_in_their_order_and_only_as_far_as_they_must() {
         (vec![1], vec![2])
     );
     let at_the_end = [rule(1, "shop.x", "app"), rule(2, "a.x", "a"), rule(50_000, "b.x", "b")];
-    let moved = super::closing(&at_the_end, &wants, SECRET, Renumber::Yes).unwrap();
-    assert_eq!(moved.moves.len(), 2, "the last has nowhere to go, and need not");
+    let last = super::closing(&at_the_end, &wants, SECRET, Renumber::Yes).unwrap();
+    assert_eq!(last.moves.len(), 2, "the last has nowhere to go, and need not");
     let full: Vec<_> = (49_990..=LAST).map(|at| rule(at, "blog.x", "blog")).collect();
     let full: Vec<_> = (1..49_990).map(|at| rule(at, "shop.x", "app")).chain(full).collect();
     let none = super::closing(&full[..1], &wants, SECRET, Renumber::No);

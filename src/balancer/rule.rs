@@ -149,7 +149,7 @@ pub(super) fn print(
         let mut values = values(condition);
         values.extend(regexes(condition).iter().map(|regex| format!("regex {regex}")));
         if is_of_hosts(condition) {
-            values.iter_mut().for_each(|value| value.make_ascii_lowercase());
+            values = values.iter().map(|value| value.to_ascii_lowercase()).collect();
         }
         values.sort();
         let header = header(condition).unwrap_or_default().to_ascii_lowercase();

@@ -227,9 +227,13 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
                     (None, _) => ok(id, format!("{}: {}", seen.position, seen.detail)),
                 });
                 let warnings = seen.warnings.iter();
-                findings.extend(
-                    warnings.map(|warning| warn(id, warning, "move it together, or accept it")),
-                );
+                let fix = match lever.name() {
+                    LeverName::Balancer => "accept it, or put a gateway behind the load balancer",
+                    LeverName::Dns | LeverName::Variable | LeverName::Gateway => {
+                        "move it together, or accept it"
+                    }
+                };
+                findings.extend(warnings.map(|warning| warn(id, warning, fix)));
                 if of_name {
                     findings.push(ttl(lever.as_ref(), &seen));
                 }

@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<u8, Error>
         context.report.object(&plan_object(&plan))?;
     } else {
         context.report.data(&plan_words(&plan))?;
-        context.report.words(&next_step(&plan, args.out.as_deref()));
+        context.report.words(&next_step(&plan, args));
     }
     Ok(if args.detailed_exitcode && plan.changes() { CHANGES } else { 0 })
 }
@@ -128,12 +128,13 @@ fn mode_word(word: &str) -> Result<Mode, Error> {
     })
 }
 
-fn next_step(plan: &Plan, saved: Option<&Path>) -> String {
-    match (plan.changes(), saved) {
+fn next_step(plan: &Plan, args: &PlanArgs) -> String {
+    let renumber = if args.renumber { " --renumber" } else { "" };
+    match (plan.changes(), &args.out) {
         (false, _) => "Nothing to do.".to_owned(),
-        (true, Some(path)) => format!("Next: roadworks apply {}", path.display()),
+        (true, Some(path)) => format!("Next: roadworks apply {}{renumber}", path.display()),
         (true, None) => {
-            format!("Next: roadworks {}", verb(plan.to))
+            format!("Next: roadworks {}{renumber}", verb(plan.to))
         }
     }
 }

@@ -196,8 +196,9 @@ pub(super) struct Countdown<'a> {
 
 impl Countdown<'_> {
     pub(super) fn new<'a>(report: Report, opened: &Opened, waiting: &'a Waiting) -> Countdown<'a> {
-        let has_name = opened.site.levers.iter().any(|lever| lever.name() == LeverName::Dns);
-        let lever = if has_name { LeverName::Dns } else { LeverName::Gateway };
+        let has = |name| opened.site.levers.iter().any(|lever| lever.name() == name);
+        let known = [LeverName::Dns, LeverName::Balancer].into_iter().find(|name| has(*name));
+        let lever = known.unwrap_or(LeverName::Gateway);
         Countdown { report, waiting, lever, began: clock::monotonic(), told: None }
     }
 

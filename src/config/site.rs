@@ -121,14 +121,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     let body = &block.body;
     reader.only(body, &ATTRIBUTES, &BLOCKS, &["check"]);
     let sub = |name| body.get_blocks(name).next();
-    if ["dns", "gateway", "balancer"].iter().all(|name| sub(name).is_none()) {
-        let hint = "the name is moved by `dns`, requests are held or refused by `gateway`, or refused by a load balancer's listeners with `balancer`";
-        reader.wrong_with(
-            &block.ident,
-            "the site has no lever: it needs a `dns`, a `gateway` or a `balancer` block",
-            Some(hint.to_owned()),
-        );
-    }
+    has_a_lever(reader, block);
     let hosts = reader.list(body, "hosts", words::host).unwrap_or_default();
     let dns = sub("dns").and_then(|block| dns::read(reader, block, &hosts));
     let variable = match sub("variable") {
@@ -177,6 +170,17 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         mode => site.offers(mode),
     });
     Some(site)
+}
+
+fn has_a_lever(reader: &mut Reader<'_>, block: &Block) {
+    if ["dns", "gateway", "balancer"].iter().all(|name| !block.body.has_blocks(name)) {
+        let hint = "the name is moved by `dns`, requests are held or refused by `gateway`, or refused by a load balancer's listeners with `balancer`";
+        reader.wrong_with(
+            &block.ident,
+            "the site has no lever: it needs a `dns`, a `gateway` or a `balancer` block",
+            Some(hint.to_owned()),
+        );
+    }
 }
 
 fn maintenance(

@@ -10,6 +10,7 @@ use crate::config::duration;
 
 /// `plan`
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
     after_help = "Examples:\n  roadworks plan detour\n  roadworks plan -var maintenance_mode=true -out tonight.plan && roadworks apply tonight.plan\n  roadworks plan detour --as-aws-cli"
 )]

@@ -110,7 +110,7 @@ impl Calls {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.session.sort(&error),
             };
-            match (&error, backoff.next()) {
+            match (&error, backoff.next_wait()) {
                 (Error::Throttled { .. } | Error::OutcomeUnknown { .. }, Some(wait)) => {
                     tokio::time::sleep(wait).await;
                 }

@@ -222,7 +222,7 @@ impl Route53 {
                 Ok(change) => return Ok(change),
                 Err(error) => error,
             };
-            let wait = match (&error, backoff.next()) {
+            let wait = match (&error, backoff.next_wait()) {
                 (AwsError::Throttled { .. }, Some(wait)) => wait,
                 // What became of it is for the next reading to say, which should not come before the request.
                 (AwsError::OutcomeUnknown { .. }, Some(wait)) => wait.max(POLL),
