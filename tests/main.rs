@@ -62,9 +62,15 @@ mod packaging;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod page_published;
+#[cfg(test)]
 mod page_stack;
 #[cfg(test)]
+mod page_verified;
+#[cfg(test)]
 mod pins;
+#[cfg(test)]
+mod preflight;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]

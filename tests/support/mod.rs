@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod balancing;
 pub(crate) mod bind;
 pub(crate) mod bucket;
+pub(crate) mod cloudfront;
 pub(crate) mod command;
 pub(crate) mod dig;
 pub(crate) mod emulator;

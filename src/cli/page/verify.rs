@@ -9,6 +9,7 @@ use super::super::context::Context;
 use super::super::error::Error;
 use super::super::report::{Form, looks_words};
 use crate::clock;
+use crate::hcl::without_passwords;
 use crate::net::ask::{Error as AskError, Server};
 use crate::page::looks::{Look, Verdict, looks, of_status};
 
@@ -120,7 +121,7 @@ fn object(looked: &Looked) -> Value {
 
 fn server(url: &str, host: Option<&str>) -> Result<Server, Error> {
     Server::at(url, host).ok_or_else(|| Error::Usage {
-        message: format!("`{url}` cannot be asked"),
+        message: format!("`{}` cannot be asked", without_passwords(url)),
         hint: "for example https://d111111abcdef8.cloudfront.net --host shop.example.com"
             .to_owned(),
     })

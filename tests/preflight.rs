@@ -1,0 +1,158 @@
+//! What `plan` and `doctor` say of the distribution that a detour would lead visitors to.
+
+use serde_json::Value;
+
+use crate::support::cloudfront::{CloudFront, Distribution};
+use crate::support::command::{Ran, run};
+use crate::support::emulator::ministack;
+use crate::support::site::{MAINTENANCE, NAME, Site};
+
+fn asked(site: &Site, front: &CloudFront, words: &[&str]) -> Ran {
+    run(site.command(words).env("AWS_ENDPOINT_URL_CLOUDFRONT", &front.endpoint))
+}
+
+/// What `doctor` finds of the distribution: id, result, reason and fix.
+fn findings(site: &Site, front: &CloudFront) -> Vec<[String; 4]> {
+    let found: Value =
+        serde_json::from_str(&asked(site, front, &["doctor", "--json"]).stdout).unwrap();
+    let checks = found["checks"].as_array().unwrap().iter();
+    let of_ours = checks.filter(|check| check["id"].as_str().unwrap().starts_with("distribution"));
+    let text = |check: &Value, name: &str| check[name].as_str().unwrap_or_default().to_owned();
+    of_ours.map(|check| ["id", "result", "reason", "fix"].map(|name| text(check, name))).collect()
+}
+
+fn warnings(site: &Site, front: &CloudFront, mode: &str) -> Vec<String> {
+    let plan = asked(site, front, &["plan", mode, "--json"]).exits(0).json();
+    let warnings = plan["warnings"].as_array().unwrap().iter();
+    warnings
+        .map(|warning| warning.as_str().unwrap().to_owned())
+        .filter(|warning| warning.contains("E1") || warning.contains("E2"))
+        .collect()
+}
+
+#[test]
+fn a_distribution_in_order_is_one_line_and_no_warning() {
+    let site = Site::at(&ministack());
+    let front = CloudFront::start(vec![Distribution::new("E1", MAINTENANCE, &[NAME])]);
+    let found = findings(&site, &front);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0][..2], ["distribution", "ok"]);
+    assert_eq!(warnings(&site, &front, "detour"), Vec::<String>::new());
+}
+
+#[test]
+fn whatever_would_keep_visitors_from_the_page_is_found_with_its_fix_and_warned_of_in_the_plan() {
+    let site = Site::at(&ministack());
+    let well = Distribution::new("E1", MAINTENANCE, &[NAME]);
+    let wild = Distribution::new("E1", MAINTENANCE, &["*.example.com"]);
+    let rival = Distribution::new("E2", "d2.cloudfront.net", &[NAME]);
+    for (all, id, result, reason, fix) in [
+        (
+            vec![Distribution { enabled: false, ..well.clone() }],
+            "distribution",
+            "fail",
+            "is disabled",
+            "enable",
+        ),
+        (
+            vec![Distribution { aliases: vec!["www.example.com"], ..well.clone() }],
+            "distribution",
+            "fail",
+            "does not list app.example.com",
+            "alternate domain names",
+        ),
+        (
+            vec![Distribution { certificate: false, ..well.clone() }],
+            "distribution",
+            "fail",
+            "no certificate",
+            "ACM in us-east-1",
+        ),
+        (
+            vec![Distribution { status: "InProgress", ..well.clone() }],
+            "distribution",
+            "warn",
+            "still being deployed",
+            "wait",
+        ),
+        (
+            vec![wild.clone(), rival],
+            "distribution-rival",
+            "fail",
+            "E2 lists app.example.com",
+            "associate-alias",
+        ),
+        (
+            vec![Distribution { methods: vec!["GET", "HEAD"], ..well.clone() }],
+            "distribution-methods",
+            "warn",
+            "POST",
+            "seven methods",
+        ),
+        (
+            vec![Distribution { errors: vec![(503, "", 300)], ..well.clone() }],
+            "distribution-errors",
+            "warn",
+            "300 s",
+            "to 0",
+        ),
+        (
+            vec![Distribution { errors: vec![(403, "200", 0), (503, "", 0)], ..well }],
+            "distribution-errors",
+            "warn",
+            "answers 200",
+            "503",
+        ),
+    ] {
+        let front = CloudFront::start(all);
+        let found = findings(&site, &front);
+        let one = found.iter().find(|one| one[0] == id && one[1] == result);
+        let one = one.unwrap_or_else(|| panic!("{reason}: {found:?}"));
+        assert!(one[2].contains(reason) && one[3].contains(fix), "{one:?}");
+        let warned = warnings(&site, &front, "detour");
+        assert!(
+            warned.iter().any(|warning| warning.contains(reason) && warning.contains(fix)),
+            "{warned:?}"
+        );
+        assert_eq!(warnings(&site, &front, "open"), Vec::<String>::new(), "nothing leads there");
+    }
+}
+
+#[test]
+fn another_accounts_distribution_counts_where_it_is_closer_and_not_where_it_is_wider() {
+    let site = Site::at(&ministack());
+    let front = CloudFront::start(vec![Distribution::new("E1", MAINTENANCE, &["*.example.com"])]);
+    front.now().conflicts = vec![(NAME, "****E2", "****9012")];
+    let found = findings(&site, &front);
+    assert!(
+        found
+            .iter()
+            .any(|one| one[0] == "distribution-rival"
+                && one[2].contains("****E2 of account ****9012")),
+        "{found:?}"
+    );
+
+    let front = CloudFront::start(vec![Distribution::new("E1", MAINTENANCE, &[NAME])]);
+    front.now().conflicts = vec![("*.example.com", "****E2", "****9012")];
+    assert_eq!(findings(&site, &front).len(), 1);
+}
+
+#[test]
+fn a_right_that_is_missing_is_doctors_to_say_and_no_plans() {
+    let site = Site::at(&ministack());
+    let front = CloudFront::start(vec![Distribution::new("E1", MAINTENANCE, &[NAME])]);
+    front.now().denied = vec!["/conflicting-alias"];
+    let found = findings(&site, &front);
+    assert!(
+        found.iter().any(|one| one[3].contains("allow cloudfront:ListConflictingAliases")),
+        "{found:?}"
+    );
+    front.now().denied = vec!["/distribution"];
+    let found = findings(&site, &front);
+    assert!(
+        found.iter().any(|one| one[3].contains("allow cloudfront:ListDistributions")),
+        "{found:?}"
+    );
+    let plan = asked(&site, &front, &["plan", "detour", "--json"]).exits(0).json();
+    assert!(!plan["warnings"].to_string().contains("cloudfront:"), "{plan}");
+}
