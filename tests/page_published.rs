@@ -184,15 +184,16 @@ fn an_invalidation_is_followed_to_its_end_and_found_again_by_running_again() {
     );
     assert!(error["hint"].as_str().unwrap().contains("run the same command again"), "{error}");
 
-    front.now().busy = 2;
+    // However often it is throttled meanwhile.
+    (front.now().busy, front.now().throttled) = (2, 2);
     let done = publisher.behind(&front, &words).exits(0).json();
     assert_eq!(names(&done["written"]).len(), 0);
     let made = json!([{ "id": "I1", "distribution": "E1", "path": "/*", "status": "Completed" }]);
     assert_eq!(done["invalidations"], made);
     assert_eq!(front.now().invalidations.len(), 1, "it is the one that was made before");
 
-    // Another state is another invalidation, throttled or not.
-    front.now().throttled = 2;
+    // Another state is another invalidation, though CloudFront has no time for it at first.
+    front.now().full = 4;
     let words = [&words[..], &["--status", "open"]].concat();
     let done = publisher.behind(&front, &words).exits(0).json();
     assert_eq!(done["invalidations"][0]["id"], "I2");

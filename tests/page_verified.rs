@@ -48,8 +48,14 @@ fn ran(folder: &tempfile::TempDir, words: &[&str]) -> Ran {
     run(roadworks(folder.path(), "http://127.0.0.1:1", &[]).args(words))
 }
 
+#[derive(PartialEq)]
+enum Over {
+    Tcp,
+    Tls,
+}
+
 /// `change` is what somebody does to the function.
-fn edge(change: impl Fn(&str) -> String, tls: bool) -> Edge {
+fn edge(change: impl Fn(&str) -> String, over: Over) -> Edge {
     let folder = folder();
     let built = ran(&folder, &["--json", "page", "build", "public"]).exits(0).stdout;
     let at = |name: &str| folder.path().join(name);
@@ -63,7 +69,7 @@ fn edge(change: impl Fn(&str) -> String, tls: bool) -> Edge {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/edge.js");
     let mut node = Command::new("node");
     node.arg(script).arg(at("function.js")).arg(at("public")).arg(HOST);
-    if tls {
+    if over == Over::Tls {
         let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
         fs::write(at("certificate.pem"), made.cert.pem()).unwrap();
         fs::write(at("key.pem"), made.signing_key.serialize_pem()).unwrap();
@@ -98,7 +104,7 @@ fn failed(looked: &Value) -> Vec<String> {
 
 #[test]
 fn the_stacks_function_in_front_of_what_is_built_answers_every_path_and_method_with_the_page() {
-    let edge = edge(str::to_owned, false);
+    let edge = edge(str::to_owned, Over::Tcp);
     let looked = edge.verify(&["--host", HOST, "--json"]).exits(0).json();
     assert_eq!(failed(&looked), Vec::<String>::new());
     assert_eq!(looked["host"], HOST);
@@ -142,7 +148,7 @@ fn whatever_is_changed_in_what_answers_is_seen_and_each_has_its_fix() {
         ("'if-modified-since', ", "", "GET /account"),
         (", '/.well-known/roadworks': '/status.json'", "", "GET /.well-known/roadworks"),
     ] {
-        let edge = edge(without(what, instead), false);
+        let edge = edge(without(what, instead), Over::Tcp);
         let ran = edge.verify(&["--host", HOST, "--json"]);
         let failed = failed(&ran.json());
         assert!(failed.iter().any(|look| look == seen), "{what}: {failed:?}");
@@ -154,7 +160,7 @@ fn whatever_is_changed_in_what_answers_is_seen_and_each_has_its_fix() {
 
 #[test]
 fn with_tls_the_certificate_has_to_be_the_names_and_the_status_elsewhere_is_asked_too() {
-    let edge = edge(str::to_owned, true);
+    let edge = edge(str::to_owned, Over::Tls);
     let url = format!("https://127.0.0.1:{}", edge.port);
     let verify = |words: &[&str]| {
         let mut command = roadworks(edge.folder.path(), "http://127.0.0.1:1", &[]);
@@ -188,7 +194,7 @@ fn plays(bytes: &'static [u8]) -> String {
             let endless = bytes.windows(9).any(|some| some == b"999999999");
             let mut more = stream.write_all(bytes);
             while endless && more.is_ok() {
-                more = stream.write_all(&[b'0'; 65536]);
+                more = stream.write_all(&[b'0'; 4096]);
             }
         }
     };

@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::support::cloudfront::{CloudFront, Distribution};
 use crate::support::command::{Ran, run};
 use crate::support::emulator::ministack;
-use crate::support::site::{MAINTENANCE, NAME, Site};
+use crate::support::route53::record::{Answer, RecordSet};
+use crate::support::site::{MAINTENANCE, NAME, Site, live};
 
 fn asked(site: &Site, front: &CloudFront, words: &[&str]) -> Ran {
     run(site.command(words).env("AWS_ENDPOINT_URL_CLOUDFRONT", &front.endpoint))
@@ -40,80 +41,63 @@ fn a_distribution_in_order_is_one_line_and_no_warning() {
     assert_eq!(warnings(&site, &front, "detour"), Vec::<String>::new());
 }
 
+/// Distributions, and what is found of them: id, result, a part of the reason and of the fix.
+type Case = (Vec<Distribution>, [&'static str; 4]);
+
+/// What a distribution may be by itself.
+fn in_bad_order() -> Vec<Case> {
+    let changed = |change: &dyn Fn(&mut Distribution)| {
+        let mut one = Distribution::new("E1", MAINTENANCE, &[NAME]);
+        change(&mut one);
+        vec![one]
+    };
+    let itself = "distribution";
+    vec![
+        (changed(&|one| one.enabled = false), [itself, "fail", "is disabled", "enable"]),
+        (
+            changed(&|one| one.aliases = vec!["www.example.com"]),
+            [itself, "fail", "does not list app.example.com", "alternate domain names"],
+        ),
+        (
+            changed(&|one| one.certificate = false),
+            [itself, "fail", "no certificate", "ACM in us-east-1"],
+        ),
+        (
+            changed(&|one| one.status = "InProgress"),
+            [itself, "warn", "still being deployed", "wait"],
+        ),
+        (
+            changed(&|one| one.methods = vec!["GET", "HEAD"]),
+            ["distribution-methods", "warn", "POST", "seven methods"],
+        ),
+        (
+            changed(&|one| one.errors = vec![(503, "", 300)]),
+            ["distribution-errors", "warn", "300 s", "to 0"],
+        ),
+        (
+            changed(&|one| one.errors = vec![(403, "200", 0), (503, "", 0)]),
+            ["distribution-errors", "warn", "answers 200", "503"],
+        ),
+    ]
+}
+
 #[test]
 fn whatever_would_keep_visitors_from_the_page_is_found_with_its_fix_and_warned_of_in_the_plan() {
     let site = Site::at(&ministack());
-    let well = Distribution::new("E1", MAINTENANCE, &[NAME]);
     let wild = Distribution::new("E1", MAINTENANCE, &["*.example.com"]);
     let rival = Distribution::new("E2", "d2.cloudfront.net", &[NAME]);
-    for (all, id, result, reason, fix) in [
-        (
-            vec![Distribution { enabled: false, ..well.clone() }],
-            "distribution",
-            "fail",
-            "is disabled",
-            "enable",
-        ),
-        (
-            vec![Distribution { aliases: vec!["www.example.com"], ..well.clone() }],
-            "distribution",
-            "fail",
-            "does not list app.example.com",
-            "alternate domain names",
-        ),
-        (
-            vec![Distribution { certificate: false, ..well.clone() }],
-            "distribution",
-            "fail",
-            "no certificate",
-            "ACM in us-east-1",
-        ),
-        (
-            vec![Distribution { status: "InProgress", ..well.clone() }],
-            "distribution",
-            "warn",
-            "still being deployed",
-            "wait",
-        ),
-        (
-            vec![wild.clone(), rival],
-            "distribution-rival",
-            "fail",
-            "E2 lists app.example.com",
-            "associate-alias",
-        ),
-        (
-            vec![Distribution { methods: vec!["GET", "HEAD"], ..well.clone() }],
-            "distribution-methods",
-            "warn",
-            "POST",
-            "seven methods",
-        ),
-        (
-            vec![Distribution { errors: vec![(503, "", 300)], ..well.clone() }],
-            "distribution-errors",
-            "warn",
-            "300 s",
-            "to 0",
-        ),
-        (
-            vec![Distribution { errors: vec![(403, "200", 0), (503, "", 0)], ..well }],
-            "distribution-errors",
-            "warn",
-            "answers 200",
-            "503",
-        ),
-    ] {
+    let beaten = ["distribution-rival", "fail", "E2 lists app.example.com", "associate-alias"];
+    for (all, [id, result, reason, fix]) in
+        in_bad_order().into_iter().chain([(vec![wild, rival], beaten)])
+    {
         let front = CloudFront::start(all);
         let found = findings(&site, &front);
         let one = found.iter().find(|one| one[0] == id && one[1] == result);
         let one = one.unwrap_or_else(|| panic!("{reason}: {found:?}"));
         assert!(one[2].contains(reason) && one[3].contains(fix), "{one:?}");
         let warned = warnings(&site, &front, "detour");
-        assert!(
-            warned.iter().any(|warning| warning.contains(reason) && warning.contains(fix)),
-            "{warned:?}"
-        );
+        let told = |warning: &String| warning.contains(reason) && warning.contains(fix);
+        assert!(warned.iter().any(told), "{warned:?}");
         assert_eq!(warnings(&site, &front, "open"), Vec::<String>::new(), "nothing leads there");
     }
 }
@@ -155,4 +139,16 @@ fn a_right_that_is_missing_is_doctors_to_say_and_no_plans() {
     );
     let plan = asked(&site, &front, &["plan", "detour", "--json"]).exits(0).json();
     assert!(!plan["warnings"].to_string().contains("cloudfront:"), "{plan}");
+}
+
+#[test]
+fn what_stays_behind_at_the_same_name_is_warned_of() {
+    for (kind, value) in [("AAAA", "2001:db8::7"), ("HTTPS", "1 . alpn=h2 ipv4hint=192.0.2.7")] {
+        let site = Site::at(&ministack());
+        let answer = Answer::Plain { ttl: 60, values: vec![value.to_owned()] };
+        site.upsert(&RecordSet { kind: kind.to_owned(), answer, ..live() });
+        let plan = site.run(&["plan", "detour", "--json"]).exits(0).json();
+        let told = format!("{NAME} A moves, but its sibling {NAME} {kind} does not");
+        assert!(plan["warnings"].to_string().contains(&told), "{plan}");
+    }
 }

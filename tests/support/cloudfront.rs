@@ -54,6 +54,8 @@ pub(crate) struct Now {
     pub(crate) invalidations: Vec<(String, String)>,
     /// What is answered with 403: a part of the request line.
     pub(crate) denied: Vec<&'static str>,
+    /// How many more invalidations are too many.
+    pub(crate) full: u32,
     /// How many more requests of any kind are throttled.
     pub(crate) throttled: u32,
 }
@@ -134,6 +136,10 @@ fn told(first: &str, body: &str, now: &mut Now) -> (u16, String) {
             Some(one) => (200, whole(one)),
             None => error(404, "NoSuchDistribution", "The specified distribution does not exist."),
         },
+        ("POST", ["distribution", _, "invalidation"]) if now.full > 0 => {
+            now.full -= 1;
+            error(400, "TooManyInvalidationsInProgress", "wait until one is complete")
+        }
         ("POST", ["distribution", _, "invalidation"]) => {
             let between = |name: &str| {
                 let (_, rest) = body.split_once(&format!("<{name}>")).unwrap();

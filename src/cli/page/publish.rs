@@ -101,16 +101,16 @@ async fn published(
         |what: &str| away::Error::Unfinished { what: what.to_owned(), waited: waited() };
     let (stored, fronts, warnings) =
         written.unwrap_or_else(|_| Err(unfinished("the page is not whole in its place")))?;
+    let left = || args.timeout.saturating_sub(waited()).max(Duration::from_secs(1));
+    let tell = |what: &str, so_far: Duration| waiting.told(what, so_far);
     // All are asked for before one is waited for.
     let mut made = Vec::new();
     for front in &fronts {
-        made.push(front.forget(place, &stored.stamp).await?);
+        made.push(front.forget(place, &stored.stamp, left(), &tell).await?);
     }
     let mut invalidations = Vec::new();
     for (front, made) in fronts.iter().zip(made) {
-        let left = args.timeout.saturating_sub(waited()).max(Duration::from_secs(1));
-        let tell = |what: &str, so_far: Duration| waiting.told(what, so_far);
-        invalidations.push(front.follow(made, left, &tell).await?);
+        invalidations.push(front.follow(made, left(), &tell).await?);
     }
     Ok(Published { stored, fronts, invalidations, warnings })
 }

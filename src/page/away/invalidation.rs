@@ -118,38 +118,55 @@ impl Front {
     /// Has the distribution forget everything of the place that it keeps: one path, so that it costs as one.
     ///
     /// `stamp` says what is published now. AWS makes one invalidation of each (distribution, path, stamp): asked for again
-    /// after a crash, it gives the one that it has.
-    pub async fn forget(&self, place: &Place, stamp: &str) -> Result<Invalidation, Error> {
+    /// after a crash or a lost answer, it gives the one that it has. Where CloudFront has no time for it, it is asked again
+    /// until `timeout`.
+    pub async fn forget(
+        &self,
+        place: &Place,
+        stamp: &str,
+        timeout: Duration,
+        tell: &dyn Fn(&str, Duration),
+    ) -> Result<Invalidation, Error> {
         let below = place.prefix.strip_prefix(self.folder_of(place).unwrap_or_default());
         let below = below.unwrap_or_default().trim_matches('/');
         let path = if below.is_empty() { "/*".to_owned() } else { format!("/{below}/*") };
-        let doing = || format!("{} cannot be told to forget {path}", self.id);
-        let unmade = |error: aws_sdk_cloudfront::error::BuildError| Error::Aws {
-            doing: doing(),
-            needs: String::new(),
-            source: AwsError::Request { reason: error.to_string() },
+        let began = clock::monotonic();
+        loop {
+            let source = match self.told_to_forget(&path, stamp).await {
+                Ok(made) => return Ok(made),
+                Err(source) => source,
+            };
+            let waited = clock::monotonic().duration_since(began);
+            let what = format!("{} cannot be told to forget {path}", self.id);
+            if !asks_to_wait(&source) {
+                let needs = needs("CreateInvalidation", &self.id);
+                return Err(Error::Aws { doing: what, needs, source });
+            }
+            if waited >= timeout {
+                return Err(Error::Unfinished { what: format!("{what} ({source})"), waited });
+            }
+            tell(&format!("waiting for CloudFront to take an invalidation of {}", self.id), waited);
+            tokio::time::sleep(POLL.min(timeout.saturating_sub(waited))).await;
+        }
+    }
+
+    async fn told_to_forget(&self, path: &str, stamp: &str) -> Result<Invalidation, AwsError> {
+        let unmade = |error: aws_sdk_cloudfront::error::BuildError| AwsError::Request {
+            reason: error.to_string(),
         };
-        let paths = Paths::builder().quantity(1).items(&path).build().map_err(unmade)?;
+        let paths = Paths::builder().quantity(1).items(path).build().map_err(unmade)?;
         let reference = format!("roadworks-{stamp}");
         let batch = InvalidationBatch::builder().paths(paths).caller_reference(reference);
         let batch = batch.build().map_err(unmade)?;
-        // The reference makes it safe to send again.
         let client = Client::new(&self.session.config(Retry::Standard));
         let request = client.create_invalidation().distribution_id(&self.id);
         let answer = request.invalidation_batch(batch).send().await;
-        let answer = answer.map_err(|error| Error::Aws {
-            doing: doing(),
-            needs: needs("CreateInvalidation", &self.id),
-            source: self.session.sort(&error),
+        let made = answer.map_err(|error| self.session.sort(&error))?.invalidation;
+        let made = made.ok_or_else(|| AwsError::OutcomeUnknown {
+            reason: "the answer has no invalidation".to_owned(),
         })?;
-        let made = answer.invalidation.ok_or_else(|| Error::Aws {
-            doing: doing(),
-            needs: String::new(),
-            source: AwsError::OutcomeUnknown {
-                reason: "the answer has no invalidation".to_owned(),
-            },
-        })?;
-        Ok(Invalidation { id: made.id, distribution: self.id.clone(), path, status: made.status })
+        let distribution = self.id.clone();
+        Ok(Invalidation { id: made.id, distribution, path: path.to_owned(), status: made.status })
     }
 
     /// Waits until it is complete. Cancel safe: asked again, it goes on.
@@ -192,6 +209,17 @@ impl Front {
             }
         }
         Ok(invalidation)
+    }
+}
+
+/// Whether the same may be asked for again in a moment: too much at once, or an answer that was lost.
+fn asks_to_wait(error: &AwsError) -> bool {
+    match error {
+        AwsError::Throttled { .. } | AwsError::OutcomeUnknown { .. } => true,
+        AwsError::Service { code, .. } => code == "TooManyInvalidationsInProgress",
+        AwsError::Credentials { .. } | AwsError::Unreachable { .. } | AwsError::Request { .. } => {
+            false
+        }
     }
 }
 
