@@ -5,7 +5,7 @@ use object_store::aws::AwsAuthorizer;
 use object_store::client::{HttpConnector as _, HttpRequest, HttpRequestBody, ReqwestConnector};
 
 use super::super::error::{Answer, Error, find, from_credentials, told};
-use super::{Bucket, CredentialsError, FromSession, Mutex, element, times};
+use super::{Bucket, CredentialsError, element, times};
 
 /// No answer about a bucket is longer: a policy has at most 20 KB.
 const LONGEST: usize = 256 * 1024;
@@ -39,8 +39,7 @@ impl Bucket {
 
     async fn told_about(&self, what: &str) -> Result<(u16, String), Error> {
         let unmade = |reason: String| Error::Request { reason };
-        let credentials = FromSession { session: self.session.clone(), found: Mutex::new(None) };
-        let key = credentials.get_credential().await.map_err(|cause| self.sorted(&cause))?;
+        let key = self.credentials.get_credential().await.map_err(|cause| self.sorted(&cause))?;
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         let url = format!("{}?{what}", self.root());
         *request.uri_mut() = url.parse().map_err(|error| unmade(format!("{url}: {error}")))?;
