@@ -51,6 +51,7 @@ impl Holder {
         self.awaited.subscribe()
     }
 
+    #[cfg(feature = "bucket")]
     pub(super) fn waits_for(&self, holder: &str, left: Duration) {
         self.awaited.send_replace(Some(Awaited { holder: holder.to_owned(), left }));
     }
