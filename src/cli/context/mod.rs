@@ -207,14 +207,13 @@ impl Context {
         let switch = store.switch().await?.map(|(switch, _)| switch);
         levers.extend(variable_lever(&site.variable, &known.resolved, switch.as_ref()));
         let resolvers = settle::resolvers(&site.settle)?;
-        let quiet = site.settle.quiet;
         let checks = guards(&site.checks).await;
         let site = Site {
             name: known.resolved.name.clone(),
             store,
             levers,
             checks,
-            quiet,
+            quiet: site.settle.quiet,
             warnings: site.warnings.iter().chain(&known.resolved.warnings).cloned().collect(),
         };
         Ok(Opened {

@@ -108,34 +108,8 @@ fn code(error: &Error) -> &'static str {
         },
         Error::Unresolved(error) => error.code(),
         Error::Backend(_) => "bad-backend",
-        Error::Store(error) | Error::Agent(agent::Error::Store(error)) => match error {
-            error if error.is_about_credentials() => "credentials",
-            store::Error::Moved { .. } => "switch-moved",
-            store::Error::Leased { .. } => "already-moving",
-            store::Error::Unknown { .. } => "outcome-unknown",
-            store::Error::Unavailable { .. } => "store-unavailable",
-            store::Error::Unreadable { .. } => "store-unreadable",
-        },
-        Error::Agent(agent::Error::Lever(error)) => match error {
-            lever::Error::Refused { code, .. } | lever::Error::Failed { code, .. } => code,
-            lever::Error::Credentials { .. } => "credentials",
-            lever::Error::Unknown { .. } => "outcome-unknown",
-            lever::Error::Silent { .. } => "silent-gateway",
-            lever::Error::Partly { .. } => "partly-moved",
-        },
-        Error::Agent(agent::Error::NotOffered { .. }) => "mode-not-available",
-        Error::Agent(agent::Error::Rule { rule, .. }) => rule,
-        Error::Agent(agent::Error::Unchecked { .. }) => "unchecked",
-        Error::Agent(agent::Error::Unwell { .. }) => "check-failed",
-        Error::Agent(agent::Error::Unopened { .. }) => "not-opened",
-        Error::Agent(agent::Error::NoSuchGateway { .. }) => "no-such-gateway",
-        Error::Agent(agent::Error::StalePlan { .. }) => "stale-plan",
-        Error::Agent(agent::Error::Superseded { .. }) => "superseded",
-        Error::Agent(agent::Error::GaveUp { .. }) => "gave-up",
-        Error::Agent(agent::Error::Unconfirmed(_)) => "unconfirmed",
-        Error::Agent(agent::Error::Lost(_)) => "lost-right",
-        Error::Agent(agent::Error::Unrecorded(_)) => "unrecorded",
-        Error::Agent(agent::Error::HalfDone { .. }) => "half-done",
+        Error::Store(error) => code_of_store(error),
+        Error::Agent(error) => code_of_agent(error),
         Error::StateLocked { .. } => "state-locked",
         Error::NotConfirmed { .. } => "not-confirmed",
         Error::NobodyKeepsTheEnd => "no-agent",
@@ -158,6 +132,43 @@ fn code(error: &Error) -> &'static str {
         Error::System(_) => "system",
         Error::Output(_) => "output",
         Error::Bug { .. } => "bug",
+    }
+}
+
+fn code_of_agent(error: &agent::Error) -> &'static str {
+    match error {
+        agent::Error::Store(error) => code_of_store(error),
+        agent::Error::Lever(error) => match error {
+            lever::Error::Refused { code, .. } | lever::Error::Failed { code, .. } => code,
+            lever::Error::Credentials { .. } => "credentials",
+            lever::Error::Unknown { .. } => "outcome-unknown",
+            lever::Error::Silent { .. } => "silent-gateway",
+            lever::Error::Partly { .. } => "partly-moved",
+        },
+        agent::Error::NotOffered { .. } => "mode-not-available",
+        agent::Error::Rule { rule, .. } => rule,
+        agent::Error::Unchecked { .. } => "unchecked",
+        agent::Error::Unwell { .. } => "check-failed",
+        agent::Error::Unopened { .. } => "not-opened",
+        agent::Error::NoSuchGateway { .. } => "no-such-gateway",
+        agent::Error::StalePlan { .. } => "stale-plan",
+        agent::Error::Superseded { .. } => "superseded",
+        agent::Error::GaveUp { .. } => "gave-up",
+        agent::Error::Unconfirmed(_) => "unconfirmed",
+        agent::Error::Lost(_) => "lost-right",
+        agent::Error::Unrecorded(_) => "unrecorded",
+        agent::Error::HalfDone { .. } => "half-done",
+    }
+}
+
+fn code_of_store(error: &store::Error) -> &'static str {
+    match error {
+        error if error.is_about_credentials() => "credentials",
+        store::Error::Moved { .. } => "switch-moved",
+        store::Error::Leased { .. } => "already-moving",
+        store::Error::Unknown { .. } => "outcome-unknown",
+        store::Error::Unavailable { .. } => "store-unavailable",
+        store::Error::Unreadable { .. } => "store-unreadable",
     }
 }
 
