@@ -48,7 +48,7 @@ fn ran(folder: &tempfile::TempDir, words: &[&str]) -> Ran {
     run(roadworks(folder.path(), "http://127.0.0.1:1", &[]).args(words))
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Over {
     Tcp,
     Tls,
