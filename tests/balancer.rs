@@ -2,6 +2,7 @@
 //! everything that can come in between.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
@@ -442,7 +443,33 @@ fn a_site_without_a_gateway_is_not_held() {
     assert!(refused.stderr.contains("`gateway` block"), "{refused:#?}");
 }
 
-/// moto has no traffic, and takes no number twice: the rules are all there is to see.
+#[test]
+fn nothing_is_asked_that_the_policy_does_not_allow_and_the_document_has_the_same() {
+    let policy = include_str!("../packaging/iam/balancer.json");
+    let document = include_str!("../docs/balancer.md");
+    assert_eq!(document.split("```json\n").nth(1).unwrap().split("```").next(), Some(policy));
+    let stand = Stand::bare(&[80]);
+    stand.configure(&format!("load_balancer = \"{}\"", stand.balancing.name), "");
+    stand.balancing.rule(&stand.balancing.listeners[0], 1, (SHOP, ""), &stand.balancing.group);
+    stand.run(&["close", "--yes", "--renumber"]).exits(0);
+    stand.configure(
+        &format!("load_balancer = \"{}\"", stand.balancing.name),
+        "  page { message = \"Back at noon.\" }\n",
+    );
+    stand.run(&["close", "--yes"]).exits(0);
+    stand.run(&["open", "--yes"]).exits(0);
+    let asked: BTreeSet<_> = stand.balancing.asked().into_iter().collect();
+    // AWS asks for no right to say who somebody is.
+    for action in asked.iter().filter(|action| *action != "GetCallerIdentity") {
+        assert!(policy.contains(&format!("\"elasticloadbalancing:{action}\"")), "{action}");
+    }
+    for written in ["CreateRule", "ModifyRule", "AddTags", "SetRulePriorities", "DeleteRule"] {
+        assert!(asked.contains(written), "{written} in {asked:?}");
+    }
+}
+
+/// moto has no traffic, and takes no number twice: the rules are all there is to see. Networks are tried here: ministack lets
+/// everybody pass a rule that asks for one.
 #[test]
 fn moto_takes_the_same_rules() {
     let balancing = Balancing::start(&moto(), &[80]);
