@@ -1,10 +1,12 @@
-//! The AWS session and its errors, for whoever speaks to AWS, and the reading of objects in S3.
+//! The AWS session and its errors, for whoever speaks to AWS, the reading of objects in S3, and calls of the services that
+//! speak JSON.
 //!
 //! Never prints a key, never changes anything: the calls that do belong to the levers.
 
 mod backoff;
 mod error;
 mod given;
+mod json;
 mod lent;
 #[cfg(test)]
 mod loopback;
@@ -14,4 +16,5 @@ mod session;
 
 pub use backoff::Backoff;
 pub use error::{CredentialsProblem, Error};
+pub use json::JsonService;
 pub use session::{AssumeRole, Identity, Keys, Retry, Session, Settings};
