@@ -34,6 +34,10 @@ pub enum Event {
     Extended,
     /// A gateway that is gone was taken out of the fleet by hand.
     Forgotten,
+    /// An execution of a pipeline was let into a stage that is closed.
+    Passed,
+    /// Those who waited before a closed stage of a pipeline were let go.
+    Released,
     /// Something that a newer Roadworks wrote.
     #[serde(other)]
     Unknown,

@@ -70,6 +70,12 @@ mod page_verified;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
+#[cfg(feature = "aws")]
+mod pipeline;
+#[cfg(test)]
+#[cfg(feature = "aws")]
+mod pipeline_runs;
+#[cfg(test)]
 mod preflight;
 #[cfg(test)]
 mod readme;
@@ -118,5 +124,8 @@ mod two_flips;
 mod update_suite;
 #[cfg(test)]
 mod variable;
+#[cfg(test)]
+#[cfg(feature = "aws")]
+mod variable_in_aws;
 #[cfg(test)]
 mod watching;

@@ -25,14 +25,25 @@ pub(super) fn confirm(
         (Mode::Closed, _) => "yes",
         (Mode::Detour, _) => host,
     };
-    let refused = || Error::NotConfirmed {
+    let refused = Error::NotConfirmed {
         site: site.to_owned(),
         to,
         hint: "say --yes (or -auto-approve) where nobody is there to ask".to_owned(),
     };
+    if asked(report, wanted) { Ok(()) } else { Err(refused) }
+}
+
+/// Asks on the terminal whether `what` is to happen.
+pub(super) fn agree(report: Report, what: &str) -> Result<(), Error> {
+    report.words(&format!("{what}."));
+    if asked(report, "y") { Ok(()) } else { Err(Error::Unagreed { what: what.to_owned() }) }
+}
+
+/// Whether somebody is there, and answers `wanted`.
+fn asked(report: Report, wanted: &str) -> bool {
     let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
     if !terminal || report.form() == Form::Json {
-        return Err(refused());
+        return false;
     }
     report.words(&match wanted {
         "y" => "Go on? [y/N]".to_owned(),
@@ -43,6 +54,5 @@ pub(super) fn confirm(
     // What cannot be read, as bytes that are no text, is no yes.
     let read = io::stdin().lock().read_line(&mut answer).is_ok();
     let answer = answer.trim();
-    let yes = read && (answer == wanted || (wanted == "y" && answer.eq_ignore_ascii_case("yes")));
-    if yes { Ok(()) } else { Err(refused()) }
+    read && (answer == wanted || (wanted == "y" && answer.eq_ignore_ascii_case("yes")))
 }

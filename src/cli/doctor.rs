@@ -208,6 +208,7 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
         let id = match lever.name() {
             LeverName::Dns => "record",
             LeverName::Variable => "variable",
+            LeverName::Pipeline => "pipeline",
             LeverName::Gateway => "gateway",
             LeverName::Balancer => "balancer",
         };
@@ -229,9 +230,10 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
                 let warnings = seen.warnings.iter();
                 let fix = match lever.name() {
                     LeverName::Balancer => "accept it, or put a gateway behind the load balancer",
-                    LeverName::Dns | LeverName::Variable | LeverName::Gateway => {
-                        "move it together, or accept it"
-                    }
+                    LeverName::Dns
+                    | LeverName::Variable
+                    | LeverName::Pipeline
+                    | LeverName::Gateway => "move it together, or accept it",
                 };
                 findings.extend(warnings.map(|warning| warn(id, warning, fix)));
                 if of_name {

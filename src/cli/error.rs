@@ -178,6 +178,22 @@ pub(super) enum Error {
         /// Which.
         signal: Interruption,
     },
+    /// Something that is no mode was not confirmed.
+    #[error("{what}: nobody confirmed it")]
+    Unagreed {
+        /// What would happen.
+        what: String,
+    },
+    /// A run of the pipeline did not end as it was asked to, or is not over.
+    #[error("{message}")]
+    Run {
+        /// How.
+        end: RunEnd,
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// A mistake of ours, or of a library.
     #[error("this is a mistake in Roadworks ({place}); what was under way was cut short")]
     Bug {
@@ -190,6 +206,23 @@ pub(super) enum Error {
     /// No thread, no socket, no signal.
     #[error("the system refuses what this needs: {0}")]
     System(#[from] io::Error),
+}
+
+/// How a run of the pipeline ended otherwise than it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunEnd {
+    /// It failed or was stopped, and the record is not where it was to be.
+    Failed,
+    /// A newer run took its place, and the record is not where it was to be.
+    Superseded,
+    /// It failed, was stopped or replaced after it had moved the record.
+    FailedAfterMoving,
+    /// It succeeded, and the record is not where it was to be.
+    Unmoved,
+    /// It runs for longer than it was followed.
+    StillRuns,
+    /// Whoever followed it left.
+    Left(Interruption),
 }
 
 /// What ends a verb that waits.
@@ -219,7 +252,11 @@ impl Error {
             | Error::Answered { hint, .. }
             | Error::Looser { hint, .. }
             | Error::Unserved { hint, .. }
-            | Error::NothingToWrite { hint, .. } => Some(hint.clone()),
+            | Error::NothingToWrite { hint, .. }
+            | Error::Run { hint, .. } => Some(hint.clone()),
+            Error::Unagreed { .. } => {
+                Some("say --yes (or -auto-approve) where nobody is there to ask".to_owned())
+            }
             Error::Config(error) => Some(error.hint()),
             Error::Unresolved(error) => error.hint(),
             Error::Backend(error) => Some(error.hint()),

@@ -11,6 +11,7 @@ use super::context::{Context, Opened};
 use super::end;
 use super::error::{Error, Interruption};
 use super::local;
+use super::pipeline::{self, Kept};
 use super::plan::{asked_twice, of_the_page, plan_of};
 use super::report::{Form, Waiting, asked_words, plan_words, status_object, status_words};
 use super::settle;
@@ -60,7 +61,8 @@ pub(super) async fn move_to(
         let mut done = Done { changed: false, sight, warnings: Vec::new(), took: Duration::ZERO };
         let questions = settle::questions_after(opened, &done.sight);
         let samples = Box::pin(settle::wait(context, opened, &mut done, &questions, args)).await?;
-        return say(context, opened, (&done, Depth::Moved), &samples);
+        let kept = pipeline::after_open(context, opened, &done, args).await?;
+        return say(context, opened, (&done, Depth::Moved), (&samples, &kept));
     }
     let plan = sight.plan(&opened.site, to);
     if plan.changes() {
@@ -122,7 +124,8 @@ pub(super) async fn carry_out_agreed(
     waiting.ended();
     let mut done = done?;
     let samples = Box::pin(settle::wait(context, opened, &mut done, &questions, args)).await?;
-    let told = say(context, opened, (&done, order.depth), &samples)?;
+    let kept = pipeline::after_open(context, opened, &done, args).await?;
+    let told = say(context, opened, (&done, order.depth), (&samples, &kept))?;
     if args.stay {
         tokio::select! {
             kept = end::keep(context.report, opened) => kept?,
@@ -143,7 +146,7 @@ fn say(
     context: &Context,
     opened: &Opened,
     (done, depth): (&Done, Depth),
-    samples: &[Sample],
+    (samples, kept): (&[Sample], &Kept),
 ) -> Result<u8, Error> {
     let now = clock::now();
     if context.report.form() == Form::Json {
@@ -152,6 +155,7 @@ fn say(
             fields.insert("took".to_owned(), json!(done.took.as_secs_f64()));
         }
         settle::add(&mut object, samples, &done.warnings);
+        kept.add(&mut object);
         context.report.object(&object)?;
         return Ok(0);
     }

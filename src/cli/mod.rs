@@ -18,6 +18,7 @@ mod init;
 mod local;
 mod log;
 mod page;
+mod pipeline;
 mod plan;
 mod reload;
 mod report;
@@ -112,6 +113,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Try(args) => Box::pin(r#try::run(context, args)).await,
         Verb::Dig(args) => dig::run(context, args).await,
         Verb::Gateway(args) => gateway::run(context, args).await,
+        Verb::Pipeline(args) => Box::pin(pipeline::run(context, args)).await,
         Verb::Reload => reload::run(context).await,
     }
 }

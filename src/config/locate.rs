@@ -13,8 +13,9 @@ use super::read::Reader;
 use super::serve::{self, ServeConfig};
 use super::settle::SettleConfig;
 use super::sharing;
-use super::site::{self, Account, DnsSource, SiteConfig, VariableWay};
+use super::site::{self, Account, DnsSource, SiteConfig};
 use super::store::{BucketConfig, store};
+use super::variable::VariableWay;
 use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, LARGEST_FILE, Source, parse_body};
 
@@ -100,6 +101,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
         maintenance: None,
         dns: Some(dns),
         variable: VariableWay::Tfvars { chosen: false },
+        pipeline: None,
         gateway: None,
         balancer: None,
         checks: Vec::new(),

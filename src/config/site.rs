@@ -13,6 +13,7 @@ use super::read::Reader;
 use super::records::SwitchedRecord;
 use super::rfc2136::Rfc2136Config;
 use super::settle::{self, SettleConfig};
+use super::variable::{self, PipelineConfig, VariableWay};
 use crate::switch::Mode;
 
 /// One site of the configuration.
@@ -28,6 +29,8 @@ pub struct SiteConfig {
     pub dns: Option<DnsSource>,
     /// Where Terraform or the pipeline reads the boolean.
     pub variable: VariableWay,
+    /// Which pipeline must not undo a maintenance, if one could.
+    pub pipeline: Option<PipelineConfig>,
     /// What stands in front of its app, if anything does.
     pub gateway: Option<GatewayConfig>,
     /// The load balancer's listeners that close it, where no gateway does.
@@ -94,22 +97,8 @@ pub struct Account {
     pub assume_role: Option<String>,
 }
 
-/// Where the boolean is written so that it tells the truth.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VariableWay {
-    /// In `roadworks.auto.tfvars.json` beside the `.tf`: the default, if there is a folder of `.tf` files.
-    Tfvars {
-        /// Whether roadworks.hcl says so, several workspaces notwithstanding.
-        chosen: bool,
-    },
-    /// By a command.
-    Command(Vec<String>),
-    /// Nowhere: somebody else keeps it in agreement.
-    None,
-}
-
 const ATTRIBUTES: [&str; 2] = ["hosts", "maintenance"];
-const BLOCKS: [&str; 6] = ["dns", "variable", "gateway", "balancer", "page", "settle"];
+const BLOCKS: [&str; 7] = ["dns", "variable", "gateway", "balancer", "page", "pipeline", "settle"];
 
 /// Reads `site "name" { .. }`.
 pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<SiteConfig> {
@@ -126,11 +115,12 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     let dns = sub("dns").and_then(|block| dns::read(reader, block, &hosts));
     let variable = match sub("variable") {
         Some(block) => {
-            let way = variable_way(reader, block);
+            let way = variable::read(reader, block);
             let read_by_terraform = sub("dns").is_some_and(|dns| {
                 dns.labels.first().is_some_and(|kind| kind.as_str() == "terraform")
             });
-            if way != VariableWay::None && !read_by_terraform {
+            let alone = way.stands_alone() && sub("dns").is_some();
+            if way != VariableWay::None && !read_by_terraform && !alone {
                 let hint = "leave it out, or say none = true".to_owned();
                 let message = "nothing here has a boolean: only `dns \"terraform\"` has one";
                 reader.wrong_with(&block.ident, message, Some(hint));
@@ -148,6 +138,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         let message = "a gateway closes this site already: its listeners' rules would not be used";
         reader.wrong_with(&block.ident, message, Some(hint.to_owned()));
     }
+    let pipeline = sub("pipeline").and_then(|block| variable::read_pipeline(reader, block));
     let settle = sub("settle").map(|block| settle::read(reader, block)).unwrap_or_default();
     let warnings = reader.take_warnings();
     let mut site = SiteConfig {
@@ -156,6 +147,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         maintenance: None,
         dns,
         variable,
+        pipeline,
         gateway,
         balancer,
         checks,
@@ -209,25 +201,4 @@ fn maintenance(
         Some(format!("add a `{missing}` block, or leave `maintenance` out")),
     );
     None
-}
-
-fn variable_way<'a>(reader: &mut Reader<'a>, block: &'a Block) -> VariableWay {
-    reader.labels(block, &[]);
-    reader.only(&block.body, &["tfvars", "command", "none"], &[], &[]);
-    let tfvars = reader.boolean(&block.body, "tfvars");
-    let none = reader.boolean(&block.body, "none");
-    let command = reader.command(&block.body, "command");
-    match (tfvars, command, none) {
-        (Some(true), None, None) => VariableWay::Tfvars { chosen: true },
-        (None, Some(command), None) if !command.is_empty() => VariableWay::Command(command),
-        (None, None, Some(true)) => VariableWay::None,
-        _ => {
-            reader.wrong_with(
-                &block.ident,
-                "a `variable` block says one thing",
-                Some("tfvars = true, command = [\"program\", ..], command = \"a line for the shell\" or none = true".to_owned()),
-            );
-            VariableWay::None
-        }
-    }
 }

@@ -15,6 +15,8 @@ pub enum LeverName {
     Gateway,
     /// The load balancer's listeners, where no gateway stands.
     Balancer,
+    /// The stage of a pipeline that must not run meanwhile.
+    Pipeline,
     /// The boolean that Terraform or the pipeline reads.
     Variable,
     /// The name itself.
@@ -27,6 +29,7 @@ impl LeverName {
         match self {
             LeverName::Gateway => "gateway",
             LeverName::Balancer => "balancer",
+            LeverName::Pipeline => "pipeline",
             LeverName::Variable => "variable",
             LeverName::Dns => "dns",
         }
@@ -74,14 +77,16 @@ impl Plan {
     ///
     /// Closing goes from visitors inwards and ends with the name; opening starts with the name while the gateway, or the
     /// listener, is still closed. The variable is made truthful before the name moves, either way: a run of Terraform in between
-    /// must not undo the move.
+    /// must not undo the move. A pipeline that is closed is closed before that, and let go when all else is done.
     pub fn ordered(mut self) -> Plan {
         let opening = self.is_opening();
         self.steps.sort_by_key(|step| match step.lever {
-            LeverName::Gateway | LeverName::Balancer if opening => 3,
+            LeverName::Pipeline if opening => 5,
+            LeverName::Gateway | LeverName::Balancer if opening => 4,
             LeverName::Gateway | LeverName::Balancer => 0,
-            LeverName::Variable => 1,
-            LeverName::Dns => 2,
+            LeverName::Pipeline => 1,
+            LeverName::Variable => 2,
+            LeverName::Dns => 3,
         });
         self
     }
@@ -112,9 +117,10 @@ mod tests {
             before: Value::Null,
             after: Value::Null,
         };
+        let pipeline = LeverName::Pipeline;
         for visitors in [LeverName::Gateway, LeverName::Balancer] {
-            let closing = [visitors, LeverName::Variable, LeverName::Dns];
-            let opening = [LeverName::Variable, LeverName::Dns, visitors];
+            let closing = [visitors, pipeline, LeverName::Variable, LeverName::Dns];
+            let opening = [LeverName::Variable, LeverName::Dns, visitors, pipeline];
             for (from, to, order) in [
                 (Mode::Open, Mode::Detour, closing),
                 (Mode::Closed, Mode::Detour, closing),
@@ -123,11 +129,12 @@ mod tests {
                 (Mode::Detour, Mode::Open, opening),
                 (Mode::Open, Mode::Open, opening),
             ] {
+                let steps = [pipeline, LeverName::Dns, visitors, LeverName::Variable];
                 let plan = Plan {
                     site: "shop".to_owned(),
                     from,
                     to,
-                    steps: vec![step(LeverName::Dns), step(visitors), step(LeverName::Variable)],
+                    steps: steps.map(step).to_vec(),
                     warnings: vec![],
                 };
                 let levers: Vec<_> =

@@ -10,6 +10,7 @@ pub(crate) mod command;
 pub(crate) mod dig;
 pub(crate) mod emulator;
 pub(crate) mod http;
+pub(crate) mod json;
 pub(crate) mod metrics;
 pub(crate) mod nameserver;
 pub(crate) mod played;

@@ -13,6 +13,11 @@ use crate::switch::{LeverName, Mode, Phase, Step, Switch};
 /// How long gateways may take to follow a switch that was put back, before nobody waits for them.
 const BACK: Duration = Duration::from_secs(2);
 
+/// Whether no visitor meets it.
+fn unseen(lever: LeverName) -> bool {
+    matches!(lever, LeverName::Variable | LeverName::Pipeline)
+}
+
 impl<S: Store> Operation<'_, S> {
     /// After an error: where it is certain that nothing has moved, everything is put back as it was and the switch with
     /// it; else the switch stays as asked, for the next run to finish.
@@ -24,7 +29,7 @@ impl<S: Store> Operation<'_, S> {
         // Of an operation that was cut short only gateways can be put back: where they stood is written in the switch.
         let unknown = self.resumed && !self.is_drain_expired(&error);
         if !nothing_moved || self.followed || unknown {
-            let visible = self.made.iter().any(|step| step.lever != LeverName::Variable);
+            let visible = self.made.iter().any(|step| !unseen(step.lever));
             let error = if visible { error.after_a_move() } else { error };
             self.log(Event::Unfinished, Some(error.to_string())).await;
             return error;

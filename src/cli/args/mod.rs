@@ -4,6 +4,7 @@ mod begin;
 mod flip;
 mod meanwhile;
 mod page;
+mod pipeline;
 mod serve;
 mod terraform;
 mod values;
@@ -24,6 +25,7 @@ pub(super) use page::{
     MadeArgs, PageArgs, PageBuildArgs, PageInitArgs, PagePreviewArgs, PagePublishArgs, PageVerb,
     PageVerifyArgs,
 };
+pub(super) use pipeline::{AgreeArgs, FollowArgs, PassArgs, PipelineArgs, PipelineVerb, StartArgs};
 pub(super) use serve::{DigArgs, HealthcheckArgs, LogForm, Role, ServeArgs};
 pub(super) use terraform::{variables, with_double_dashes};
 
@@ -140,6 +142,8 @@ pub(super) enum Verb {
     Dig(DigArgs),
     /// Of the gateways: take one out of the fleet whose machine is gone
     Gateway(GatewayArgs),
+    /// The pipeline that runs Terraform: start it with proof, and keep it out of a maintenance
+    Pipeline(PipelineArgs),
     /// Have the running `serve` of this machine read its configuration again
     Reload,
 }
@@ -169,6 +173,7 @@ impl Verb {
             | Verb::Serve(_)
             | Verb::Dig(_)
             | Verb::Gateway(_)
+            | Verb::Pipeline(_)
             | Verb::Reload => None,
         }
     }

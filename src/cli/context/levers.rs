@@ -1,25 +1,120 @@
 //! The levers that a site has, from what is known of it.
 
+use crate::agent::Fleet;
 use crate::aws::{AssumeRole, Session, Settings};
-use crate::balancer::Alb;
+use crate::balancer::{Alb, Renumber};
 use crate::clock;
 use crate::config::{
-    Account, BalancerConfig, PageConfig, Resolved, SiteConfig, Variable, VariableWay,
+    Account, BalancerConfig, DnsSource, Freeze, PageConfig, PipelineConfig, Resolved, SiteConfig,
+    Variable, VariableWay,
 };
+use crate::dns::{Rfc2136, Route53};
 use crate::lever::Lever;
 use crate::page::{Page, Told};
-use crate::pipeline::{VariableCommand, VariableFile};
+use crate::pipeline::{
+    CodePipeline, Freezer, VariableCommand, VariableFile, default_of, parameter, project,
+};
+use crate::store::{AnyStore, SiteStore};
 use crate::switch::{Mode, Phase, Posture, Switch};
 
-pub(super) fn variable_lever(
+/// The boolean's name where no Terraform of ours has one.
+const USUAL: &str = "maintenance_mode";
+
+/// What of a site is moved.
+pub(super) struct Levers {
+    /// Its levers, in the order of the configuration.
+    pub(super) all: Vec<Box<dyn Lever>>,
+    /// The AWS session of the name's lever.
+    pub(super) session: Option<Session>,
+    /// The session by which whoever asks is known, of whichever lever has one.
+    pub(super) caller: Option<Session>,
+    /// The stage of a pipeline that is closed while the site is not open.
+    pub(super) freezer: Option<Freezer>,
+}
+
+/// The levers that `site` has, whose switch is thrown so.
+pub(super) async fn of(
+    site: &SiteConfig,
+    resolved: &Resolved,
+    store: &SiteStore<AnyStore>,
+    (switch, renumber): (Option<&Switch>, Renumber),
+) -> Levers {
+    let mut all: Vec<Box<dyn Lever>> = Vec::new();
+    let mut session = None;
+    match &site.dns {
+        Some(DnsSource::Terraform { .. } | DnsSource::Records { .. }) => {
+            let own = Session::load(&settings(&resolved.account)).await;
+            all.push(Box::new(Route53::new(own.clone(), resolved.records.clone())));
+            session = Some(own);
+        }
+        Some(DnsSource::Rfc2136(name)) => {
+            all.push(Box::new(Rfc2136::new(name.as_ref().clone())));
+        }
+        None => {}
+    }
+    if site.gateway.is_some() {
+        all.push(Box::new(Fleet::new(store.clone(), &resolved.name, &site.hosts)));
+    }
+    let mut caller = session.clone();
+    if let Some(block) = &site.balancer {
+        let own = Session::load(&settings(&block.account)).await;
+        caller = caller.or(Some(own.clone()));
+        let lever = balancer_lever(own, block, site, &resolved.name);
+        all.push(Box::new(lever.renumbering(renumber)));
+    }
+    all.extend(variable_lever(&site.variable, resolved, switch).await);
+    let freezer = freezer(site.pipeline.as_ref(), &resolved.name).await;
+    all.extend(freezer.clone().map(|freezer| Box::new(freezer) as Box<dyn Lever>));
+    Levers { all, session, caller, freezer }
+}
+
+/// What makes the boolean truthful, wherever it is kept.
+pub(super) async fn variable_lever(
     way: &VariableWay,
     resolved: &Resolved,
     switch: Option<&Switch>,
 ) -> Option<Box<dyn Lever>> {
+    let boolean = resolved.variable.as_ref().map_or(USUAL, |variable| variable.name.as_str());
+    match way {
+        VariableWay::Ssm { parameter: name, account } => {
+            Some(parameter(Session::load(&settings(account)).await, name))
+        }
+        VariableWay::Pipeline { pipeline, variable, account } => {
+            let session = Session::load(&settings(account)).await;
+            let variable = variable.as_deref().unwrap_or(boolean);
+            Some(default_of(CodePipeline::new(session, pipeline), variable))
+        }
+        VariableWay::CodeBuild { project: name, name: variable, account } => {
+            let session = Session::load(&settings(account)).await;
+            let usual = format!("TF_VAR_{boolean}");
+            Some(project(session, name, variable.as_deref().unwrap_or(&usual)))
+        }
+        VariableWay::Tfvars { .. } | VariableWay::Command(_) | VariableWay::None => {
+            here(way, resolved, switch)
+        }
+    }
+}
+
+/// The pipeline of a `pipeline` block.
+pub(in crate::cli) async fn codepipeline(config: &PipelineConfig) -> CodePipeline {
+    CodePipeline::new(Session::load(&settings(&config.account)).await, &config.name)
+}
+
+/// The stage that is closed while the site `name` is not open, if its block says so.
+pub(super) async fn freezer(config: Option<&PipelineConfig>, name: &str) -> Option<Freezer> {
+    let config = config.filter(|config| config.freeze == Freeze::WhileNotOpen)?;
+    Some(Freezer::new(codepipeline(config).await, config.stage.as_deref()?, name))
+}
+
+/// What is written on this machine.
+fn here(way: &VariableWay, resolved: &Resolved, switch: Option<&Switch>) -> Option<Box<dyn Lever>> {
     let Variable { name, without, audience, spelling, overruled_by, workspaces, .. } =
         resolved.variable.as_ref()?;
     match way {
-        VariableWay::None => None,
+        VariableWay::Ssm { .. }
+        | VariableWay::Pipeline { .. }
+        | VariableWay::CodeBuild { .. }
+        | VariableWay::None => None,
         VariableWay::Tfvars { chosen } => {
             let lever = VariableFile::new(resolved.folder.as_deref()?, name, *without)
                 .heard_by(*audience)

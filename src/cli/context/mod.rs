@@ -13,20 +13,18 @@ use super::args::{self, Common};
 use super::error::Error;
 use super::report::Report;
 use super::settle;
-use crate::agent::{self, Fleet, Sight, Site};
+use crate::agent::{self, Sight, Site};
 use crate::aws::Session;
 use crate::balancer::Renumber;
 use crate::clock;
-use crate::config::{self, Config, DnsSource, Resolved, SiteConfig, StoreAt};
-use crate::dns::{Rfc2136, Route53};
-use crate::lever::Lever;
+use crate::config::{self, Config, Resolved, SiteConfig, StoreAt};
+use crate::pipeline::Freezer;
 use crate::store::{self, AnyStore, FileStore, SiteStore, encoded};
 use crate::switch::Mode;
 use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
 pub(super) use guards::guards;
-use levers::variable_lever;
-pub(super) use levers::{balancer_lever, settings};
+pub(super) use levers::{balancer_lever, codepipeline, settings};
 
 /// The command line's common part, and how to speak.
 #[derive(Debug, Clone)]
@@ -61,6 +59,8 @@ pub(super) struct Opened {
     pub(super) session: Option<Session>,
     /// The AWS session by which whoever asks is known, of whichever lever has one.
     pub(super) caller: Option<Session>,
+    /// The stage of a pipeline that is closed while the site is not open, if one is.
+    pub(super) freezer: Option<Freezer>,
     /// The recursive resolvers that are sampled.
     pub(super) resolvers: Vec<SocketAddr>,
     /// What `-var` of the switch asks for, if it was given.
@@ -180,32 +180,10 @@ impl Context {
             [] => known.resolved.name.clone(),
             records => config::name_of(records),
         });
-        let mut levers: Vec<Box<dyn Lever>> = Vec::new();
-        let mut session = None;
-        match &site.dns {
-            Some(DnsSource::Terraform { .. } | DnsSource::Records { .. }) => {
-                let own = Session::load(&settings(&known.resolved.account)).await;
-                levers.push(Box::new(Route53::new(own.clone(), records)));
-                session = Some(own);
-            }
-            Some(DnsSource::Rfc2136(name)) => {
-                levers.push(Box::new(Rfc2136::new(name.as_ref().clone())));
-            }
-            None => {}
-        }
-        if site.gateway.is_some() {
-            let name = &known.resolved.name;
-            levers.push(Box::new(Fleet::new(store.clone(), name, &site.hosts)));
-        }
-        let mut caller = session.clone();
-        if let Some(block) = &site.balancer {
-            let own = Session::load(&settings(&block.account)).await;
-            caller = caller.or(Some(own.clone()));
-            let lever = balancer_lever(own, block, site, &known.resolved.name);
-            levers.push(Box::new(lever.renumbering(self.renumber)));
-        }
         let switch = store.switch().await?.map(|(switch, _)| switch);
-        levers.extend(variable_lever(&site.variable, &known.resolved, switch.as_ref()));
+        let thrown = (switch.as_ref(), self.renumber);
+        let levers::Levers { all: levers, session, caller, freezer } =
+            levers::of(site, &known.resolved, &store, thrown).await;
         let resolvers = settle::resolvers(&site.settle)?;
         let checks = guards(&site.checks).await;
         let site = Site {
@@ -221,6 +199,7 @@ impl Context {
             bare,
             host,
             site,
+            freezer,
             resolvers,
             resolved: known.resolved,
             session,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::error::{Error, Interruption};
+use super::super::error::{Error, Interruption, RunEnd};
 use super::{plain, plain_in_place};
 use crate::hcl::{Colour, Diagnostic, Place};
 use crate::page::away;
@@ -59,6 +59,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         Error::NotThePage { .. }
         | Error::StateLocked { .. }
         | Error::NotConfirmed { .. }
+        | Error::Unagreed { .. }
         | Error::NobodyKeepsTheEnd
         | Error::CannotWait(_)
         | Error::Looser { .. }
@@ -74,6 +75,12 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         ) => REFUSED,
         Error::Unresolved(error) if error.is_about_credentials() => CREDENTIALS,
         Error::Interrupted { signal } => ended_by(*signal),
+        Error::Run { end, .. } => match end {
+            RunEnd::Failed | RunEnd::Superseded | RunEnd::Unmoved => ERROR,
+            RunEnd::FailedAfterMoving => PARTLY,
+            RunEnd::StillRuns => GAVE_UP,
+            RunEnd::Left(signal) => ended_by(*signal),
+        },
         Error::Usage { .. }
         | Error::Answered { .. }
         | Error::Unserved { .. }
@@ -111,7 +118,15 @@ fn code(error: &Error) -> &'static str {
         Error::Store(error) => code_of_store(error),
         Error::Agent(error) => code_of_agent(error),
         Error::StateLocked { .. } => "state-locked",
-        Error::NotConfirmed { .. } => "not-confirmed",
+        Error::NotConfirmed { .. } | Error::Unagreed { .. } => "not-confirmed",
+        Error::Run { end, .. } => match end {
+            RunEnd::Failed => "run-failed",
+            RunEnd::Superseded => "run-superseded",
+            RunEnd::FailedAfterMoving => "run-failed-after-moving",
+            RunEnd::Unmoved => "record-not-moved",
+            RunEnd::StillRuns => "still-runs",
+            RunEnd::Left(_) => "interrupted",
+        },
         Error::NobodyKeepsTheEnd => "no-agent",
         Error::Answered { code, .. } => code,
         Error::Looser { .. } => "looser",
