@@ -154,7 +154,7 @@ fn an_execution_outlives_whoever_follows_it_and_is_followed_again() {
     assert_eq!(error["code"], "still-runs");
     assert!(error["hint"].to_string().contains("roadworks pipeline follow 00000001"), "{error:#}");
     let child = rig.command(&["pipeline", "follow", "00000001-0000-4000-8000-000000000000"]);
-    let mut child = interruptible(child);
+    let mut child = interruptible(&child);
     let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let polls = rig.json.asked("GetPipelineExecution").len();
     until(|| rig.json.asked("GetPipelineExecution").len() > polls + 1);
@@ -176,7 +176,7 @@ fn an_execution_outlives_whoever_follows_it_and_is_followed_again() {
 }
 
 /// The same without the `timeout` around it, which would not pass a signal on.
-fn interruptible(command: Command) -> Command {
+fn interruptible(command: &Command) -> Command {
     let words: Vec<_> = command.get_args().skip(2).map(ToOwned::to_owned).collect();
     let mut plain = Command::new(&words[0]);
     plain.args(&words[1..]).env_clear();

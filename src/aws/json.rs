@@ -253,13 +253,13 @@ mod tests {
     async fn a_call_is_signed_for_its_service_and_gives_the_document_as_it_came() {
         let (answer, heard) = answered(200, r#"{"z":1,"of_tomorrow":{"a":[]}}"#).await;
         assert_eq!(answer.unwrap().to_string(), r#"{"z":1,"of_tomorrow":{"a":[]}}"#);
-        let head = heard[0].to_lowercase();
+        let request = heard[0].to_lowercase();
         for part in [
             "x-amz-target: amazonssm.getparameter",
             "content-type: application/x-amz-json-1.1",
             "/us-east-1/ssm/aws4_request",
         ] {
-            assert!(head.contains(part), "{part} in {head}");
+            assert!(request.contains(part), "{part} in {request}");
         }
     }
 

@@ -20,9 +20,9 @@ pub(super) async fn run(context: &Context, args: &PipelineArgs) -> Result<u8, Er
     match &args.verb {
         PipelineVerb::Start(args) => Box::pin(start::run(context, args)).await,
         PipelineVerb::Follow(args) => Box::pin(start::follow(context, args)).await,
-        PipelineVerb::Status => status::run(context).await,
-        PipelineVerb::Pass(args) => stage::pass(context, args).await,
-        PipelineVerb::Release(args) => stage::release(context, args).await,
+        PipelineVerb::Status => Box::pin(status::run(context)).await,
+        PipelineVerb::Pass(args) => Box::pin(stage::pass(context, args)).await,
+        PipelineVerb::Release(args) => Box::pin(stage::release(context, args)).await,
     }
 }
 

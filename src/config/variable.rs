@@ -11,8 +11,8 @@ const ACCOUNT: [&str; 3] = ["profile", "region", "assume_role"];
 /// What a `variable` block may say, one of them.
 const WAYS: [&str; 6] = ["tfvars", "command", "none", "ssm", "pipeline", "codebuild"];
 const EXAMPLES: &str = "tfvars = true, ssm = \"/shop/maintenance_mode\", pipeline = \"shop-deploy\", codebuild = \"shop-terraform\", command = [\"program\", ..], command = \"a line for the shell\" or none = true";
-/// The longest name of a pipeline, of a stage and of a pipeline's variable (CodePipeline API reference); of a parameter with its
-/// path (Systems Manager); of a project (CodeBuild).
+/// The longest name of a pipeline, of a stage and of a pipeline's variable (`CodePipeline` API reference); of a parameter with its
+/// path (Systems Manager); of a project (`CodeBuild`).
 const LONGEST: [(&str, usize); 4] =
     [("ssm", 1011), ("pipeline", 100), ("codebuild", 150), ("variable", 128)];
 
@@ -199,4 +199,65 @@ pub(super) fn read_pipeline<'a>(
     reader.needed(block, "name")?;
     let name = name(reader, block, "name")?;
     Some(PipelineConfig { name, stage, freeze, variable, account })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig::{good, wrong, wrong_and_hints};
+    use super::*;
+
+    fn site(blocks: &str) -> String {
+        format!("site \"shop\" {{\ndns \"terraform\" {{}}\n{blocks}\n}}\n")
+    }
+
+    #[test]
+    fn each_place_of_the_boolean_is_read_with_whose_credentials() {
+        let way = |lines: &str| {
+            good(&site(&format!("variable {{\n{lines}\n}}"))).sites[0].variable.clone()
+        };
+        let account = Account { region: Some("eu-central-1".to_owned()), ..Account::default() };
+        assert_eq!(
+            way("ssm = \"/shop/maintenance_mode\"\nregion = \"eu-central-1\""),
+            VariableWay::Ssm { parameter: "/shop/maintenance_mode".to_owned(), account }
+        );
+        assert!(
+            matches!(way("pipeline = \"p\"\nvariable = \"down\""), VariableWay::Pipeline { variable: Some(name), .. } if name == "down")
+        );
+        assert!(matches!(way("codebuild = \"p\""), VariableWay::CodeBuild { name: None, .. }));
+    }
+
+    #[test]
+    fn a_parameter_needs_no_folder_of_terraform_and_a_file_does() {
+        let records = "dns \"route53\" {\nzone_id = \"Z1\"\nname = \"a.example.com\"\nlive {\nrecords = [\"192.0.2.1\"]\n}\nmaintenance {\nrecords = [\"192.0.2.2\"]\n}\n}";
+        let with =
+            |variable: &str| format!("site \"s\" {{\n{records}\nvariable {{\n{variable}\n}}\n}}\n");
+        good(&with("ssm = \"/s/mm\""));
+        assert!(wrong(&with("tfvars = true"))[0].contains("nothing here has a boolean"));
+    }
+
+    #[test]
+    fn what_is_no_name_or_does_not_belong_there_is_told() {
+        for (lines, told) in [
+            ("ssm = \"arn:aws:ssm:eu-central-1:123456789012:parameter/shop/mm\"", "not an ARN"),
+            ("ssm = \"/shop/mm:3\"", "is a name of"),
+            ("ssm = \"/shop/mm\"\nname = \"x\"", "`name` does not go with `ssm`"),
+            ("tfvars = true\nregion = \"x\"", "have more to say"),
+            ("ssm = \"/shop/mm\"\ncodebuild = \"x\"", "says one thing"),
+        ] {
+            let mistakes = wrong(&site(&format!("variable {{\n{lines}\n}}")));
+            assert!(mistakes.len() == 1 && mistakes[0].contains(told), "{lines}: {mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn a_stage_that_is_to_be_closed_has_a_name() {
+        let pipeline = |lines: &str| site(&format!("pipeline \"codepipeline\" {{\n{lines}\n}}"));
+        let read = good(&pipeline("name = \"p\"")).sites[0].pipeline.clone().unwrap();
+        assert_eq!((read.freeze, read.stage), (Freeze::Never, None));
+        let mistakes = wrong(&pipeline("name = \"p\"\nfreeze = true"));
+        assert!(mistakes[0].contains("needs the `stage`"), "{mistakes:?}");
+        assert!(wrong(&pipeline("stage = \"Deploy\""))[0].contains("needs `name`"));
+        let other = wrong_and_hints(&site("pipeline \"jenkins\" {}"));
+        assert!(other[0].contains("known: \"codepipeline\""), "{other:?}");
+    }
 }

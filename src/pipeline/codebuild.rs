@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::told::{ABSENT, NEITHER, Unfit, patiently, unread, unwritten};
-use super::written::{Place, Read, Written, somebody_wrote};
+use super::written::{Place, Read, Written, somebody_wrote, with};
 use crate::aws::{Error as AwsError, JsonService, Retry, Session};
 use crate::lever::{Error, Lever};
 
@@ -38,15 +38,9 @@ impl Project {
     }
 
     /// The same environment, with the variable at `value`.
-    fn with(&self, mut environment: Value, value: bool) -> Value {
-        let all = environment.get_mut("environmentVariables").and_then(Value::as_array_mut);
-        for one in all.into_iter().flatten() {
-            if one.get("name").and_then(Value::as_str) == Some(&self.variable)
-                && let Some(fields) = one.as_object_mut()
-            {
-                fields.insert("value".to_owned(), json!(value.to_string()));
-            }
-        }
+    fn with(&self, mut environment: Value, value: &str) -> Value {
+        let all = environment.get_mut("environmentVariables");
+        with(all, &self.variable, ("value", value));
         environment
     }
 }
@@ -93,7 +87,7 @@ impl Place for Project {
 
     async fn write(&self, value: bool, stand: Value) -> Result<(), Error> {
         let what = self.told();
-        let wanted = self.with(stand, value);
+        let wanted = self.with(stand, &value.to_string());
         let input = json!({ "name": self.name, "environment": wanted });
         let ask = async || {
             self.session.json(JsonService::CodeBuild, "UpdateProject", &input, Retry::Never).await
@@ -137,6 +131,6 @@ mod tests {
                 { "name": "TF_VAR_maintenance_mode", "value": value, "type": "PLAINTEXT" },
             ] })
         };
-        assert_eq!(project.with(environment("false"), true), environment("true"));
+        assert_eq!(project.with(environment("false"), "true"), environment("true"));
     }
 }

@@ -38,6 +38,7 @@ pub(super) trait Place: fmt::Debug {
     async fn read(&self) -> Result<Read<Self::Stand>, AwsError>;
 
     /// Writes `value` where `stand` was read, and sees that nobody else wrote meanwhile.
+    #[expect(clippy::fn_params_excessive_bools, reason = "it is Terraform's boolean")]
     async fn write(&self, value: bool, stand: Self::Stand) -> Result<(), Error>;
 }
 
@@ -81,6 +82,17 @@ impl<P: Place> Written<P> {
                 hint: "run `roadworks status`, then plan again".to_owned(),
             }),
             Read::Is(_, stand) => self.0.write(wanted, stand).await,
+        }
+    }
+}
+
+/// Puts `field` of the object in `list` that is called `name` at `value`.
+pub(super) fn with(list: Option<&mut Value>, name: &str, (field, value): (&str, &str)) {
+    for one in list.and_then(Value::as_array_mut).into_iter().flatten() {
+        if one.get("name").and_then(Value::as_str) == Some(name)
+            && let Some(fields) = one.as_object_mut()
+        {
+            fields.insert(field.to_owned(), json!(value));
         }
     }
 }

@@ -75,12 +75,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         ) => REFUSED,
         Error::Unresolved(error) if error.is_about_credentials() => CREDENTIALS,
         Error::Interrupted { signal } => ended_by(*signal),
-        Error::Run { end, .. } => match end {
-            RunEnd::Failed | RunEnd::Superseded | RunEnd::Unmoved => ERROR,
-            RunEnd::FailedAfterMoving => PARTLY,
-            RunEnd::StillRuns => GAVE_UP,
-            RunEnd::Left(signal) => ended_by(*signal),
-        },
+        Error::Run { end, .. } => of_run(*end).0,
         Error::Usage { .. }
         | Error::Answered { .. }
         | Error::Unserved { .. }
@@ -119,14 +114,7 @@ fn code(error: &Error) -> &'static str {
         Error::Agent(error) => code_of_agent(error),
         Error::StateLocked { .. } => "state-locked",
         Error::NotConfirmed { .. } | Error::Unagreed { .. } => "not-confirmed",
-        Error::Run { end, .. } => match end {
-            RunEnd::Failed => "run-failed",
-            RunEnd::Superseded => "run-superseded",
-            RunEnd::FailedAfterMoving => "run-failed-after-moving",
-            RunEnd::Unmoved => "record-not-moved",
-            RunEnd::StillRuns => "still-runs",
-            RunEnd::Left(_) => "interrupted",
-        },
+        Error::Run { end, .. } => of_run(*end).1,
         Error::NobodyKeepsTheEnd => "no-agent",
         Error::Answered { code, .. } => code,
         Error::Looser { .. } => "looser",
@@ -184,6 +172,18 @@ fn code_of_store(error: &store::Error) -> &'static str {
         store::Error::Unknown { .. } => "outcome-unknown",
         store::Error::Unavailable { .. } => "store-unavailable",
         store::Error::Unreadable { .. } => "store-unreadable",
+    }
+}
+
+/// The exit code and the word for how a run of the pipeline ended.
+fn of_run(end: RunEnd) -> (u8, &'static str) {
+    match end {
+        RunEnd::Failed => (ERROR, "run-failed"),
+        RunEnd::Superseded => (ERROR, "run-superseded"),
+        RunEnd::Unmoved => (ERROR, "record-not-moved"),
+        RunEnd::FailedAfterMoving => (PARTLY, "run-failed-after-moving"),
+        RunEnd::StillRuns => (GAVE_UP, "still-runs"),
+        RunEnd::Left(signal) => (ended_by(signal), "interrupted"),
     }
 }
 

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::super::told::{MASKED, NEITHER, Unfit, is_code, patiently, unwritten};
-use super::super::written::{Place, Read, Written, somebody_wrote};
+use super::super::written::{Place, Read, Written, somebody_wrote, with};
 use super::CodePipeline;
 use crate::aws::{Error as AwsError, Retry};
 use crate::lever::{Error, Lever};
@@ -49,15 +49,8 @@ impl Declared {
 }
 
 /// The same definition with the default of `variable` at `value`.
-fn with(mut definition: Value, variable: &str, value: bool) -> Value {
-    let all = definition.get_mut("variables").and_then(Value::as_array_mut);
-    for one in all.into_iter().flatten() {
-        if one.get("name").and_then(Value::as_str) == Some(variable)
-            && let Some(fields) = one.as_object_mut()
-        {
-            fields.insert("defaultValue".to_owned(), json!(value.to_string()));
-        }
-    }
+fn with_default(mut definition: Value, variable: &str, value: &str) -> Value {
+    with(definition.get_mut("variables"), variable, ("defaultValue", value));
     definition
 }
 
@@ -111,7 +104,7 @@ impl Place for Declared {
     async fn write(&self, value: bool, stand: Value) -> Result<(), Error> {
         let what = self.pipeline.told();
         let next = version(&stand) + 1;
-        let wanted = with(stand, &self.variable, value);
+        let wanted = with_default(stand, &self.variable, &value.to_string());
         let input = json!({ "pipeline": wanted });
         let ask = async || self.pipeline.ask("UpdatePipeline", &input, Retry::Never).await;
         let sent = patiently(ask).await;
@@ -147,7 +140,10 @@ mod tests {
                 { "name": "maintenance_mode", "defaultValue": value, "description": "d" },
             ] })
         };
-        assert_eq!(with(definition("false"), "maintenance_mode", true), definition("true"));
+        assert_eq!(
+            with_default(definition("false"), "maintenance_mode", "true"),
+            definition("true")
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -199,13 +199,14 @@ impl Json {
         let address = listener.local_addr().unwrap();
         let cloud = Arc::new(Mutex::new(Cloud::default()));
         let shared = Arc::clone(&cloud);
-        thread::spawn(move || {
+        let serve = move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
                 // An error here is a client that was killed.
-                thread::spawn(move || drop(one(&stream, &shared)));
+                let _ended = thread::Builder::new().spawn(move || drop(one(&stream, &shared)));
             }
-        });
+        };
+        thread::Builder::new().name("json".to_owned()).spawn(serve).unwrap();
         Json { address, cloud }
     }
 
@@ -287,7 +288,9 @@ fn one(stream: &TcpStream, cloud: &Mutex<Cloud>) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let input = serde_json::from_slice(&body).unwrap_or_default();
-    let answered = cloud.lock().unwrap().served(&target, &input);
+    let mut cloud = cloud.lock().unwrap_or_else(PoisonError::into_inner);
+    let answered = cloud.served(&target, &input);
+    drop(cloud);
     let Some((status, answer)) = answered else { return Ok(()) };
     write!(
         &mut &*stream,

@@ -183,7 +183,7 @@ impl Pipeline {
                 Ok(json!({
                     "pipelineName": self.definition["name"],
                     "pipelineVersion": self.definition["version"],
-                    "stageStates": self.stages.iter().enumerate().map(|(at, stage)| stage.state(at > 0)).collect::<Vec<_>>(),
+                    "stageStates": self.stages.iter().enumerate().map(|(at, stage)| stage.state(at)).collect::<Vec<_>>(),
                 }))
             }
             "StartPipelineExecution" => self.start(input),
@@ -270,10 +270,11 @@ impl Stage {
         self.disabled = Some((reason.to_owned(), by.to_owned()));
     }
 
-    fn state(&self, has_way_in: bool) -> Value {
+    fn state(&self, at: usize) -> Value {
         let run = |id: &str, status: &str| json!({ "pipelineExecutionId": id, "status": status });
         let mut state = json!({ "stageName": self.name, "actionStates": [] });
-        if has_way_in {
+        // Nobody waits before a first stage.
+        if at > 0 {
             state["inboundTransitionState"] = match &self.disabled {
                 None => json!({ "enabled": true }),
                 Some((reason, by)) => json!({
