@@ -168,8 +168,8 @@ fn one_waiting_execution_passes_and_the_stage_is_closed_again() {
     let id = rig.comes();
     let unasked = rig.run(&["pipeline", "pass", "-json"]).exits(3).error();
     assert_eq!(unasked["code"], "not-confirmed");
-    let passed = rig.run(&["pipeline", "pass", "--yes", "-json"]).exits(0).json();
-    assert_eq!(passed["passed"], id.as_str());
+    let passed = rig.run(&["pipeline", "pass", "--yes"]).exits(0);
+    assert!(passed.stdout.contains(&id), "{passed:#?}");
     let (reason, _) = rig.closed().expect("it is closed again");
     assert!(reason.starts_with("roadworks (site shop-eu) "), "{reason}");
     let next = rig.comes();
@@ -249,4 +249,41 @@ fn a_stage_that_is_not_there_is_named_with_those_that_are() {
     let error = rig.run(&["detour", "--yes", "-json"]).exits(3).error();
     assert_eq!(error["code"], "stage-absent");
     assert!(error["hint"].to_string().contains("Source, Deploy"), "{error:#}");
+}
+
+/// The lines of a console block in docs/pipeline.md that `command` is said to print, but for `..`.
+fn shown(command: &str) -> Vec<String> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pipeline.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let begin = page.find(&format!("$ roadworks {command}\n")).expect(command);
+    let lines = page[begin..].lines().skip(1);
+    let lines = lines.take_while(|line| !line.starts_with("```") && !line.starts_with("$ "));
+    lines.filter(|line| !line.is_empty() && *line != "..").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_docs_show_what_is_printed() {
+    let rig = Rig::new();
+    let text = rig.site.read("roadworks.hcl").unwrap().replace("shop_eu", "shop");
+    rig.site.write("roadworks.hcl", &text);
+    let prints = |command: &str, words: &[&str]| {
+        let ran = rig.run(words).exits(0);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        for line in shown(command) {
+            // An operation has another id each time.
+            let (before, after) = line.split_once("op-6b0b741b-02ba160e").unwrap_or((&line, ""));
+            assert!(said.contains(before) && said.contains(after), "{line}\n{said}");
+        }
+    };
+    prints("detour --yes", &["detour", "--yes"]);
+    rig.comes();
+    prints("pipeline status", &["pipeline", "status"]);
+    prints("open --yes", &["open", "--yes"]);
+    rig.run(&["detour", "--yes"]).exits(0);
+    prints("pipeline pass --yes", &["pipeline", "pass", "--yes"]);
+    let doctor = rig.run(&["doctor", "-json"]);
+    assert!(
+        doctor.stdout.contains("shop-deploy has the variable maintenance_mode, false by default"),
+        "{doctor:#?}"
+    );
 }

@@ -28,9 +28,9 @@ struct Rig {
     site: Arc<Site>,
 }
 
-fn configured(site: &Site) {
+fn configured(site: &Site, name: &str) {
     let dns = "dns \"terraform\" {\n    dir = \".\"\n  }";
-    let pipeline = "pipeline \"codepipeline\" {\n    name = \"shop-deploy\"\n  }";
+    let pipeline = format!("pipeline \"codepipeline\" {{\n    name = \"{name}\"\n  }}");
     site.write("roadworks.hcl", &format!("site \"shop\" {{\n  {dns}\n  {pipeline}\n}}\n"));
 }
 
@@ -38,7 +38,7 @@ impl Rig {
     fn new(kind: &str, terraform: Terraform) -> Rig {
         let route53 = Route53::start();
         let site = Arc::new(Site::at(&route53.endpoint()));
-        configured(&site);
+        configured(&site, NAME);
         let shared = Arc::clone(&site);
         let pipeline = Pipeline::new(NAME, kind).working(move |variables| {
             let on = variables.get("maintenance_mode").is_some_and(|value| value == "true");
@@ -79,6 +79,10 @@ fn it_is_started_with_the_variable_followed_stage_by_stage_and_the_record_is_loo
         assert!(ran.stderr.contains(told), "{told}: {ran:#?}");
     }
     assert!(ran.stdout.contains("maintenance: alias to d111111abcdef8.cloudfront.net"), "{ran:#?}");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pipeline.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let all = ran.stderr.replace("Next:", &format!("{}Next:", ran.stdout));
+    assert!(page.contains(&all), "docs/pipeline.md shows another run than this: {all}");
     assert_eq!(rig.site.leads_to(), MAINTENANCE);
     let back = ["pipeline", "start", "-var", "maintenance_mode=false", "--yes", "-json"];
     let back = rig.run(&back).exits(0).json();
@@ -202,7 +206,8 @@ fn until(so: impl Fn() -> bool) {
 fn it_is_started_in_moto_and_a_record_that_did_not_move_is_told() {
     let route53 = Route53::start();
     let site = Site::at(&route53.endpoint());
-    configured(&site);
+    let name = format!("shop-{}", std::process::id());
+    configured(&site, &name);
     let endpoint = moto();
     let aws = |words: &[&str]| {
         let out = Command::new(aws_cli())
@@ -216,11 +221,12 @@ fn it_is_started_in_moto_and_a_record_that_did_not_move_is_told() {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codepipeline.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     // There already where another test was quicker.
     aws(&["iam", "create-role", "--role-name", "pipeline", "--assume-role-policy-document", trust]);
-    let definition = Pipeline::new(NAME, "V2").definition;
+    let definition = Pipeline::new(&name, "V2").definition;
     aws(&["codepipeline", "create-pipeline", "--pipeline", &definition.to_string()]).exits(0);
     let mut command = site.command(&[&START[..], &["-json"]].concat());
     let error = run(command.env("AWS_ENDPOINT_URL_CODEPIPELINE", &endpoint)).exits(1).error();
     assert_eq!(error["code"], "record-not-moved", "{error:#}");
-    let list = aws(&["codepipeline", "list-pipeline-executions", "--pipeline-name", NAME]).exits(0);
+    let list =
+        aws(&["codepipeline", "list-pipeline-executions", "--pipeline-name", &name]).exits(0);
     assert_eq!(list.json()["pipelineExecutionSummaries"].as_array().map(Vec::len), Some(1));
 }

@@ -143,13 +143,17 @@ fn somebody_who_writes_the_parameter_at_the_same_time_is_told_and_the_same_comma
     assert_eq!((rig.site.leads_to().as_str(), rig.said().value.as_str()), (MAINTENANCE, "true"));
 }
 
+/// Somebody writes between the look and the write: what they wrote is not overwritten unseen.
 #[test]
 fn a_parameter_that_was_moved_since_it_was_seen_is_left_alone() {
-    let rig = Rig::parameter("String", "true");
-    // Seen as true, nothing is to be written; then somebody writes false between the second look and the plan's end.
-    rig.run(&["plan", "detour"]).exits(0);
-    let steps = rig.run(&["plan", "detour", "-json"]).exits(0).json()["steps"].clone();
-    assert_eq!(steps.as_array().map(Vec::len), Some(1), "only the record: {steps:#}");
+    let rig = Rig::parameter("String", "false");
+    rig.run(&["plan", "detour", "-out", "tonight.plan"]).exits(0);
+    rig.json.cloud(|cloud| cloud.put(NAME, "true"));
+    rig.route53.forget();
+    let error = rig.run(&["apply", "tonight.plan", "-json"]).exits(3).error();
+    assert_eq!(error["code"], "stale-plan", "{error:#}");
+    assert!(rig.route53.batches().is_empty());
+    assert_eq!(rig.said().version, 8);
 }
 
 #[test]
@@ -333,4 +337,27 @@ fn the_parameters_of_both_emulators_are_written_like_ours() {
         run(&["open", "--yes"]).exits(0);
         assert_eq!((site.leads_to().as_str(), says().as_str()), (LIVE, "false\tString\t3"), "{of}");
     }
+}
+
+#[test]
+fn each_block_of_the_docs_is_a_configuration() {
+    let rig = Rig::new("none = true");
+    std::fs::create_dir(rig.site.folder().join("infra")).unwrap();
+    for file in ["main.tf", "terraform.tfvars", "terraform.tfstate"] {
+        let infra = rig.site.folder().join("infra").join(file);
+        std::fs::copy(rig.site.folder().join(file), infra).unwrap();
+    }
+    let mut tried = 0;
+    for page in ["variable.md", "pipeline.md"] {
+        let text =
+            std::fs::read_to_string(format!("{}/docs/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let blocks = text.split("```hcl\n").skip(1).filter_map(|rest| rest.split("```").next());
+        for block in blocks.filter(|block| block.starts_with("site ")) {
+            rig.site.write("roadworks.hcl", block);
+            let ran = rig.run(&["log", "-json"]);
+            assert_eq!(ran.code, Some(0), "{page}: {block}\n{ran:#?}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 7, "{tried}");
 }

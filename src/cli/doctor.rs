@@ -3,6 +3,7 @@
 mod distribution;
 mod gateway;
 mod nameservers;
+mod pipeline;
 mod store;
 
 use std::fmt::Display;
@@ -11,7 +12,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::DoctorArgs;
-use super::context::{Context, Opened};
+use super::context::{Context, Opened, USUAL};
 use super::error::Error;
 use super::report::{Form, Waiting, doctor_object, doctor_words};
 use crate::aws::Session;
@@ -91,6 +92,11 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
             findings.extend(levers(&opened).await);
             if let Some(session) = &opened.session {
                 findings.extend(distribution::findings(session, &opened.resolved.records).await);
+            }
+            if let Some(block) = &site.pipeline {
+                let boolean = opened.resolved.variable.as_ref();
+                let boolean = boolean.map_or(USUAL, |variable| variable.name.as_str());
+                findings.push(pipeline::finding(block, boolean).await);
             }
             if let Some(block) = &site.gateway {
                 findings

@@ -18,7 +18,7 @@ use crate::store::{AnyStore, SiteStore};
 use crate::switch::{Mode, Phase, Posture, Switch};
 
 /// The boolean's name where no Terraform of ours has one.
-const USUAL: &str = "maintenance_mode";
+pub(in crate::cli) const USUAL: &str = "maintenance_mode";
 
 /// What of a site is moved.
 pub(super) struct Levers {

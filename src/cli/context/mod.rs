@@ -24,7 +24,7 @@ use crate::switch::Mode;
 use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
 pub(super) use guards::guards;
-pub(super) use levers::{balancer_lever, codepipeline, settings};
+pub(super) use levers::{USUAL, balancer_lever, codepipeline, settings};
 
 /// The command line's common part, and how to speak.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::args::{FollowArgs, StartArgs};
 use super::super::confirm::{agree, confirm};
-use super::super::context::{Context, Opened, codepipeline};
+use super::super::context::{Context, Opened, USUAL, codepipeline};
 use super::super::error::{Error, RunEnd};
 use super::super::flip::interrupted;
 use super::super::report::{Form, Waiting};
@@ -18,8 +18,6 @@ use crate::lever::{Observation, Position, Progress as _};
 use crate::pipeline::{CodePipeline, Ended, Told};
 use crate::switch::{LeverName, OperationId};
 
-/// The boolean's usual name, where no Terraform says another.
-const USUAL: &str = "maintenance_mode";
 /// How often the record is looked at before it is said not to have moved, and how long between.
 const LOOKS: u32 = 3;
 const BETWEEN: Duration = Duration::from_secs(1);

@@ -10,6 +10,7 @@ use crate::audit::Entry;
 use crate::checks;
 use crate::gateway::Drain;
 use crate::lever::Position;
+use crate::pipeline::waiting;
 use crate::store::Store;
 use crate::switch::{LeverName, Mode, OnEnd, Plan, Seen, Step, Switch};
 
@@ -129,6 +130,11 @@ pub(in crate::cli) fn status_words<S: Store>(
                 .to_owned(),
         );
     }
+    let someone_waits = site
+        .levers
+        .iter()
+        .zip(&sight.levers)
+        .any(|(lever, seen)| lever.name() == LeverName::Pipeline && !waiting(seen).is_empty());
     let next = match (sight.moving(), mode) {
         (false, _) if local.is_some() && mode != desired => {
             "roadworks open --local, on that machine".to_owned()
@@ -139,6 +145,7 @@ pub(in crate::cli) fn status_words<S: Store>(
                 verb(desired)
             )
         }
+        (false, Mode::Open) if someone_waits => "roadworks pipeline release".to_owned(),
         (false, Mode::Open) if site.offers(Mode::Detour).is_ok() => {
             "roadworks plan detour".to_owned()
         }
@@ -311,7 +318,15 @@ pub(in crate::cli) fn commands_words(plan: &Plan, make: &[String], undo: &[Strin
                 step.target, step.kind
             )
         });
-        lines.collect::<String>()
+        let stages = plan.steps.iter().filter(|step| step.lever == LeverName::Pipeline);
+        let stages = stages.map(|step| {
+            let value = value_of(step);
+            format!(
+                "# {} is to be {value}: aws codepipeline disable-stage-transition or enable-stage-transition, Inbound\n",
+                step.target
+            )
+        });
+        lines.chain(stages).collect::<String>()
     };
     let (make, undo) = (make.join("\n"), undo.join("\n"));
     format!(
