@@ -1,11 +1,15 @@
 //! A stage of a pipeline that is closed while the site is not open, and those who wait before it.
 
 use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
+
+use roadworks::clock;
 
 use serde_json::Value;
 
-use crate::support::command::{Ran, run};
+use crate::support::command::{Ran, interruptible, run};
 use crate::support::json::{Fault, Json, Pipeline};
 use crate::support::route53::{self, Route53, Verb};
 use crate::support::site::{LIVE, MAINTENANCE, Site};
@@ -57,6 +61,13 @@ impl Rig {
             }
         }
         panic!("{id} does not come to wait");
+    }
+
+    /// An execution that is in the stage for as long as anybody looks.
+    fn comes_in(&self) {
+        self.pipeline(|pipeline| pipeline.begin(BTreeMap::new(), ""));
+        self.run(&["pipeline", "status"]).exits(0);
+        self.pipeline(|pipeline| pipeline.busy());
     }
 
     /// As if the last move had been made long ago.
@@ -205,6 +216,47 @@ fn a_pass_for_which_nobody_comes_closes_the_stage_again() {
         rig.run(&["pipeline", "pass", "--yes", "--timeout", "2s", "-json"]).exits(5).error();
     assert_eq!(error["code"], "gave-up", "{id}: {error:#}");
     assert!(rig.closed().is_some());
+}
+
+/// The stage is busy, so nobody enters while it is open.
+#[test]
+fn a_pass_that_somebody_ends_by_hand_closes_the_stage_again() {
+    let rig = Rig::new();
+    rig.pipeline(|pipeline| pipeline.ticks = 0);
+    rig.comes_in();
+    rig.run(&["detour", "--yes"]).exits(0);
+    let id = rig.comes();
+    let command = rig.json.around(rig.site.command(&["pipeline", "pass", "--yes"]));
+    let mut command = interruptible(&command);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = clock::monotonic();
+    while rig.closed().is_some() {
+        assert!(clock::monotonic().duration_since(began) < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    Ran::from(child.wait_with_output().unwrap()).exits(143);
+    assert!(rig.closed().is_some());
+    assert_eq!(rig.pipeline(|pipeline| pipeline.deploy().waiting.clone()), [id]);
+}
+
+#[test]
+fn a_service_that_is_too_busy_for_a_minute_moves_nothing_and_opening_is_not_held_up_by_it() {
+    let rig = Rig::new();
+    let busy = || (0..3).for_each(|_| rig.json.fault("GetPipelineState", Fault::Throttling));
+    busy();
+    rig.route53.forget();
+    let error = rig.run(&["detour", "--yes", "-json"]).exits(3).error();
+    assert_eq!(error["code"], "pipeline-unread", "{error:#}");
+    assert!(rig.route53.batches().is_empty() && rig.closed().is_none());
+    rig.run(&["detour", "--yes"]).exits(0);
+    busy();
+    rig.run(&["open", "--yes"]).exits(0);
+    assert_eq!(rig.site.leads_to(), LIVE);
+    assert!(rig.closed().is_some(), "it could not be seen");
+    rig.run(&["open", "--yes"]).exits(0);
+    assert!(rig.closed().is_none());
 }
 
 #[test]

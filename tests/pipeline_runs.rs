@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::command::{Ran, run};
+use crate::support::command::{Ran, interruptible, run};
 use crate::support::emulator::{aws_cli, moto};
 use crate::support::json::{Json, Pipeline};
 use crate::support::route53::Route53;
@@ -177,20 +177,6 @@ fn an_execution_outlives_whoever_follows_it_and_is_followed_again() {
     let followed = followed.exits(0).json();
     assert_eq!(followed["verified"], true, "{followed:#}");
     assert_eq!(rig.site.leads_to(), MAINTENANCE);
-}
-
-/// The same without the `timeout` around it, which would not pass a signal on.
-fn interruptible(command: &Command) -> Command {
-    let words: Vec<_> = command.get_args().skip(2).map(ToOwned::to_owned).collect();
-    let mut plain = Command::new(&words[0]);
-    plain.args(&words[1..]).env_clear();
-    plain.current_dir(command.get_current_dir().unwrap());
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            plain.env(name, value);
-        }
-    }
-    plain
 }
 
 fn until(so: impl Fn() -> bool) {

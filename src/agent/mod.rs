@@ -19,6 +19,7 @@ mod quiet;
 mod remember;
 mod reopen;
 mod serve;
+#[cfg(feature = "aws")]
 mod stage;
 
 pub use answers::{note, pin, pinned};
@@ -35,6 +36,7 @@ pub use lead::{Depth, Done, Order, carry_out, carry_out_until};
 pub use look::{Sight, look};
 pub use quiet::Proof;
 pub use serve::Crew;
+#[cfg(feature = "aws")]
 pub use stage::{Asks, may_release, pass, release};
 
 use std::time::Duration;

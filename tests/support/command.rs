@@ -82,6 +82,20 @@ pub(crate) fn of(binary: &Path, folder: &Path, endpoint: &str, around: &[&OsStr]
     command
 }
 
+/// The same without the `timeout` around it, which would not pass a signal on.
+pub(crate) fn interruptible(command: &Command) -> Command {
+    let words: Vec<_> = command.get_args().skip(2).map(ToOwned::to_owned).collect();
+    let mut plain = Command::new(&words[0]);
+    plain.args(&words[1..]).env_clear().stdin(Stdio::null());
+    plain.current_dir(command.get_current_dir().expect("it has a folder"));
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            plain.env(name, value);
+        }
+    }
+    plain
+}
+
 /// Runs it to its end.
 pub(crate) fn run(command: &mut Command) -> Ran {
     command.output().expect("the binary starts").into()

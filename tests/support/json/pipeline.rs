@@ -121,6 +121,12 @@ impl Pipeline {
         }
     }
 
+    /// Whoever is in `Deploy` is there for ever.
+    pub(crate) fn busy(&mut self) {
+        let (id, ..) = self.stages[1].inside.clone().expect("somebody is in it");
+        self.stages[1].inside = Some((id, "InProgress", u32::MAX));
+    }
+
     fn end(&mut self, id: &str, status: &'static str) {
         for execution in self.executions.iter_mut().filter(|one| one.id == id) {
             execution.status = status;
