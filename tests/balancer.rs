@@ -251,6 +251,8 @@ fn throttling_a_lost_answer_and_a_number_that_somebody_took_are_got_over() {
     for action in ["DescribeRules", "DescribeTags", "CreateRule", "CreateRule"] {
         stand.balancing.mishap(action, 0, throttled.clone());
     }
+    let gone = Mishap::Refused(400, "RuleNotFound", "One or more rules not found");
+    stand.balancing.mishap("DescribeTags", 0, gone);
     stand.balancing.mishap("CreateRule", 0, Mishap::Unheard);
     stand.run(&["close", "--yes"]).exits(0);
     stand.is_closed();

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
 use super::rule::Rule;
-use super::told::{Call, told};
+use super::told::{Call, RULE_GONE, RULE_NOT_FOUND, told};
 use super::wanted::Wanted;
 use crate::aws::{Backoff, Error as AwsError, Retry, Session};
 use crate::lever::Error;
@@ -20,6 +20,8 @@ use crate::lever::Error;
 const ATTEMPTS: u32 = 8;
 /// `DescribeTags` takes so many resources (ELB API reference).
 const TAGS_AT_ONCE: usize = 20;
+/// How often a listener is read anew because somebody took a rule away meanwhile.
+const LOOKS: u32 = 3;
 /// The largest page of `DescribeRules`, and how many are read: a listener has a few hundred rules at most.
 const PAGE: i32 = 400;
 const MOST_PAGES: usize = 50;
@@ -111,6 +113,17 @@ impl Calls {
 
     /// All rules of a listener, those of `site` told apart by their tags. Cancel safe.
     pub(super) async fn rules(&self, listener: &str, site: &str) -> Result<Vec<Rule>, Error> {
+        for _ in 0..LOOKS {
+            match self.rules_once(listener, site).await {
+                // Between its description and its tags.
+                Err(Error::Failed { code, .. }) if code == RULE_GONE => {}
+                read => return read,
+            }
+        }
+        self.rules_once(listener, site).await
+    }
+
+    async fn rules_once(&self, listener: &str, site: &str) -> Result<Vec<Rule>, Error> {
         let (mut written, mut marker) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
             let page = self.client.describe_rules().listener_arn(listener).page_size(PAGE);
@@ -201,7 +214,7 @@ impl Calls {
         self.session.balancing_turn().await;
         let request = self.client.delete_rule().rule_arn(rule);
         match request.send().await.map_err(|error| self.session.sort(&error)) {
-            Err(AwsError::Service { code, .. }) if code == "RuleNotFound" => Ok(()),
+            Err(AwsError::Service { code, .. }) if code == RULE_NOT_FOUND => Ok(()),
             done => done.map(drop),
         }
     }

@@ -9,7 +9,7 @@ use super::calls::Listener;
 use super::outlook::outlook;
 use super::room::{Renumber, closing};
 use super::rule::{PAGE, Rule};
-use super::told::{Call, told};
+use super::told::{Call, RULE_NOT_FOUND, told};
 use crate::aws::{Backoff, Error as AwsError};
 use crate::lever::Error;
 use crate::switch::{OperationId, Step};
@@ -144,7 +144,7 @@ pub(super) enum Changed {
 fn worth_another(error: &AwsError) -> bool {
     match error {
         AwsError::Throttled { .. } | AwsError::OutcomeUnknown { .. } => true,
-        AwsError::Service { code, .. } => code == "PriorityInUse" || code == "RuleNotFound",
+        AwsError::Service { code, .. } => code == "PriorityInUse" || code == RULE_NOT_FOUND,
         AwsError::Credentials { .. } | AwsError::Unreachable { .. } | AwsError::Request { .. } => {
             false
         }

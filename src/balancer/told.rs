@@ -3,6 +3,11 @@
 use crate::aws::{CredentialsProblem, Error as AwsError, Session};
 use crate::lever::Error;
 
+/// AWS's word for a rule that is not there.
+pub(super) const RULE_NOT_FOUND: &str = "RuleNotFound";
+/// Ours for one that went while it was looked at.
+pub(super) const RULE_GONE: &str = "rule-gone";
+
 /// A call: what was to be done, and to what.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call<'a> {
@@ -66,6 +71,11 @@ async fn refused(session: &Session, call: Call<'_>, code: &str, error: &AwsError
                 hint: "a load balancer has 100 rules unless AWS is asked for more (Service Quotas, `Rules per Application Load Balancer`): take some away, or ask".to_owned(),
             }
         }
+        RULE_NOT_FOUND => Error::Failed {
+            code: RULE_GONE,
+            message,
+            hint: "somebody else takes rules away at the same time: try again".to_owned(),
+        },
         "PriorityInUse" => Error::Refused {
             code: "rules-moved",
             message,

@@ -176,7 +176,7 @@ pub(super) fn saved(path: &Path) -> Result<SavedPlan, Error> {
 async fn as_aws_cli(opened: &Opened, plan: &Plan) -> Result<(Vec<String>, Vec<String>), Error> {
     let Some(session) = opened.session.clone() else {
         return Err(Error::Usage {
-            message: format!("{} has no record in Route 53 to move", opened.site.name),
+            message: format!("{} has no name to move in Route 53", opened.site.name),
             hint: "leave out --as-aws-cli".to_owned(),
         });
     };
