@@ -213,3 +213,35 @@ fn a_distribution_passes_where_it_is_switched_on_and_deployed() {
     let (code, _, why) = asked(&ministack, "cloudfront", "    distribution = \"E0NOSUCH\"");
     assert!(code == 3 && why.contains("cloudfront:GetDistribution"), "{why}");
 }
+
+#[test]
+fn a_service_of_ecs_passes_once_all_of_its_tasks_run() {
+    let ministack = ministack();
+    let name = format!("roadworks-{}", fastrand::u32(..));
+    aws(&ministack, &["ecs", "create-cluster", "--cluster-name", &name]);
+    let task = serde_json::json!([{ "name": "web", "image": "web", "memory": 64 }]).to_string();
+    let words =
+        ["ecs", "register-task-definition", "--family", &name, "--container-definitions", &task];
+    aws(&ministack, &words);
+    let service = format!("    cluster = \"{name}\"\n    service = \"web\"\n    running = 2");
+    let (code, _, why) = asked(&ministack, "ecs", &service);
+    assert!(code == 3 && why.contains("no active service web"), "{why}");
+    let made = [
+        "ecs",
+        "create-service",
+        "--cluster",
+        &name,
+        "--service-name",
+        "web",
+        "--task-definition",
+        &name,
+    ];
+    aws(&ministack, &[&made[..], &["--desired-count", "1"]].concat());
+    let (code, _, why) = asked(&ministack, "ecs", &service);
+    assert!(code == 3 && why.contains("1 tasks of web run, and 2 are wanted"), "{why}");
+    let scaled =
+        ["ecs", "update-service", "--cluster", &name, "--service", "web", "--desired-count", "2"];
+    aws(&ministack, &scaled);
+    let (code, _, why) = asked(&ministack, "ecs", &service);
+    assert!(code == 0, "{why}");
+}

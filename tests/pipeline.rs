@@ -67,7 +67,7 @@ impl Rig {
     fn comes_in(&self) {
         self.pipeline(|pipeline| pipeline.begin(BTreeMap::new(), ""));
         self.run(&["pipeline", "status"]).exits(0);
-        self.pipeline(|pipeline| pipeline.busy());
+        self.pipeline(Pipeline::busy);
     }
 
     /// As if the last move had been made long ago.

@@ -42,6 +42,8 @@ pub enum JsonService {
     CodePipeline,
     /// `CodeBuild`.
     CodeBuild,
+    /// Elastic Container Service.
+    Ecs,
 }
 
 impl JsonService {
@@ -51,6 +53,7 @@ impl JsonService {
             JsonService::Ssm => "SSM",
             JsonService::CodePipeline => "CodePipeline",
             JsonService::CodeBuild => "CodeBuild",
+            JsonService::Ecs => "ECS",
         }
     }
 
@@ -60,6 +63,7 @@ impl JsonService {
             JsonService::Ssm => "ssm",
             JsonService::CodePipeline => "codepipeline",
             JsonService::CodeBuild => "codebuild",
+            JsonService::Ecs => "ecs",
         }
     }
 
@@ -69,6 +73,7 @@ impl JsonService {
             JsonService::Ssm => "AmazonSSM",
             JsonService::CodePipeline => "CodePipeline_20150709",
             JsonService::CodeBuild => "CodeBuild_20161006",
+            JsonService::Ecs => "AmazonEC2ContainerServiceV20141113",
         }
     }
 

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "aws")]
 mod distribution;
+#[cfg(feature = "aws")]
+mod ecs;
 mod http;
 #[cfg(feature = "aws")]
 mod target_group;
@@ -19,6 +21,8 @@ use crate::tasks::all;
 
 #[cfg(feature = "aws")]
 pub use distribution::DeployedDistribution;
+#[cfg(feature = "aws")]
+pub use ecs::EcsService;
 pub use http::HttpCheck;
 #[cfg(feature = "aws")]
 pub use target_group::TargetGroup;

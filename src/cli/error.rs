@@ -254,61 +254,50 @@ impl Error {
             | Error::Unserved { hint, .. }
             | Error::NothingToWrite { hint, .. }
             | Error::Run { hint, .. } => Some(hint.clone()),
-            Error::Unagreed { .. } => {
-                Some("say --yes (or -auto-approve) where nobody is there to ask".to_owned())
-            }
             Error::Config(error) => Some(error.hint()),
             Error::Unresolved(error) => error.hint(),
             Error::Backend(error) => Some(error.hint()),
             Error::Store(error) => Some(error.hint()),
             Error::Agent(error) => Some(error.hint()),
+            Error::Published(error) => Some(error.hint()),
             Error::StateLocked { holder } => Some(holder.hint()),
-            Error::NobodyKeepsTheEnd => {
-                Some(
-                    "start one with `roadworks serve`, keep the end here with --stay, or leave out the end or `--wait none`"
-                        .to_owned(),
-                )
-            }
-            Error::CannotWait(_) => Some("wait for moved or settled".to_owned()),
-            Error::File { .. } => Some("check the path and your rights on it".to_owned()),
             Error::AlreadyThere { path } => Some(format!(
                 "see it with `roadworks -c {} doctor`, or move it away first",
                 path.display()
             )),
-            Error::NoSecondAddress => {
-                Some("on macOS: sudo ifconfig lo0 alias 127.0.0.2".to_owned())
-            }
-            Error::UnderWay { .. } => Some("run `roadworks open` first".to_owned()),
-            Error::NotAPlan { .. } => Some("make it anew: roadworks plan .. -out FILE".to_owned()),
-            Error::Unwell { .. } => {
-                Some("each failed line above says how to put it right".to_owned())
-            }
-            Error::Sick { .. } => {
-                Some("see what the process here logs; `roadworks serve` starts it".to_owned())
-            }
-            Error::Published(error) => Some(error.hint()),
-            Error::NotThePage { .. } => {
-                Some("each line above that says FAIL says how to put it right".to_owned())
-            }
-            Error::Deserted { .. } => Some(
-                "give the place's own address, such as https://d111111abcdef8.cloudfront.net, and the site's name with --host"
-                    .to_owned(),
-            ),
-            Error::Unasked { .. } => {
-                Some("see whether it runs, and name another: roadworks dig @IP:PORT NAME".to_owned())
-            }
-            Error::Interrupted { .. } => Some(
-                "run the same command again to finish it, or `roadworks open` to go back"
-                    .to_owned(),
-            ),
-            Error::Bug { .. } => Some(
-                "run `roadworks status` to see how things stand, and report the place in brackets"
-                    .to_owned(),
-            ),
-            Error::System(_) => {
-                Some("look at its limits (ulimit -a), its memory and your rights".to_owned())
-            }
-            Error::Output(_) => None,
+            other => other.usual_hint().map(str::to_owned),
         }
+    }
+
+    /// The same for what has one that is always the same.
+    fn usual_hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Error::Unagreed { .. } => "say --yes (or -auto-approve) where nobody is there to ask",
+            Error::NobodyKeepsTheEnd => {
+                "start one with `roadworks serve`, keep the end here with --stay, or leave out the end or `--wait none`"
+            }
+            Error::CannotWait(_) => "wait for moved or settled",
+            Error::File { .. } => "check the path and your rights on it",
+            Error::NoSecondAddress => "on macOS: sudo ifconfig lo0 alias 127.0.0.2",
+            Error::UnderWay { .. } => "run `roadworks open` first",
+            Error::NotAPlan { .. } => "make it anew: roadworks plan .. -out FILE",
+            Error::Unwell { .. } => "each failed line above says how to put it right",
+            Error::Sick { .. } => "see what the process here logs; `roadworks serve` starts it",
+            Error::NotThePage { .. } => "each line above that says FAIL says how to put it right",
+            Error::Deserted { .. } => {
+                "give the place's own address, such as https://d111111abcdef8.cloudfront.net, and the site's name with --host"
+            }
+            Error::Unasked { .. } => {
+                "see whether it runs, and name another: roadworks dig @IP:PORT NAME"
+            }
+            Error::Interrupted { .. } => {
+                "run the same command again to finish it, or `roadworks open` to go back"
+            }
+            Error::Bug { .. } => {
+                "run `roadworks status` to see how things stand, and report the place in brackets"
+            }
+            Error::System(_) => "look at its limits (ulimit -a), its memory and your rights",
+            _ => return None,
+        })
     }
 }

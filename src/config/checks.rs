@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What every check says besides its own.
 const COMMON: [&str; 3] = ["passes", "interval", "deadline"];
 const OF_AWS: [&str; 3] = ["profile", "region", "assume_role"];
-const KINDS: [&str; 3] = ["http", "target-group", "cloudfront"];
+const KINDS: [&str; 4] = ["http", "target-group", "ecs", "cloudfront"];
 
 /// A check that a site has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,17 @@ pub enum CheckKind {
         arn: String,
         /// So many at least.
         healthy: u32,
+        /// Whose credentials ask.
+        account: Account,
+    },
+    /// A service of ECS is stable.
+    Ecs {
+        /// The cluster's name or ARN.
+        cluster: String,
+        /// The service's name or ARN.
+        service: String,
+        /// So many tasks run at least: a service that was scaled down is stable, too.
+        running: u32,
         /// Whose credentials ask.
         account: Account,
     },
@@ -103,6 +114,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckConfig> {
     let asks = match *kind {
         "http" => CheckKind::Http(http(reader, block)?),
         "target-group" => target_group(reader, block)?,
+        "ecs" => ecs(reader, block)?,
         "cloudfront" => {
             only(reader, block, &["distribution"], &OF_AWS);
             let id = reader.needed(block, "distribution")?;
@@ -201,6 +213,15 @@ fn target_group<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckKi
     }
     let healthy = u32::try_from(healthy).unwrap_or(u32::MAX);
     Some(CheckKind::TargetGroup { arn, healthy, account })
+}
+
+fn ecs<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckKind> {
+    only(reader, block, &["cluster", "service", "running"], &OF_AWS);
+    let cluster = reader.text(&block.body, "cluster").unwrap_or_else(|| "default".to_owned());
+    let service = reader.needed(block, "service")?;
+    let running = reader.count(&block.body, "running", 0..=100_000).unwrap_or(1);
+    let running = u32::try_from(running).unwrap_or(u32::MAX);
+    Some(CheckKind::Ecs { cluster, service, running, account: account(reader, block) })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::levers::settings;
 use crate::aws::Session;
-use crate::checks::{Check, DeployedDistribution, Guard, HttpCheck, TargetGroup};
+use crate::checks::{Check, DeployedDistribution, EcsService, Guard, HttpCheck, TargetGroup};
 use crate::config::{CheckConfig, CheckKind};
 
 /// What `checks` say, ready to be asked.
@@ -14,6 +14,11 @@ pub(in crate::cli) async fn guards(checks: &[CheckConfig]) -> Vec<Guard> {
             CheckKind::TargetGroup { arn, healthy, account } => {
                 let session = Session::load(&settings(account)).await;
                 Box::new(TargetGroup::new(session, arn.clone(), *healthy))
+            }
+            CheckKind::Ecs { cluster, service, running, account } => {
+                let session = Session::load(&settings(account)).await;
+                let (cluster, service) = (cluster.clone(), service.clone());
+                Box::new(EcsService::new(session, cluster, service, *running))
             }
             CheckKind::Distribution { id, account } => {
                 let session = Session::load(&settings(account)).await;

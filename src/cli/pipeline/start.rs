@@ -44,7 +44,7 @@ impl<'a> Run<'a> {
 }
 
 pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<u8, Error> {
-    let run = Run::of(context).await?;
+    let run = Box::pin(Run::of(context)).await?;
     let asked = run.opened.asked;
     if let Some(holder) = &run.opened.locked_by {
         return Err(Error::StateLocked { holder: Box::new(holder.clone()) });
@@ -72,7 +72,7 @@ pub(super) async fn run(context: &Context, args: &StartArgs) -> Result<u8, Error
 }
 
 pub(super) async fn follow(context: &Context, args: &FollowArgs) -> Result<u8, Error> {
-    let run = Run::of(context).await?;
+    let run = Box::pin(Run::of(context)).await?;
     let value = run.pipeline.value_of(&args.id, &run.variable).await;
     let value = value.map_err(agent::Error::from)?;
     let expected = run.opened.asked.or_else(|| value.and_then(|value| value.parse().ok()));

@@ -35,26 +35,8 @@ fn published(error: &away::Error) -> (u8, &'static str) {
 /// The exit codes of DESIGN §4 that are not 0 and 2.
 pub(super) fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Store(error) | Error::Agent(agent::Error::Store(error)) => match error {
-            error if error.is_about_credentials() => CREDENTIALS,
-            store::Error::Moved { .. } | store::Error::Leased { .. } => REFUSED,
-            store::Error::Unknown { .. } => GAVE_UP,
-            store::Error::Unavailable { .. } | store::Error::Unreadable { .. } => ERROR,
-        },
-        Error::Agent(agent::Error::Lever(error)) => match error {
-            lever::Error::Refused { .. } => REFUSED,
-            lever::Error::Credentials { .. } => CREDENTIALS,
-            lever::Error::Failed { .. } => ERROR,
-            lever::Error::Unknown { .. } | lever::Error::Silent { .. } => GAVE_UP,
-            lever::Error::Partly { .. } => PARTLY,
-        },
-        Error::Agent(
-            agent::Error::GaveUp { .. }
-            | agent::Error::Unconfirmed(_)
-            | agent::Error::Lost(_)
-            | agent::Error::Unrecorded(_),
-        ) => GAVE_UP,
-        Error::Agent(agent::Error::HalfDone { .. }) => PARTLY,
+        Error::Store(error) => exit_code_of_store(error),
+        Error::Agent(error) => exit_code_of_agent(error),
         Error::Published(error) => published(error).0,
         Error::NotThePage { .. }
         | Error::StateLocked { .. }
@@ -64,22 +46,13 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::CannotWait(_)
         | Error::Looser { .. }
         | Error::AlreadyThere { .. }
-        | Error::UnderWay { .. }
-        | Error::Agent(
-            agent::Error::NotOffered { .. }
-            | agent::Error::Rule { .. }
-            | agent::Error::Unchecked { .. }
-            | agent::Error::Unwell { .. }
-            | agent::Error::StalePlan { .. }
-            | agent::Error::Superseded { .. },
-        ) => REFUSED,
+        | Error::UnderWay { .. } => REFUSED,
         Error::Unresolved(error) if error.is_about_credentials() => CREDENTIALS,
         Error::Interrupted { signal } => ended_by(*signal),
         Error::Run { end, .. } => of_run(*end).0,
         Error::Usage { .. }
         | Error::Answered { .. }
         | Error::Unserved { .. }
-        | Error::Agent(agent::Error::Unopened { .. } | agent::Error::NoSuchGateway { .. })
         | Error::Config(_)
         | Error::Unresolved(_)
         | Error::Backend(_)
@@ -94,6 +67,40 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::System(_)
         | Error::Output(_)
         | Error::Bug { .. } => ERROR,
+    }
+}
+
+fn exit_code_of_agent(error: &agent::Error) -> u8 {
+    match error {
+        agent::Error::Store(error) => exit_code_of_store(error),
+        agent::Error::Lever(error) => match error {
+            lever::Error::Refused { .. } => REFUSED,
+            lever::Error::Credentials { .. } => CREDENTIALS,
+            lever::Error::Failed { .. } => ERROR,
+            lever::Error::Unknown { .. } | lever::Error::Silent { .. } => GAVE_UP,
+            lever::Error::Partly { .. } => PARTLY,
+        },
+        agent::Error::GaveUp { .. }
+        | agent::Error::Unconfirmed(_)
+        | agent::Error::Lost(_)
+        | agent::Error::Unrecorded(_) => GAVE_UP,
+        agent::Error::HalfDone { .. } => PARTLY,
+        agent::Error::NotOffered { .. }
+        | agent::Error::Rule { .. }
+        | agent::Error::Unchecked { .. }
+        | agent::Error::Unwell { .. }
+        | agent::Error::StalePlan { .. }
+        | agent::Error::Superseded { .. } => REFUSED,
+        agent::Error::Unopened { .. } | agent::Error::NoSuchGateway { .. } => ERROR,
+    }
+}
+
+fn exit_code_of_store(error: &store::Error) -> u8 {
+    match error {
+        error if error.is_about_credentials() => CREDENTIALS,
+        store::Error::Moved { .. } | store::Error::Leased { .. } => REFUSED,
+        store::Error::Unknown { .. } => GAVE_UP,
+        store::Error::Unavailable { .. } | store::Error::Unreadable { .. } => ERROR,
     }
 }
 
