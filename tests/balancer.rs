@@ -237,6 +237,9 @@ fn a_kill_between_two_listeners_and_a_run_again_ends_where_it_meant_to() {
         stand.run(&[verb, "--yes"]).exits(0);
         if verb == "close" {
             stand.is_closed();
+            let header = stand.header();
+            let passes = |port: u16| stand.balancing.get(port, SHOP, "/", Some(&header)).status;
+            assert_eq!(PORTS.map(passes), [200, 200], "one header for both, whoever wrote it");
         }
     }
     stand.is_open();
