@@ -133,6 +133,8 @@ fn who_waits_is_listed_by_open_and_kept_until_settled_and_confirmed() {
     assert!(status.stdout.contains(&format!("before it: {id}")), "{status:#?}");
     let error = rig.run(&["pipeline", "release", "--yes", "-json"]).exits(3).error();
     assert_eq!(error["code"], "not-open");
+    let plan = rig.run(&["plan", "open", "-json"]).exits(0).json();
+    assert!(plan["warnings"].to_string().contains(&id), "{plan:#}");
     let opened = rig.run(&["open", "--yes"]).exits(0);
     assert!(
         opened.stderr.contains(&id) && opened.stderr.contains("pipeline release"),
@@ -140,6 +142,8 @@ fn who_waits_is_listed_by_open_and_kept_until_settled_and_confirmed() {
     );
     assert_eq!(rig.site.leads_to(), LIVE);
     assert!(rig.closed().is_some());
+    let status = rig.run(&["status"]).exits(0);
+    assert!(status.stdout.contains("Next: roadworks pipeline release"), "{status:#?}");
     let again = rig.run(&["open", "--yes", "-json"]).exits(0).json();
     assert_eq!(again["kept"], serde_json::json!([id]));
     let error = rig.run(&["pipeline", "release", "--yes", "-json"]).exits(3).error();
@@ -179,6 +183,10 @@ fn one_waiting_execution_passes_and_the_stage_is_closed_again() {
     let id = rig.comes();
     let unasked = rig.run(&["pipeline", "pass", "-json"]).exits(3).error();
     assert_eq!(unasked["code"], "not-confirmed");
+    // Closing it again is tried more than once.
+    rig.json.meddle("EnableStageTransition", |cloud| {
+        cloud.fails("DisableStageTransition", 7);
+    });
     let passed = rig.run(&["pipeline", "pass", "--yes"]).exits(0);
     assert!(passed.stdout.contains(&id), "{passed:#?}");
     let (reason, _) = rig.closed().expect("it is closed again");

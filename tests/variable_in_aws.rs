@@ -9,7 +9,7 @@ use crate::support::command::Ran;
 use crate::support::emulator::{aws_cli, ministack, moto};
 use crate::support::json::{Cloud, Fault, Json, Parameter, Pipeline};
 use crate::support::route53::{self, Route53, Verb};
-use crate::support::site::{LIVE, MAINTENANCE, Site, TOLD};
+use crate::support::site::{LIVE, MAINTENANCE, Site, TOLD, live, maintenance, upsert};
 
 const NAME: &str = "/shop/maintenance_mode";
 
@@ -233,6 +233,31 @@ fn the_default_of_a_pipelines_variable_is_all_that_changes_of_it_and_what_runs_g
     assert_eq!(after, wanted("true", 4));
     rig.run(&["open", "--yes"]).exits(0);
     assert_eq!(rig.json.pipeline("shop-deploy", |p| p.definition.clone()), wanted("false", 5));
+}
+
+#[test]
+fn a_run_of_the_pipeline_in_between_changes_nothing() {
+    let rig = Rig::pipeline("V2");
+    let (site, zone_id) = (rig.site.endpoint.clone(), rig.site.zone_id.clone());
+    let pipeline = Pipeline::new("shop-deploy", "V2").working(move |variables| {
+        let on = variables["maintenance_mode"] == "true";
+        upsert(&site, &zone_id, &if on { maintenance() } else { live() });
+        true
+    });
+    rig.json.cloud(|cloud| cloud.pipelines.insert("shop-deploy".to_owned(), pipeline));
+    let run_of_a_commit = || {
+        rig.json.pipeline("shop-deploy", |pipeline| {
+            pipeline.begin(std::collections::BTreeMap::new(), "");
+            (0..9).for_each(|_| pipeline.tick());
+            assert!(pipeline.executions.iter().all(|one| one.status == "Succeeded"));
+        });
+    };
+    rig.run(&["detour", "--yes"]).exits(0);
+    run_of_a_commit();
+    assert_eq!(rig.site.leads_to(), MAINTENANCE);
+    rig.run(&["open", "--yes"]).exits(0);
+    run_of_a_commit();
+    assert_eq!(rig.site.leads_to(), LIVE);
 }
 
 #[test]

@@ -16,6 +16,12 @@ use crate::switch::{LeverName, Mode, OperationId, Seen, Switch};
 
 /// How often it is looked who is in the stage.
 const POLL: Duration = Duration::from_secs(1);
+/// How often it is tried to close a stage again, and how long between, besides the patience of each try.
+const TRIES: u32 = 5;
+const BETWEEN: Duration = Duration::from_secs(2);
+
+/// Why it is closed then, in AWS's few characters.
+const CLOSED_AGAIN: &str = "closed again after one execution passed";
 
 /// Who asks for what is done to a stage, and of which site.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +105,14 @@ async fn one_enters(
 
 /// Closes it again, whatever happened.
 async fn closed_again(freezer: &Freezer) -> Result<(), Error> {
-    let closed = freezer.freeze("closed again after one execution passed").await;
+    let mut closed = freezer.freeze(CLOSED_AGAIN).await;
+    for _ in 1..TRIES {
+        match &closed {
+            Ok(_) | Err(lever::Error::Credentials { .. } | lever::Error::Refused { .. }) => break,
+            Err(_) => tokio::time::sleep(BETWEEN).await,
+        }
+        closed = freezer.freeze(CLOSED_AGAIN).await;
+    }
     let still_open = |why: String| lever::Error::Partly {
         message: format!("{} may be open: it could not be closed again: {why}", freezer.told()),
         hint: "see `roadworks pipeline status`, and run `roadworks detour` again: it closes it"

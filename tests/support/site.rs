@@ -120,14 +120,19 @@ impl Site {
 
     /// Sets a record as another program would.
     pub(crate) fn upsert(&self, set: &RecordSet) {
-        let body = format!(
-            "<ChangeResourceRecordSetsRequest {NAMESPACE}><ChangeBatch><Changes><Change><Action>UPSERT</Action>{}</Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>",
-            set.written()
-        );
-        let path = format!("/2013-04-01/hostedzone/{}/rrset/", self.zone_id);
-        let (status, answer) = call(&self.endpoint, "POST", &path, &body);
-        assert_eq!(status, 200, "{answer}");
+        upsert(&self.endpoint, &self.zone_id, set);
     }
+}
+
+/// Sets a record of a zone as another program would.
+pub(crate) fn upsert(endpoint: &str, zone_id: &str, set: &RecordSet) {
+    let body = format!(
+        "<ChangeResourceRecordSetsRequest {NAMESPACE}><ChangeBatch><Changes><Change><Action>UPSERT</Action>{}</Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>",
+        set.written()
+    );
+    let (status, answer) =
+        call(endpoint, "POST", &format!("/2013-04-01/hostedzone/{zone_id}/rrset/"), &body);
+    assert_eq!(status, 200, "{answer}");
 }
 
 pub(crate) fn live() -> RecordSet {

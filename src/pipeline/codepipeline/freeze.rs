@@ -218,6 +218,14 @@ impl Freezer {
             detail = format!("stage {} was disabled by {by}: {reason}", self.stage);
             warnings.push(format!("{detail}; it stays as it is, whatever becomes of the site"));
         }
+        if !gate.waiting.is_empty() && gate.transition == Transition::Frozen {
+            warnings.push(format!(
+                "{} before stage {} ({}) and stays there until `roadworks pipeline release`, or `pass`",
+                waits(gate),
+                self.stage,
+                gate.waiting.join(", ")
+            ));
+        }
         if !gate.waiting.is_empty() {
             detail =
                 format!("{detail}, and {} before it: {}", waits(gate), gate.waiting.join(", "));

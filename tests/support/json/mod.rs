@@ -62,6 +62,12 @@ impl Cloud {
         parameter.version += 1;
     }
 
+    /// The next `times` requests for that operation come at a time when AWS is too busy.
+    pub(crate) fn fails(&mut self, operation: &str, times: usize) {
+        let busy = (0..times).map(|_| (operation.to_owned(), Fault::Throttling));
+        self.planned.extend(busy);
+    }
+
     fn answer(&mut self, target: &str, input: &Value) -> Result<Value, Refused> {
         let operation = target.split('.').next_back().unwrap_or_default();
         match operation {

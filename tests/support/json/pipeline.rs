@@ -141,7 +141,8 @@ impl Pipeline {
         self.stages[1].waiting.push(id);
     }
 
-    fn tick(&mut self) {
+    /// Everything goes one step on.
+    pub(crate) fn tick(&mut self) {
         if let Some((id, status, left)) = self.stages[1].inside.clone()
             && status == "InProgress"
         {
