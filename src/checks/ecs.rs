@@ -75,7 +75,7 @@ fn judged(answer: &Value, service: &str, wanted: u32) -> Result<String, Failed> 
 mod tests {
     use super::*;
 
-    fn service(running: u64, desired: u64, deployments: Value) -> Value {
+    fn service(running: u64, desired: u64, deployments: &Value) -> Value {
         json!({ "services": [{
             "status": "ACTIVE", "runningCount": running, "desiredCount": desired,
             "deployments": deployments,
@@ -85,17 +85,17 @@ mod tests {
     #[test]
     fn a_service_is_stable_with_one_deployment_that_is_done_and_all_of_its_tasks() {
         let done = || json!([{ "rolloutState": "COMPLETED" }]);
-        assert!(judged(&service(2, 2, done()), "web", 2).is_ok());
+        assert!(judged(&service(2, 2, &done()), "web", 2).is_ok());
         // Deployed by somebody else than ECS: there is no state.
-        assert!(judged(&service(2, 2, json!([{}])), "web", 1).is_ok());
+        assert!(judged(&service(2, 2, &json!([{}])), "web", 1).is_ok());
         let both = json!([{ "rolloutState": "IN_PROGRESS" }, { "rolloutState": "COMPLETED" }]);
         let failed = json!([{ "rolloutState": "FAILED", "rolloutStateReason": "no image" }]);
         let gone = json!({ "services": [{ "status": "INACTIVE" }] });
         for (answer, wanted, says) in [
-            (service(1, 2, done()), 1, "1 of 2 tasks"),
-            (service(0, 0, done()), 1, "0 tasks of web run, and 1 are wanted"),
-            (service(2, 2, both), 1, "is being deployed"),
-            (service(0, 2, failed), 1, "failed: no image"),
+            (service(1, 2, &done()), 1, "1 of 2 tasks"),
+            (service(0, 0, &done()), 1, "0 tasks of web run, and 1 are wanted"),
+            (service(2, 2, &both), 1, "is being deployed"),
+            (service(0, 2, &failed), 1, "failed: no image"),
             (
                 json!({ "services": [], "failures": [{ "reason": "MISSING" }] }),
                 1,
