@@ -364,6 +364,36 @@ fn the_parameters_of_both_emulators_are_written_like_ours() {
     }
 }
 
+/// Where Roadworks reads no Terraform, and a pipeline does.
+#[test]
+fn records_that_are_written_out_have_a_parameter_too_and_a_pipeline_that_is_started() {
+    let rig = Rig::parameter("String", "false");
+    let zone_id = &rig.site.zone_id;
+    let dns = format!(
+        "dns \"route53\" {{\n zone_id = \"{zone_id}\"\n name = \"app.example.com\"\n live {{\n alias = \"{LIVE}\"\n zone_id = \"Z215JYRZR1TBD5\"\n }}\n maintenance {{\n alias = \"{MAINTENANCE}\"\n }}\n}}"
+    );
+    let variable = format!("variable {{ ssm = \"{NAME}\" }}");
+    let block = "pipeline \"codepipeline\" { name = \"shop-deploy\" }";
+    rig.site.write("roadworks.hcl", &format!("site \"shop\" {{\n{dns}\n{variable}\n{block}\n}}\n"));
+    rig.run(&["detour", "--yes"]).exits(0);
+    assert_eq!((rig.site.leads_to().as_str(), rig.said().value.as_str()), (MAINTENANCE, "true"));
+    rig.run(&["open", "--yes"]).exits(0);
+    assert_eq!((rig.site.leads_to().as_str(), rig.said().value.as_str()), (LIVE, "false"));
+    let (site, zone_id) = (rig.site.endpoint.clone(), zone_id.clone());
+    let pipeline = Pipeline::new("shop-deploy", "V2").working(move |variables| {
+        upsert(
+            &site,
+            &zone_id,
+            &if variables["maintenance_mode"] == "true" { maintenance() } else { live() },
+        );
+        true
+    });
+    rig.json.cloud(|cloud| cloud.pipelines.insert("shop-deploy".to_owned(), pipeline));
+    let start = ["pipeline", "start", "-var", "maintenance_mode=true", "--yes", "-json"];
+    let started = rig.run(&start).exits(0).json();
+    assert_eq!((&started["verified"], &started["position"]), (&true.into(), &"maintenance".into()));
+}
+
 #[test]
 fn each_block_of_the_docs_is_a_configuration() {
     let rig = Rig::new("none = true");

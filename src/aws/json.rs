@@ -2,7 +2,8 @@
 //! in time and sorted like every other call of the session.
 //!
 //! Not by their SDKs: those drop each field that they are older than when a pipeline or a project is read and written again,
-//! and take minutes to compile. A document passes through here as it came. Never shows one: an environment has secrets.
+//! and take long to compile (Systems Manager's alone 111 s of a core, for three operations). A document passes through here as
+//! it came. Never shows one: an environment has secrets.
 
 use std::fmt;
 
