@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ pub(crate) struct App {
 #[derive(Default)]
 struct Told {
     unwell: AtomicBool,
+    looked_at: AtomicU64,
     /// How often each `METHOD PATH` came, with its query.
     asked: Mutex<BTreeMap<String, u64>>,
     answered: Mutex<BTreeMap<String, u64>>,
@@ -73,6 +74,11 @@ impl App {
     #[expect(clippy::fn_params_excessive_bools, reason = "it reads as a sentence")]
     pub(crate) fn is_well(&self, well: bool) {
         self.told.unwell.store(!well, SeqCst);
+    }
+
+    /// How often somebody asked whether it is well.
+    pub(crate) fn looked_at(&self) -> u64 {
+        self.told.looked_at.load(SeqCst)
     }
 
     /// Whether `/gate` answers, those who wait there too.
@@ -118,12 +124,13 @@ async fn answer(
     mut opened: watch::Receiver<bool>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (method, path) = (request.method().clone(), request.uri().to_string());
-    let line = format!("{method} {path}");
-    *told.asked.lock().unwrap().entry(line.clone()).or_default() += 1;
     if path == "/up" {
+        told.looked_at.fetch_add(1, SeqCst);
         let status = if told.unwell.load(SeqCst) { 503 } else { 200 };
         return Ok(Response::builder().status(status).body(Full::default()).unwrap());
     }
+    let line = format!("{method} {path}");
+    *told.asked.lock().unwrap().entry(line.clone()).or_default() += 1;
     let body = request.into_body().collect().await;
     let bytes = body.map(|body| body.to_bytes().len()).unwrap_or_default();
     if let Some(wait) = path.strip_prefix("/slow/") {
