@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use crate::support::app::App;
 use crate::support::emulator::{aws_cli, ministack, moto};
+use crate::support::route53::{Fault, Route53, Verb};
 use crate::support::serving::{HOST, Serving, Stand, config};
+use crate::support::site::{LIVE, MAINTENANCE, Site, maintenance};
 
 /// A site in front of `app` that opens only where `checked` is well.
 fn site(app: &App, checked: &App) -> Stand {
@@ -56,6 +58,9 @@ fn a_site_stays_as_it_is_until_its_check_passes() {
     );
     assert!(asked["checks"][0]["fix"].is_string(), "{asked:#}");
 
+    let status = stand.run(&["--json", "status"]).exits(0).json();
+    assert_eq!(status["checks"][0]["result"], "fail", "{status:#}");
+
     checked.is_well(true);
     let asked = stand.run(&["--json", "check"]).exits(0).json();
     assert_eq!((&asked["site"], &asked["checks"][0]["result"]), (&"shop".into(), &"pass".into()));
@@ -99,6 +104,81 @@ fn at_its_end_a_site_stays_where_its_check_does_not_pass() {
     assert_eq!((&overdue["mode"], serving.ask("GET", "/").0), (&"closed".into(), 503));
     let (_, why) = events(&stand).into_iter().rfind(|(event, _)| event == "overdue").unwrap();
     assert!(why.as_str().unwrap().contains("check app does not pass"), "{why}");
+}
+
+#[test]
+fn a_name_is_not_led_back_while_a_check_does_not_pass_whoever_led_it_away() {
+    let (server, checked) = (Route53::start(), App::start());
+    server.pending_for(0);
+    let site = Site::at(&server.endpoint());
+    let check =
+        format!("url = \"{}/up\"\n    interval = \"100ms\"\n    deadline = \"1s\"", checked.url());
+    site.write(
+        "roadworks.hcl",
+        &format!(
+            "site \"shop\" {{\n  dns \"terraform\" {{\n    dir = \".\"\n  }}\n  check \"http\" \"app\" {{\n    {check}\n  }}\n}}\n"
+        ),
+    );
+    site.run(&["detour", "--yes"]).exits(0);
+    checked.is_well(false);
+    let refused = || site.run(&["--json", "open", "--yes"]).exits(3).error();
+    assert_eq!(
+        (&refused()["code"], site.leads_to().as_str()),
+        (&"check-failed".into(), MAINTENANCE)
+    );
+    checked.is_well(true);
+    site.run(&["open", "--yes"]).exits(0);
+    assert_eq!(site.leads_to(), LIVE);
+
+    // Somebody else's hand, while the switch says open.
+    site.upsert(&maintenance());
+    checked.is_well(false);
+    assert_eq!(
+        (&refused()["code"], site.leads_to().as_str()),
+        (&"check-failed".into(), MAINTENANCE)
+    );
+}
+
+#[test]
+fn a_check_is_asked_again_once_the_name_is_back_and_the_gateway_stays_closed_where_it_fails() {
+    let (server, checked, app) = (Route53::start(), App::start(), App::start());
+    server.pending_for(0);
+    let site = Site::at(&server.endpoint());
+    let check =
+        format!("url = \"{}/up\"\n    interval = \"100ms\"\n    deadline = \"1s\"", checked.url());
+    let plain = config(&app.url(), "");
+    let more = format!(
+        "  dns \"terraform\" {{\n    dir = \"..\"\n  }}\n  check \"http\" \"app\" {{\n    {check}\n  }}\n}}\n"
+    );
+    let whole = format!("{}{more}", plain.trim_end().strip_suffix('}').unwrap());
+    let stand = Stand::at(&site.folder().join("stand"), &whole);
+    let run = |words: &[&str]| {
+        let mut command = stand.command(words);
+        command.env("AWS_ENDPOINT_URL", server.endpoint()).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        crate::support::command::run(&mut command)
+    };
+    let mut gateway = stand.command(&["serve", "--role", "gateway"]);
+    let serving = stand.serve_by(&mut gateway);
+    run(&["detour", "--yes"]).exits(0);
+    assert_eq!(site.leads_to(), MAINTENANCE);
+    let unwell = checked.turns_unwell();
+    server.fault(Verb::Change, 1, Fault::meddle(move |_| unwell()));
+    let failed = run(&["--json", "open", "--yes"]).exits(5).error();
+    assert!(failed["message"].as_str().unwrap().contains("check app does not pass"), "{failed:#}");
+    assert_eq!((site.leads_to().as_str(), serving.ask("GET", "/").0), (LIVE, 503));
+    checked.is_well(true);
+    run(&["open", "--yes"]).exits(0);
+    assert_eq!(serving.ask("GET", "/").0, 200);
+}
+
+#[test]
+fn an_agent_is_not_left_alone_with_a_check_that_somebody_sets_aside() {
+    let (_app, checked, stand, serving) = closed();
+    checked.is_well(false);
+    let words = ["--json", "open", "--yes", "--wait", "none", "--override=app", "--reason", "now"];
+    assert_eq!(stand.run(&words).exits(3).error()["code"], "agent-asks");
+    assert_eq!(serving.ask("GET", "/").0, 503);
 }
 
 #[test]

@@ -37,6 +37,11 @@ fn an_end_that_nobody_could_keep_is_refused() {
         assert_eq!(error["code"], "no-agent", "{words:?}: {error:#}");
         assert!(error["hint"].as_str().unwrap().contains("roadworks serve"), "{error:#}");
     }
+    stand.run(&["plan", "close", "-out", "tonight.plan"]).exits(0);
+    for words in [["--for", "8s"], ["--wait", "none"]] {
+        let refused = stand.run(&[&["--json", "apply", "tonight.plan"], &words[..]].concat());
+        assert_eq!(refused.exits(3).error()["code"], "no-agent", "{words:?}");
+    }
     assert_eq!(
         (serving.ask("GET", "/").0, stand.status()["desired"].clone()),
         (200, "open".into())

@@ -158,6 +158,19 @@ impl Error {
         }
     }
 
+    /// Whether something that was sent may still arrive.
+    pub(super) fn may_happen_yet(&self) -> bool {
+        match self {
+            Error::Lever(error) | Error::Unconfirmed(error) => {
+                matches!(error, lever::Error::Unknown { .. })
+            }
+            Error::Store(error) => matches!(error, store::Error::Unknown { .. }),
+            Error::HalfDone { cause, undo } => cause.may_happen_yet() || undo.may_happen_yet(),
+            Error::Unrecorded(error) => error.may_happen_yet(),
+            _ => false,
+        }
+    }
+
     /// The next step for a person.
     pub fn hint(&self) -> String {
         match self {

@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::fleet::SILENT;
-use super::reopen::lets_back;
 use super::{Error, Sight, Site, answers, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
@@ -100,20 +99,20 @@ pub async fn carry_out_until<S: Store, T>(
         return Ok(Err(error));
     }
     let mut stop = pin!(stop);
-    let leased = tokio::select! {
+    let ready = tokio::select! {
         biased;
-        leased = leased(site, order, &sight, progress) => leased,
+        ready = ready(site, order, &sight, progress) => ready,
         stopped = &mut stop => return Err(stopped),
     };
-    let mut lease = match leased {
-        Ok(lease) => lease,
+    let (mut lease, well) = match ready {
+        Ok(ready) => ready,
         Err(error) => return Ok(Err(error)),
     };
     let only_looks = Cell::new(false);
     let work = async {
         tokio::select! {
             biased;
-            done = Box::pin(carried_out(site, sight, order, progress, &only_looks)) => Ok(done),
+            done = Box::pin(carried_out(site, sight, order, (progress, well), &only_looks)) => Ok(done),
             stopped = stop => Err(stopped),
         }
     };
@@ -125,6 +124,8 @@ pub async fn carry_out_until<S: Store, T>(
             }
             Err(stopped)
         }
+        // Whoever is next waits until what was sent and never answered has arrived, too.
+        Ok(Ok(Err(error))) if error.may_happen_yet() => Ok(Err(error)),
         Ok(Ok(done)) => {
             lease.release().await;
             Ok(done)
@@ -137,15 +138,40 @@ pub async fn carry_out_until<S: Store, T>(
     }
 }
 
+/// The right to move the site, once its checks pass where visitors are let back, and the names of those that are set aside. While they
+/// are asked anybody may still make it stricter.
+async fn ready<S: Store>(
+    site: &Site<S>,
+    order: &Order,
+    sight: &Sight,
+    progress: &dyn Progress,
+) -> Result<(S::Lease, Vec<String>), Error> {
+    sight.refusal(site, order.to, &order.overrides)?;
+    let mut set_aside = Vec::new();
+    if sight.lets_back(site, order.to) {
+        set_aside = site.is_well(&order.overrides, order.timeout, progress).await?;
+    }
+    if let (Depth::Asked, Some(check)) = (order.depth, set_aside.first()) {
+        return Err(Error::Rule {
+            rule: "agent-asks",
+            message: format!("the agent that carries it out asks the check {check} all the same"),
+            hint: "leave out --wait none: the command opens it itself then".to_owned(),
+        });
+    }
+    Ok((leased(site, order, sight, progress).await?, set_aside))
+}
+
 async fn carried_out<S: Store>(
     site: &Site<S>,
     sight: Sight,
     order: &Order,
-    progress: &dyn Progress,
+    (progress, well): (&dyn Progress, Vec<String>),
     only_looks: &Cell<bool>,
 ) -> Result<Done, Error> {
     let began = clock::monotonic();
+    only_looks.set(true);
     let sight = as_seen(site, sight).await?;
+    only_looks.set(false);
     let set_aside = sight.refusal(site, order.to, &order.overrides)?;
     let done = |changed, sight, warnings| Done {
         changed,
@@ -164,13 +190,7 @@ async fn carried_out<S: Store>(
             (_, sight) => Ok(done(false, sight, Vec::new())),
         };
     }
-    let mut set_aside: Vec<_> = set_aside.into_iter().map(str::to_owned).collect();
-    if lets_back(sight.mode(site).max(sight.desired()), order.to) {
-        only_looks.set(true);
-        let well = site.is_well(&order.overrides, progress).await;
-        only_looks.set(false);
-        set_aside.extend(well?);
-    }
+    let set_aside: Vec<_> = set_aside.into_iter().map(str::to_owned).chain(well).collect();
     let mut operation = Operation::ask(site, order, sight, &set_aside, only_looks).await?;
     if order.depth == Depth::Asked {
         let sight =
@@ -363,12 +383,15 @@ impl<'a, S: Store> Operation<'a, S> {
                 return Ok(None);
             }
             let visitors = lever.name() == GATEWAY;
-            if visitors && self.switch.gateway.is_some() {
-                // Through the name that has just moved back: what passed before it may have rested on another way.
-                site.is_well(&self.overrides, progress).await?;
-                if !self.release().await? {
-                    return Ok(None);
-                }
+            if self.lets_in(lever.name()) {
+                self.only_looks.set(true);
+                let left = self.deadline.saturating_duration_since(clock::monotonic());
+                let well = site.is_well(&self.overrides, left, progress).await;
+                self.only_looks.set(false);
+                well?;
+            }
+            if visitors && self.switch.gateway.is_some() && !self.release().await? {
+                return Ok(None);
             }
             let started = lever.start(&steps, &self.switch.operation).await?;
             self.made.extend_from_slice(&steps);
@@ -413,6 +436,16 @@ impl<'a, S: Store> Operation<'a, S> {
         self.switch = switch.clone();
         self.log(Event::Moved, None).await;
         Ok(Some(switch))
+    }
+
+    /// Whether `lever` lets visitors in who were kept out until the name had moved back: the checks are asked once more then.
+    fn lets_in(&self, lever: LeverName) -> bool {
+        let named = self.made.iter().any(|step| step.lever == LeverName::Dns);
+        match lever {
+            LeverName::Gateway => self.switch.gateway.is_some(),
+            LeverName::Balancer => named && self.switch.mode == Mode::Open,
+            LeverName::Pipeline | LeverName::Variable | LeverName::Dns => false,
+        }
     }
 
     /// The same, where somebody said to go on without gateways that are silent.

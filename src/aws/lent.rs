@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use jiff::{SignedDuration, Timestamp};
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
@@ -20,6 +21,8 @@ use crate::clock;
 const RENEWED: SignedDuration = SignedDuration::from_mins(5);
 /// Those that tell no end are asked for anew so long after they were.
 const KEPT: Duration = Duration::from_mins(15);
+/// How long whoever gives them may take while there are old ones: less than a store waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Those that were refused at once, but others that were refused, too, only so long after: it may be that nobody is let in.
 const REFUSED: Duration = Duration::from_secs(10);
 
@@ -79,6 +82,17 @@ impl Lent {
     fn found(&self) -> MutexGuard<'_, Option<Found>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The session's credentials, read anew where there were some. Whoever gives them and is silent must not keep the old ones from
+    /// being used while they are good.
+    async fn asked(&self, before: Option<&Found>) -> Result<Credentials, CredentialsError> {
+        if before.is_none() {
+            return self.session.credentials().await;
+        }
+        let asked = async { self.session.anew().await.credentials().await };
+        let late = |_| CredentialsError::provider_timed_out(PATIENCE);
+        tokio::time::timeout(PATIENCE, asked).await.map_err(late)?
+    }
 }
 
 #[async_trait]
@@ -92,12 +106,8 @@ impl CredentialProvider for Lent {
             return Ok(Arc::clone(&found.keys));
         }
         let asked = clock::monotonic();
-        let session = match before {
-            Some(_) => self.session.anew().await,
-            None => self.session.clone(),
-        };
         let instead = before.as_ref().is_some_and(|found| found.refused);
-        let found = match (session.credentials().await, before) {
+        let found = match (self.asked(before.as_ref()).await, before) {
             (Ok(keys), _) => Found { instead, ..Found::of(&keys, asked) },
             // The old ones may be good for a while yet.
             (Err(_), Some(found)) if found.ends.is_none() => {
@@ -119,7 +129,6 @@ impl CredentialProvider for Lent {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use aws_credential_types::provider::error::CredentialsError;
     use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
     use super::super::loopback::{Fake, Then, session_with};

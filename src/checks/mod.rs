@@ -77,12 +77,14 @@ pub struct Outcome {
 /// Hears of checks that have not passed yet: the check's name, why not, and for how long.
 pub type Hears<'a> = dyn Fn(&str, &str, Duration) + 'a;
 
-/// Asks all of `guards` at once until each has passed as often as it must, or its deadline is over. Cancel safe.
+/// Asks all of `guards` at once until each has passed as often as it must, or its deadline is over, for at most `within`.
+/// Cancel safe.
 pub async fn passed<'a>(
     guards: impl Iterator<Item = &'a Guard>,
+    within: Duration,
     hears: &Hears<'_>,
 ) -> Vec<Outcome> {
-    all(guards.map(|guard| guard.passed(hears))).await
+    all(guards.map(|guard| guard.passed(within, hears))).await
 }
 
 /// Asks each of `guards` once, for at most `within`. Cancel safe.
@@ -95,9 +97,9 @@ pub async fn asked_once(guards: &[Guard], within: Duration) -> Vec<Outcome> {
 }
 
 impl Guard {
-    async fn passed(&self, hears: &Hears<'_>) -> Outcome {
+    async fn passed(&self, within: Duration, hears: &Hears<'_>) -> Outcome {
         let began = clock::monotonic();
-        let until = began + self.deadline;
+        let until = began + self.deadline.min(within);
         let mut passes = 0;
         loop {
             let found = self.asked(until).await;
@@ -186,7 +188,8 @@ mod tests {
             deadline: Duration::from_secs(5),
         };
         let began = clock::monotonic();
-        let found = passed([&guard].into_iter(), &|_, _, _| {}).await.remove(0).found;
+        let outcomes = passed([&guard].into_iter(), Duration::MAX, &|_, _, _| {}).await;
+        let found = outcomes.into_iter().next().unwrap().found;
         (found.map_err(|failed| failed.why), clock::monotonic().duration_since(began).as_secs())
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::args::ApplyArgs;
 use super::context::{Context, Opened};
 use super::error::Error;
-use super::flip::{Agreed, carry_out_agreed, move_to, who};
+use super::flip::{Agreed, carry_out_agreed, move_to, promised, who};
 use super::plan::{SavedPlan, default_mode, keys, saved};
 use super::report::value_words;
 use crate::agent::{self, Sight};
@@ -29,6 +29,7 @@ pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error
     }
     let sight = agent::look(&opened.site).await?;
     still_holds(&opened, &saved, &sight)?;
+    promised(&opened, &args.flip).await?;
     let agreed = Agreed { to: saved.plan.to, sight, by: who(&opened).await };
     carry_out_agreed(context, &opened, agreed, &args.flip).await
 }

@@ -1,5 +1,7 @@
 //! `check`: is it safe to reopen? Asks every check of the site until it passes or its time is over, as `open` does.
 
+use std::time::Duration;
+
 use super::context::{Context, guards};
 use super::error::Error;
 use super::report::{Form, Waiting, check_object, check_words};
@@ -16,7 +18,7 @@ pub(super) async fn run(context: &Context) -> Result<u8, Error> {
     let hears = |name: &str, what: &str, waited| {
         waiting.told(&format!("check {name}: {what}"), waited);
     };
-    let outcomes = passed(guards.iter(), &hears).await;
+    let outcomes = passed(guards.iter(), Duration::MAX, &hears).await;
     waiting.ended();
     if context.report.form() == Form::Json {
         context.report.object(&check_object(site.name.as_deref(), &outcomes))?;

@@ -39,21 +39,13 @@ pub(super) async fn move_to(
     args: &FlipArgs,
 ) -> Result<u8, Error> {
     opened.site.offers(to)?;
-    if args.renumber && args.wait == Some(Wait::None) {
-        return Err(Error::Usage {
-            message: "an agent moves no rules of others by itself: --renumber and --wait none do not go together".to_owned(),
-            hint: "leave out --wait none".to_owned(),
-        });
-    }
     let end = end::wanted(args, to, clock::now())?;
     let sight = look(&opened.site).await?;
     sight.refusal(&opened.site, to, &overrides(args))?;
     if args.wait == Some(Wait::Quiet) {
         sight.counts(&opened.site, to).map_err(Error::CannotWait)?;
     }
-    if (end.is_some() && !args.stay) || args.wait == Some(Wait::None) {
-        end::kept(&opened.site.store).await?;
-    }
+    promised(opened, args).await?;
     context.pin(opened, &sight).await;
     Box::pin(settle::before(opened, &sight, to)).await;
     let by = who(opened).await;
@@ -79,6 +71,21 @@ pub(super) async fn move_to(
         }
     }
     carry_out_agreed(context, opened, Agreed { to, sight, by }, args).await
+}
+
+/// Refuses what only an agent could do where none would.
+pub(super) async fn promised(opened: &Opened, args: &FlipArgs) -> Result<(), Error> {
+    if args.renumber && args.wait == Some(Wait::None) {
+        return Err(Error::Usage {
+            message: "an agent moves no rules of others by itself: --renumber and --wait none do not go together".to_owned(),
+            hint: "leave out --wait none".to_owned(),
+        });
+    }
+    let ends = args.r#for.is_some() || args.until.is_some();
+    if (ends && !args.stay) || args.wait == Some(Wait::None) {
+        end::kept(&opened.site.store).await?;
+    }
+    Ok(())
 }
 
 /// What somebody said yes to.

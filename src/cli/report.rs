@@ -17,8 +17,8 @@ use super::error::Error;
 pub(super) use failure::{INTERRUPTED, ended_by, error_object, message, place};
 use failure::{error_words, exit_code};
 pub(super) use objects::{
-    check_object, commands_object, doctor_object, log_object, own_gateway_object, plan_object,
-    status_object,
+    check_object, checks_object, commands_object, doctor_object, log_object, own_gateway_object,
+    plan_object, status_object,
 };
 pub(super) use page::{built_words, looks_words, published_words};
 pub(super) use waiting::Waiting;

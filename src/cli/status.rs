@@ -3,6 +3,7 @@
 mod watch;
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -11,10 +12,11 @@ use super::context::{Context, Opened};
 use super::error::Error;
 use super::local::stands;
 use super::report::{
-    Form, asked_words, error_object, own_gateway_object, own_gateway_words, status_object,
-    status_words, warnings_words,
+    Form, asked_words, check_words, checks_object, error_object, own_gateway_object,
+    own_gateway_words, status_object, status_words, warnings_words,
 };
 use crate::agent::{self, Heartbeat, Sight, look};
+use crate::checks::{Outcome, asked_once};
 use crate::clock;
 use crate::lever::Position;
 use crate::switch::Mode;
@@ -22,6 +24,9 @@ use crate::tasks::all;
 
 /// The exit code of `-detailed-exitcode` where a site is not open.
 const NOT_OPEN: u8 = 2;
+
+/// How long a check may take to answer whoever only looks.
+const CHECKS: Duration = Duration::from_secs(5);
 
 /// Of what is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +164,20 @@ struct Told {
     open: bool,
 }
 
+impl Told {
+    /// What became of the site's checks, each asked once.
+    fn checked(&mut self, outcomes: &[Outcome]) {
+        if outcomes.is_empty() {
+            return;
+        }
+        self.words.push_str("\nChecks, each asked once:\n");
+        self.words.push_str(&check_words(outcomes));
+        if let Some(fields) = self.object.as_object_mut() {
+            fields.insert("checks".to_owned(), checks_object(outcomes));
+        }
+    }
+}
+
 /// One object, or all of them where there are several sites.
 fn all_of(objects: &[Value], of: Of) -> Value {
     match objects {
@@ -170,8 +189,14 @@ fn all_of(objects: &[Value], of: Of) -> Value {
 /// Looks at one site.
 async fn told_of(context: &Context, opened: Result<Opened, Error>) -> Result<Told, Error> {
     let opened = opened?;
-    match look(&opened.site).await {
-        Ok(sight) => Ok(told(&opened, &sight)),
+    let (looked, outcomes) =
+        tokio::join!(look(&opened.site), asked_once(&opened.site.checks, CHECKS));
+    match looked {
+        Ok(sight) => {
+            let mut told = told(&opened, &sight);
+            told.checked(&outcomes);
+            Ok(told)
+        }
         Err(error) => {
             asked(context, &opened).await;
             Err(error.into())

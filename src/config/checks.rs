@@ -179,14 +179,15 @@ fn http<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<HttpCheckConfig
 
 /// Scheme with authority, and the path with its query.
 fn split(text: &str) -> Result<(String, String), String> {
-    let wrong = || format!("`{text}` is no URL to ask: http://127.0.0.1:3000/up");
+    // What stands there may be a secret: it is not shown.
+    let wrong = || "this is no URL to ask, such as http://127.0.0.1:3000/up".to_owned();
     let url: Uri = text.parse().map_err(|_| wrong())?;
     let (Some(scheme @ ("http" | "https")), Some(authority)) = (url.scheme_str(), url.authority())
     else {
         return Err(wrong());
     };
     if authority.as_str().contains('@') {
-        return Err("a URL with a password in it would be shown: leave it out".to_owned());
+        return Err("a URL with a password in it would be shown: leave the password out".to_owned());
     }
     let path = url.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     Ok((format!("{scheme}://{authority}"), path.to_owned()))
@@ -261,7 +262,7 @@ mod tests {
                 7,
                 "no name for a check",
             ),
-            ("  check \"http\" \"app\" {\n    url = \"ftp://a/\"\n  }\n", 8, "is no URL"),
+            ("  check \"http\" \"app\" {\n    url = \"ftp://a/\"\n  }\n", 8, "no URL to ask"),
             ("  check \"http\" \"app\" {\n    url = \"http://u:p@a/\"\n  }\n", 8, "password"),
             (
                 "  check \"target-group\" \"app\" {\n    arn = \"arn:aws:s3:::x\"\n  }\n",

@@ -76,6 +76,12 @@ impl App {
         self.told.unwell.store(!well, SeqCst);
     }
 
+    /// Has it turn unwell, at a moment that somebody else knows.
+    pub(crate) fn turns_unwell(&self) -> impl FnOnce() + Send + 'static {
+        let told = Arc::clone(&self.told);
+        move || told.unwell.store(true, SeqCst)
+    }
+
     /// How often somebody asked whether it is well.
     pub(crate) fn looked_at(&self) -> u64 {
         self.told.looked_at.load(SeqCst)

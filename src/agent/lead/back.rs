@@ -30,7 +30,9 @@ impl<S: Store> Operation<'_, S> {
         let unknown = self.resumed && !self.is_drain_expired(&error);
         if !nothing_moved || self.followed || unknown {
             let visible = self.made.iter().any(|step| !unseen(step.lever));
-            let error = if visible { error.after_a_move() } else { error };
+            // The switch is written: an agent goes on with it once the check passes.
+            let asked = matches!(error, Error::Unwell { .. });
+            let error = if visible || asked { error.after_a_move() } else { error };
             self.log(Event::Unfinished, Some(error.to_string())).await;
             return error;
         }

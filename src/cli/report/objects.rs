@@ -141,8 +141,13 @@ pub(in crate::cli) fn check_object(site: Option<&str>, outcomes: &[Outcome]) -> 
     json!({
         "format": 1,
         "site": site,
-        "checks": outcomes.iter().map(outcome_object).collect::<Vec<_>>(),
+        "checks": checks_object(outcomes),
     })
+}
+
+/// `checks` of that object, and of `status`.
+pub(in crate::cli) fn checks_object(outcomes: &[Outcome]) -> Value {
+    outcomes.iter().map(outcome_object).collect()
 }
 
 fn outcome_object(Outcome { name, kind, found }: &Outcome) -> Value {

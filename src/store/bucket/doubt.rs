@@ -11,6 +11,8 @@ use object_store::client::{HttpError, HttpErrorKind};
 /// How `object_store` tells of answers whose type it keeps private.
 const ANSWERED: &str = "Server returned non-2xx status code: ";
 const SENT_ELSEWHERE: &str = "Received redirect";
+/// How it tells that this was the answer to the last attempt of several: those before may have arrived.
+const NOT_THE_FIRST: &str = " retries, max_retries: ";
 
 /// Whether the write that `error` came of may have been made, or may be made yet.
 pub(super) fn is_in_doubt(error: &Failure) -> bool {
@@ -28,6 +30,9 @@ pub(super) fn is_in_doubt(error: &Failure) -> bool {
         error => {
             let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
             while let Some(error) = cause {
+                if error.to_string().contains(NOT_THE_FIRST) {
+                    return true;
+                }
                 if says_no(error) {
                     return false;
                 }
@@ -81,6 +86,9 @@ mod tests {
         for unsure in ["408 Request Timeout", "500 Internal Server Error", "502 X", "504 X"] {
             assert!(is_in_doubt(&answered(unsure)), "{unsure}");
         }
+        let last = "Error performing PUT REDACTED in 1s, after 2 retries, max_retries: 2, retry_timeout: 5s  - x";
+        let earlier = Failure::Generic { store: "S3", source: Box::new(Said(last.to_owned())) };
+        assert!(is_in_doubt(&earlier), "those before may have arrived");
         let cut = Failure::Generic { store: "S3", source: "the connection broke".into() };
         assert!(is_in_doubt(&cut));
         let unsigned = Box::new(CredentialsError::not_loaded("none"));
