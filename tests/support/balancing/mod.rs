@@ -185,27 +185,7 @@ impl Balancing {
 
     /// Asks through a listener, for `host`, as a client of the load balancer does.
     pub(crate) fn get(&self, port: u16, host: &str, path: &str, header: Option<&str>) -> Through {
-        let server = self.emulator.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(server).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let header = header.map(|line| format!("{line}\r\n")).unwrap_or_default();
-        let head = format!(
-            "GET /_alb/{}{path} HTTP/1.1\r\nHost: {host}:{port}\r\n{header}Connection: close\r\n\r\n",
-            self.name
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head.split(' ').nth(1).and_then(|text| text.parse().ok());
-        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-        let kind = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        Through {
-            status: status.unwrap_or_else(|| panic!("{answer}")),
-            body: body.to_owned(),
-            kind: kind.map(|(_, value)| value.to_owned()).unwrap_or_default(),
-        }
+        through((&self.emulator, &self.name), (host, port), path, header)
     }
 
     /// After `well` requests of `action` that go well, one ends so.
@@ -221,6 +201,40 @@ impl Balancing {
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.told.lock().unwrap().asked)
     }
+}
+
+/// Asks through the listener at `port` of the emulator's load balancer `name`, for `host`.
+pub(crate) fn through(
+    (emulator, name): (&str, &str),
+    (host, port): (&str, u16),
+    path: &str,
+    header: Option<&str>,
+) -> Through {
+    let server = emulator.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(server).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let header = header.map(|line| format!("{line}\r\n")).unwrap_or_default();
+    let head = format!(
+        "GET /_alb/{name}{path} HTTP/1.1\r\nHost: {host}:{port}\r\n{header}Connection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|text| text.parse().ok());
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    let kind = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    Through {
+        status: status.unwrap_or_else(|| panic!("{answer}")),
+        body: body.to_owned(),
+        kind: kind.map(|(_, value)| value.to_owned()).unwrap_or_default(),
+    }
+}
+
+/// The emulator, made as strict as AWS: where `roadworks` asks.
+pub(crate) fn strict(emulator: &str) -> String {
+    relay(emulator, Arc::default())
 }
 
 /// The first id of what `action` of EC2 lists; `None` where there is none, and nobody needs one.
