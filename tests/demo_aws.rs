@@ -202,6 +202,8 @@ impl Demo {
             (r"\b[a-z0-9.-]+\.elb\.amazonaws\.com", "shop-1234567890.us-east-1.elb.amazonaws.com"),
             (r"\b[a-z0-9]+\.cloudfront\.net", "d111111abcdef8.cloudfront.net"),
             (r"arn:aws:(\w+|elasticloadbalancing)[:\w./-]+", "arn:aws:.."),
+            (r"\bE[0-9A-Z]{13}\b", "E1A2B3C4D5E6F7"),
+            (r"page [0-9a-f]{12}", "page 0123456789ab"),
             (r"\S+@\S+", "ana@laptop"),
         ] {
             text = Regex::new(what).unwrap().replace_all(&text, shown).into_owned();
