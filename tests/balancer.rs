@@ -215,6 +215,19 @@ fn without_room_nothing_is_moved_and_renumber_makes_room_and_gives_it_back() {
 }
 
 #[test]
+fn what_gave_way_goes_back_where_there_would_be_no_room_any_more() {
+    let stand = Stand::bare(&[80]);
+    let listener = &stand.balancing.listeners[0];
+    stand.balancing.rule(listener, 1, (SHOP, ""), &stand.balancing.group);
+    let before = stand.rules();
+    stand.run(&["close", "--yes", "--renumber"]).exits(0);
+    let listeners = format!("listeners = {}\n    from = [\"192.0.2.0/24\"]", json!([listener]));
+    stand.configure(&listeners, "");
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(stand.rules(), before);
+}
+
+#[test]
 fn a_kill_between_two_listeners_and_a_run_again_ends_where_it_meant_to() {
     let stand = Stand::new(&PORTS);
     let before = stand.rules();

@@ -40,11 +40,13 @@ impl Alb {
     ) -> Result<Option<Renumber>, Error> {
         let rules = self.calls.rules(&listener.arn, &self.wants.site).await?;
         let moves = steps.iter().any(|step| step.target != listener.name);
-        let renumber = if moves { Renumber::Yes } else { self.renumber };
+        let place = |step: &&&Step| step.target == listener.name;
+        let Some(step) = steps.iter().find(place) else { return Ok(Some(self.renumber)) };
+        // Where it opens, others go back, and the plan asked for no room.
+        let makes_room = moves && !step.after.is_null();
+        let renumber = if makes_room { Renumber::Yes } else { self.renumber };
         let seen = outlook(listener, &rules, &self.wants, (secret, renumber));
         let (now, then) = (&seen.now, &seen.then);
-        let place = |step: &&&Step| step.target == listener.name;
-        let Some(step) = steps.iter().find(place) else { return Ok(Some(renumber)) };
         if step.after == *now {
             return Ok(None);
         }
