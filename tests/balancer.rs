@@ -195,6 +195,9 @@ fn without_room_nothing_is_moved_and_renumber_makes_room_and_gives_it_back() {
         assert!(refused.stderr.contains("1 (host shop.example.com)"), "{refused:#?}");
         assert!(refused.stderr.contains("--renumber"), "{refused:#?}");
     }
+    let words = ["close", "--yes", "--override=no-room", "--reason", "try"];
+    let refused = stand.run(&words);
+    assert!(refused.stderr.contains("there is room for 0"), "nothing is closed: {refused:#?}");
     assert_eq!(stand.rules(), before);
 
     let plan = stand.run(&["plan", "close", "--renumber", "--json"]).exits(0).json();

@@ -16,7 +16,7 @@ mod wanted;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use calls::{Calls, Listener};
@@ -42,6 +42,8 @@ const SPREADS_WITHIN: Duration = Duration::from_secs(10);
 const DIGEST_BYTES: usize = 6;
 /// Of how many random bytes a bypass is made: a condition's value has at most 128 characters.
 const SECRET_BYTES: usize = 20;
+/// The rule that a listener without room breaks, and where a step says why nothing can be made of it.
+const NO_ROOM: &str = "no-room";
 /// Stands for the bypass of a site that is open, and so has none.
 const NO_SECRET: &str = "-";
 const ANSWERS: &str = "a load balancer cannot send Retry-After: nobody is told when to come back";
@@ -160,6 +162,10 @@ impl Alb {
 
     async fn start_all(&self, steps: &[Step], operation: &OperationId) -> Result<Started, Error> {
         self.fits()?;
+        let none = |step: &Step| step.after.get(NO_ROOM)?.as_str().map(ToOwned::to_owned);
+        if let Some(why) = steps.iter().find_map(none) {
+            return Err(no_room(why));
+        }
         let read = self.read().await?;
         let known = secret_among(&read);
         let planned = known.as_deref().unwrap_or(NO_SECRET);
@@ -249,7 +255,7 @@ fn after(changed: Changed, listener: &Listener, error: Error) -> Error {
 }
 
 fn no_room(message: String) -> Error {
-    Error::Refused { code: "no-room", message, hint: MAKE_ROOM.to_owned() }
+    Error::Refused { code: NO_ROOM, message, hint: MAKE_ROOM.to_owned() }
 }
 
 const MAKE_ROOM: &str = "give the rules that forward higher numbers, or add --renumber: they keep their order, and get their numbers back when the site opens";
@@ -292,6 +298,10 @@ impl Lever for Alb {
                 if seen.now != seen.then && !seen.then.is_null() {
                     steps.push(own(seen.then.clone()));
                 }
+                // Set aside for a detour, which does not need it; nothing else closes the site.
+                if let (Mode::Closed, Some(why)) = (to, &seen.no_room) {
+                    steps.push(own(json!({ NO_ROOM: why })));
+                }
             } else {
                 if !seen.now.is_null() {
                     steps.push(own(Value::Null));
@@ -314,7 +324,7 @@ impl Lever for Alb {
         let none = seen.parts.iter().filter_map(seen_of).filter_map(|seen| seen.no_room);
         let none: Vec<_> = none.collect();
         (!none.is_empty()).then(|| Refusal {
-            rule: "no-room",
+            rule: NO_ROOM,
             message: none.join("; "),
             hint: MAKE_ROOM.to_owned(),
         })
