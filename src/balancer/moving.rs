@@ -50,6 +50,10 @@ impl Alb {
         if step.after == *now {
             return Ok(None);
         }
+        // What it had before cannot be made again, an older page say, and visitors meet a closed listener either way.
+        if step.before == *now && !step.after.is_null() && now == then {
+            return Ok(None);
+        }
         if step.before == *now && (step.after.is_null() || step.after == *then) {
             return Ok(Some(renumber));
         }
