@@ -35,10 +35,14 @@ pub(super) fn to_close(
     wants: &Wants,
     operation: &OperationId,
 ) -> Vec<Act> {
-    let mut acts = Vec::new();
+    let (mut acts, mut told) = (Vec::new(), None);
     let notes: Vec<_> = rules.iter().filter(|rule| rule.is(Role::Note)).collect();
     if !closing.moves.is_empty() {
-        acts.push(note(rules, closing, &notes, (wants, operation)));
+        let moved = remembered(rules, closing, &notes);
+        told = notes.iter().position(|rule| says(rule, &moved));
+        if told.is_none() {
+            acts.push(note(rules, closing, &moved, (wants, operation)));
+        }
         acts.push(Act::Put(closing.moves.iter().map(|gone| (gone.arn.clone(), gone.to)).collect()));
     }
     let extras = |role| closing.extras.iter().filter(move |rule| rule.is(role)).map(deleted);
@@ -66,7 +70,8 @@ pub(super) fn to_close(
     }
     acts.extend(extras(Role::Answer));
     if !closing.moves.is_empty() {
-        acts.extend(notes.into_iter().map(deleted));
+        let others = notes.into_iter().enumerate().filter(|(at, _)| Some(*at) != told);
+        acts.extend(others.map(|(_, rule)| deleted(rule)));
     }
     acts
 }
@@ -102,15 +107,12 @@ fn tags(role: Role, wants: &Wants, operation: &OperationId) -> BTreeMap<String, 
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// A rule that remembers from where others were moved, written before they are: where a rule was moved twice, from where
-/// it was first.
-fn note(
-    rules: &[Rule],
-    closing: &Closing,
-    notes: &[&Rule],
-    (wants, operation): (&Wants, &OperationId),
-) -> Act {
-    let mut moved: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+/// From where others were moved, and to where, by the last part of their ARN.
+type Moved = BTreeMap<String, (u32, u32)>;
+
+/// What is to be remembered: where a rule was moved twice, from where it was first.
+fn remembered(rules: &[Rule], closing: &Closing, notes: &[&Rule]) -> Moved {
+    let mut moved = Moved::new();
     let before = notes.iter().filter_map(|rule| rule.own.as_ref()).flat_map(|own| &own.moved);
     for (id, (from, to)) in before {
         let stands = |rule: &&Rule| rule.id() == id && rule.priority == Some(*to);
@@ -122,6 +124,21 @@ fn note(
         let first = moved.get(id).map_or(*from, |(first, _)| *first);
         moved.insert(id.clone(), (first, *to));
     }
+    moved
+}
+
+/// Whether a note that was written before, and not followed by a move, remembers the same.
+fn says(note: &Rule, moved: &Moved) -> bool {
+    note.own.as_ref().is_some_and(|own| own.moved == *moved)
+}
+
+/// A rule that remembers from where others were moved, written before they are.
+fn note(
+    rules: &[Rule],
+    closing: &Closing,
+    moved: &Moved,
+    (wants, operation): (&Wants, &OperationId),
+) -> Act {
     let mut tags = tags(Role::Note, wants, operation);
     let entries: Vec<_> =
         moved.iter().map(|(id, (from, to))| format!("{id}:{from}:{to}")).collect();

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use calls::{Calls, Listener};
 use moving::{Aim, Changed};
-use outlook::{Outlook, outlook};
+use outlook::{Outlook, is_bare, outlook};
 use rule::{Role, Rule};
 use wanted::{Wants, secret_of};
 
@@ -180,7 +180,7 @@ impl Alb {
             else {
                 continue;
             };
-            let closes = last.target == listener.name && !last.after.is_null();
+            let closes = last.target == listener.name && !is_bare(&last.after);
             let aim = if closes { Aim::Closed { secret: &secret } } else { Aim::Open };
             let moved = async {
                 match self.still(listener, &own, planned).await? {
@@ -202,7 +202,7 @@ impl Alb {
             let Some(step) = started.steps.iter().find(own) else { continue };
             let closed = room::is_closed(rules, &self.wants);
             let answers = rules.iter().any(|rule| rule.is(Role::Answer));
-            if if step.after.is_null() { answers } else { !closed } {
+            if if is_bare(&step.after) { answers } else { !closed } {
                 return Err(Error::Unknown {
                     message: format!("the rules of {} were written, and are not so any more: somebody else changed them", listener.name),
                     hint: "run `roadworks status` to see where it stands, then run the same command again".to_owned(),

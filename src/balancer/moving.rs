@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Alb;
 use super::acts::{Act, to_close, to_open};
 use super::calls::Listener;
-use super::outlook::outlook;
+use super::outlook::{is_bare, outlook};
 use super::room::{Renumber, closing};
 use super::rule::{PAGE, Rule};
 use super::told::{Call, RULE_NOT_FOUND, told};
@@ -43,18 +43,18 @@ impl Alb {
         let place = |step: &&&Step| step.target == listener.name;
         let Some(step) = steps.iter().find(place) else { return Ok(Some(self.renumber)) };
         // Where it opens, others go back, and the plan asked for no room.
-        let makes_room = moves && !step.after.is_null();
+        let makes_room = moves && !is_bare(&step.after);
         let renumber = if makes_room { Renumber::Yes } else { self.renumber };
         let seen = outlook(listener, &rules, &self.wants, (secret, renumber));
         let (now, then) = (&seen.now, &seen.then);
-        if step.after == *now {
+        if step.after == *now || (is_bare(&step.after) && now.is_null()) {
             return Ok(None);
         }
         // What it had before cannot be made again, an older page say, and visitors meet a closed listener either way.
-        if step.before == *now && !step.after.is_null() && now == then {
+        if step.before == *now && !is_bare(&step.after) && now == then {
             return Ok(None);
         }
-        if step.before == *now && (step.after.is_null() || step.after == *then) {
+        if step.before == *now && (is_bare(&step.after) || step.after == *then) {
             return Ok(Some(renumber));
         }
         Err(Error::Refused {

@@ -10,12 +10,20 @@ use super::room::{Closing, Move, NoRoom, Renumber, back, closing, is_closed};
 use super::rule::{Role, Rule};
 use super::wanted::{STATUS, Wants};
 
+/// What an open listener has where a move ended before it began: it remembers places that nobody left.
+const NOTES: &str = "notes";
+
+/// Whether a listener that stands so has nothing that answers, and nothing that lets testers pass.
+pub(super) fn is_bare(value: &Value) -> bool {
+    value.is_null() || value.get(NOTES).is_some()
+}
+
 /// A listener, seen once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outlook {
     /// Whether visitors of every host get the answer.
     pub(super) closed: bool,
-    /// Our rules as they are; null where there are none.
+    /// Our rules as they are; null where there are none, and only notes where there are only those.
     pub(super) now: Value,
     /// Our rules as they are where the site is closed; null where there is no room for them.
     pub(super) then: Value,
@@ -54,7 +62,7 @@ pub(super) fn outlook(
     }
     match closing(rules, wants, secret, renumber) {
         Ok(closing) => {
-            if seen.now != Value::Null && !closing.is_whole(wants) {
+            if !is_bare(&seen.now) && !closing.is_whole(wants) {
                 let part = "some rules are missing, too many or out of place";
                 seen.now
                     .as_object_mut()
@@ -86,7 +94,8 @@ fn now(rules: &[Rule]) -> Value {
     };
     let (answers, testers) = (of(Role::Answer), of(Role::Testers));
     if answers.is_empty() && testers.is_empty() {
-        return Value::Null;
+        let notes = of(Role::Note);
+        return if notes.is_empty() { Value::Null } else { json!({ NOTES: notes }) };
     }
     let answering = || rules.iter().filter(|rule| rule.is(Role::Answer));
     let mut hosts: Vec<_> = answering().filter_map(Rule::hosts).flatten().collect();
