@@ -297,7 +297,8 @@ impl<'a> Listener<'a> {
         for rule in &self.others {
             let Some(now) = rule.priority.filter(|priority| *priority >= first) else { continue };
             let mut to = now.max(next);
-            while kept.contains(&to) {
+            // Ours leave their places later, if at all.
+            while kept.contains(&to) || self.own.iter().any(|rule| rule.priority == Some(to)) {
                 to += 1;
             }
             if to > LAST {
