@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 
 use super::rule::Rule;
 use super::told::{Call, RULE_GONE, RULE_NOT_FOUND, told};
-use super::wanted::Wanted;
+use super::wanted::{Wanted, Wants};
 use crate::aws::{Backoff, Error as AwsError, Retry, Session};
 use crate::lever::Error;
 
@@ -112,18 +112,18 @@ impl Calls {
     }
 
     /// All rules of a listener, those of `site` told apart by their tags. Cancel safe.
-    pub(super) async fn rules(&self, listener: &str, site: &str) -> Result<Vec<Rule>, Error> {
+    pub(super) async fn rules(&self, listener: &str, wants: &Wants) -> Result<Vec<Rule>, Error> {
         for _ in 0..LOOKS {
-            match self.rules_once(listener, site).await {
+            match self.rules_once(listener, wants).await {
                 // Between its description and its tags.
                 Err(Error::Failed { code, .. }) if code == RULE_GONE => {}
                 read => return read,
             }
         }
-        self.rules_once(listener, site).await
+        self.rules_once(listener, wants).await
     }
 
-    async fn rules_once(&self, listener: &str, site: &str) -> Result<Vec<Rule>, Error> {
+    async fn rules_once(&self, listener: &str, wants: &Wants) -> Result<Vec<Rule>, Error> {
         let (mut written, mut marker) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
             let page = self.client.describe_rules().listener_arn(listener).page_size(PAGE);
@@ -142,7 +142,7 @@ impl Calls {
         let none = BTreeMap::new();
         let rules = written.into_iter().filter_map(|rule| {
             let tags = rule.rule_arn.as_ref().and_then(|arn| tags.get(arn));
-            Rule::read(rule, tags.unwrap_or(&none), site)
+            Rule::read(rule, tags.unwrap_or(&none), wants)
         });
         Ok(rules.collect())
     }

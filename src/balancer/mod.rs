@@ -104,7 +104,7 @@ impl Alb {
     async fn read(&self) -> Result<Vec<(Listener, Vec<Rule>)>, Error> {
         let mut read = Vec::new();
         for listener in self.found().await? {
-            let rules = self.calls.rules(&listener.arn, &self.wants.site).await?;
+            let rules = self.calls.rules(&listener.arn, &self.wants).await?;
             read.push((listener, rules));
         }
         Ok(read)

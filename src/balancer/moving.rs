@@ -38,7 +38,7 @@ impl Alb {
         steps: &[&Step],
         secret: &str,
     ) -> Result<Option<Renumber>, Error> {
-        let rules = self.calls.rules(&listener.arn, &self.wants.site).await?;
+        let rules = self.calls.rules(&listener.arn, &self.wants).await?;
         let moves = steps.iter().any(|step| step.target != listener.name);
         let place = |step: &&&Step| step.target == listener.name;
         let Some(step) = steps.iter().find(place) else { return Ok(Some(self.renumber)) };
@@ -77,7 +77,7 @@ impl Alb {
     ) -> Result<(), Error> {
         let mut backoff = Backoff::new(ATTEMPTS);
         for _ in 0..ROUNDS {
-            let rules = self.calls.rules(&listener.arn, &self.wants.site).await?;
+            let rules = self.calls.rules(&listener.arn, &self.wants).await?;
             let acts = self.acts(listener, &rules, (aim, renumber), operation)?;
             if acts.is_empty() {
                 return Ok(());

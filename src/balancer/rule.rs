@@ -10,6 +10,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 
 use super::hosts::meet;
+use super::wanted::Wants;
 
 /// The tags by which our rules are found again.
 pub(super) const SITE: &str = "roadworks:site";
@@ -68,16 +69,23 @@ impl Rule {
     pub(super) fn read(
         written: Written,
         tags: &BTreeMap<String, String>,
-        site: &str,
+        wants: &Wants,
     ) -> Option<Rule> {
-        Some(Rule {
+        let rule = Rule {
             arn: written.rule_arn?,
             priority: written.priority.and_then(|text| text.parse().ok()),
             conditions: written.conditions.unwrap_or_default(),
             actions: written.actions.unwrap_or_default(),
             transforms: written.transforms.unwrap_or_default(),
-            own: own(tags, site),
-        })
+            own: own(tags, &wants.site),
+        };
+        Some(rule.of_hosts_only(&wants.hosts))
+    }
+
+    /// Somebody else's if it is about none of `hosts`: another site may have the same name. A note is about no host.
+    fn of_hosts_only(self, hosts: &[String]) -> Rule {
+        let ours = self.is(Role::Note) || self.concerns(hosts);
+        Rule { own: self.own.filter(|_| ours), ..self }
     }
 
     /// The patterns of its host condition; `None` where it is meant for every host.
@@ -334,6 +342,21 @@ pub(super) mod trials {
             ("www.example.com,shop.*", true),
         ] {
             assert_eq!(rule(1, patterns, "app").concerns(&hosts), concerned, "{patterns}");
+        }
+    }
+
+    #[test]
+    fn a_rule_with_our_tag_that_is_about_none_of_our_hosts_is_somebody_elses() {
+        let hosts = ["shop.example.com".to_owned()];
+        for (host, role, ours) in [
+            ("shop.example.com", Role::Answer, true),
+            ("shop.example.org", Role::Answer, false),
+            ("shop.example.org", Role::Testers, false),
+            ("note.roadworks.invalid", Role::Note, true),
+        ] {
+            let own = Own { role, page: None, moved: BTreeMap::new() };
+            let tagged = Rule { own: Some(own), ..rule(1, host, "app") };
+            assert_eq!(tagged.of_hosts_only(&hosts).is(role), ours, "{host}");
         }
     }
 
