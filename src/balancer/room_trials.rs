@@ -157,3 +157,14 @@ proptest! {
         prop_assert!(closing(&mended, &wants, SECRET, Renumber::No).unwrap().is_whole(&wants));
     }
 }
+
+#[test]
+fn others_move_on_to_no_number_that_ours_still_have() {
+    let wants = wants(&["shop.x"], &[]);
+    let own = Own { role: Role::Testers, page: None, moved: std::collections::BTreeMap::new() };
+    let superfluous = Rule { own: Some(own), ..rule(3, "shop.x|/old", "app") };
+    let rules = [rule(1, "shop.x", "app"), superfluous];
+    let closing = closing(&rules, &wants, SECRET, Renumber::Yes).unwrap();
+    let to: Vec<_> = closing.moves.iter().map(|gone| gone.to).collect();
+    assert_eq!(to, [4]);
+}
