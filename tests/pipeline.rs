@@ -63,6 +63,17 @@ impl Rig {
         panic!("{id} does not come to wait");
     }
 
+    /// Somebody comes to wait before the stage while the record is moved.
+    fn somebody_comes(&self) -> route53::Fault {
+        let json = self.json.clone();
+        route53::Fault::meddle(move |_: &mut route53::Cloud| {
+            json.pipeline(NAME, |pipeline| {
+                pipeline.begin(BTreeMap::new(), "");
+                (0..3).for_each(|_| pipeline.tick());
+            });
+        })
+    }
+
     /// An execution that is in the stage for as long as anybody looks.
     fn comes_in(&self) {
         self.pipeline(|pipeline| pipeline.begin(BTreeMap::new(), ""));
@@ -158,6 +169,31 @@ fn who_waits_is_listed_by_open_and_kept_until_settled_and_confirmed() {
     let log = rig.run(&["log"]).exits(0);
     assert!(log.stdout.contains("released") && log.stdout.contains(&id), "{log:#?}");
     rig.json.conforms();
+}
+
+/// The record moves between the plan and the stage, and somebody comes in that time.
+#[test]
+fn who_begins_to_wait_after_the_plan_is_kept_as_well() {
+    let rig = Rig::new();
+    rig.run(&["detour", "--yes"]).exits(0);
+    rig.route53.fault(Verb::Change, 1, rig.somebody_comes());
+    let opened = rig.run(&["open", "--yes"]).exits(0);
+    assert_eq!(rig.site.leads_to(), LIVE);
+    let waiting = rig.pipeline(|pipeline| pipeline.deploy().waiting.clone());
+    assert!(rig.closed().is_some() && waiting.len() == 1, "{waiting:?}: {opened:#?}");
+    assert!(opened.stderr.contains(&waiting[0]), "{opened:#?}");
+}
+
+#[test]
+fn a_freeze_that_is_taken_back_lets_go_who_came_in_between() {
+    let rig = Rig::new();
+    // Seen twice more, it waits.
+    rig.json.meddle("DisableStageTransition", |cloud| {
+        cloud.pipelines.get_mut(NAME).unwrap().begin(BTreeMap::new(), "");
+    });
+    rig.route53.fault(Verb::Change, 1, route53::Fault::AccessDenied);
+    rig.run(&["detour", "--yes"]).exits(4);
+    assert_eq!((rig.closed(), rig.site.leads_to().as_str()), (None, LIVE));
 }
 
 #[test]

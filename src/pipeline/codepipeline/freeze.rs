@@ -61,6 +61,8 @@ pub struct Gate {
     pub waiting: Vec<String>,
     /// The execution that is in it, or was last.
     pub inside: Option<String>,
+    /// Why it is closed, as AWS keeps it.
+    reason: Option<String>,
 }
 
 impl Freezer {
@@ -99,8 +101,12 @@ impl Freezer {
                 Transition::Theirs { by, reason: reason.to_owned() }
             }
         };
-        let waiting = stage.waiting().into_iter().map(str::to_owned).collect();
-        Gate { transition, waiting, inside: stage.latest.as_ref().map(|run| run.id.clone()) }
+        Gate {
+            transition,
+            waiting: stage.waiting().into_iter().map(str::to_owned).collect(),
+            inside: stage.latest.as_ref().map(|run| run.id.clone()),
+            reason: stage.disabled_reason().map(str::to_owned),
+        }
     }
 
     async fn read(&self) -> Result<Result<Gate, Unfit>, AwsError> {
@@ -179,7 +185,24 @@ impl Freezer {
     /// Opens the way in, if it is we who closed it. Not cancel safe.
     pub async fn thaw(&self) -> Result<Gate, Error> {
         let gate = self.gate().await?;
-        if gate.transition != Transition::Frozen {
+        self.thaw_if(gate.transition == Transition::Frozen, gate).await
+    }
+
+    /// The same for a move of the site: whoever began to wait since the plan was made keeps it closed. Not where `operation` takes
+    /// back what it closed itself: who waits then would have entered without it.
+    async fn thaw_for(&self, operation: &OperationId) -> Result<Gate, Error> {
+        let gate = self.gate().await?;
+        let lets_go = gate.waiting.is_empty() || self.is_closed_by(&gate, operation);
+        self.thaw_if(gate.transition == Transition::Frozen && lets_go, gate).await
+    }
+
+    fn is_closed_by(&self, gate: &Gate, operation: &OperationId) -> bool {
+        let begin = self.reason(&format!("{operation} "));
+        gate.reason.as_deref().is_some_and(|reason| reason.starts_with(&begin))
+    }
+
+    async fn thaw_if(&self, opens: bool, gate: Gate) -> Result<Gate, Error> {
+        if !opens {
             return Ok(gate);
         }
         let sent = self.set("EnableStageTransition", None).await;
@@ -307,7 +330,7 @@ impl Lever for Freezer {
         Box::pin(async move {
             for step in steps {
                 if step.after == ENABLED {
-                    self.thaw().await.map_err(|error| self.still_frozen(&error))?;
+                    self.thaw_for(operation).await.map_err(|error| self.still_frozen(&error))?;
                 } else {
                     self.freeze(&format!("{operation} Terraform must not undo a maintenance"))
                         .await?;
