@@ -233,6 +233,18 @@ fn one_waiting_execution_passes_and_the_stage_is_closed_again() {
     assert!(rig.closed().is_some(), "the next one waits");
 }
 
+/// What was sent to open it may take effect after it was read to be closed.
+#[test]
+fn a_pass_whose_opening_failed_closes_the_stage_all_the_same() {
+    let rig = Rig::new();
+    rig.run(&["detour", "--yes"]).exits(0);
+    rig.comes();
+    rig.json.fault("EnableStageTransition", Fault::AccessDenied);
+    rig.run(&["pipeline", "pass", "--yes"]).exits(4);
+    assert!(rig.closed().is_some());
+    assert_eq!(rig.json.asked("DisableStageTransition").len(), 2);
+}
+
 #[test]
 fn who_came_later_takes_the_place_of_who_waited() {
     let rig = Rig::new();

@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use super::Error;
@@ -34,6 +35,16 @@ pub struct Asks<'a> {
     pub timeout: Duration,
 }
 
+/// What became of the request that opens a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Unsent,
+    Sent,
+    Answered,
+    /// It failed, and may arrive all the same.
+    Unknown,
+}
+
 /// Lets one of the executions that wait before a closed stage pass, and closes it again: also where `stop` comes, where nobody
 /// came in time, and where something fails. Gives its id, or nothing where it was stopped.
 ///
@@ -46,16 +57,33 @@ pub async fn pass<S: Store>(
     progress: &dyn Progress,
 ) -> Result<Option<String>, Error> {
     let mut lease = store.lease(&Holder::command(asks.by)).await?;
-    let opened = Cell::new(false);
+    let opening = Cell::new(Opening::Unsent);
+    let mut thaw = pin!(freezer.thaw());
+    let mut stop = pin!(stop);
     let work = async {
+        let before = tokio::select! {
+            biased;
+            before = before(freezer) => before?,
+            () = &mut stop => return Ok(None),
+        };
+        opening.set(Opening::Sent);
+        // What was sent to open it must not arrive after it was closed again: nothing cuts this short.
+        let thawed = thaw.as_mut().await;
+        opening.set(if thawed.is_ok() { Opening::Answered } else { Opening::Unknown });
+        thawed?;
         tokio::select! {
             biased;
-            passed = one_enters(freezer, asks, &opened, progress) => passed.map(Some),
-            () = stop => Ok(None),
+            passed = one_enters(freezer, asks, &before, progress) => passed.map(Some),
+            () = &mut stop => Ok(None),
         }
     };
     let passed = lease.hold(Box::pin(work)).await.map_err(Error::Lost);
-    let closed = if opened.get() { closed_again(freezer).await } else { Ok(()) };
+    if opening.get() == Opening::Sent {
+        // The right was lost in the middle of it.
+        let thawed = thaw.await;
+        opening.set(if thawed.is_ok() { Opening::Answered } else { Opening::Unknown });
+    }
+    let closed = closed_again(freezer, opening.get()).await;
     lease.release().await;
     let passed = passed.and_then(|passed| passed);
     closed?;
@@ -66,12 +94,8 @@ pub async fn pass<S: Store>(
     Ok(passed)
 }
 
-async fn one_enters(
-    freezer: &Freezer,
-    asks: Asks<'_>,
-    opened: &Cell<bool>,
-    progress: &dyn Progress,
-) -> Result<String, Error> {
+/// How the stage stands, where one may be let pass.
+async fn before(freezer: &Freezer) -> Result<Gate, Error> {
     let before = freezer.gate().await?;
     is_ours(freezer, &before)?;
     if before.waiting.is_empty() {
@@ -82,8 +106,15 @@ async fn one_enters(
                 .to_owned(),
         });
     }
-    opened.set(true);
-    freezer.thaw().await?;
+    Ok(before)
+}
+
+async fn one_enters(
+    freezer: &Freezer,
+    asks: Asks<'_>,
+    before: &Gate,
+    progress: &dyn Progress,
+) -> Result<String, Error> {
     let began = clock::monotonic();
     let mut ticks = tokio::time::interval(POLL);
     loop {
@@ -103,14 +134,21 @@ async fn one_enters(
     }
 }
 
-/// Closes it again, whatever happened.
-async fn closed_again(freezer: &Freezer) -> Result<(), Error> {
-    let mut closed = freezer.freeze(CLOSED_AGAIN).await;
+/// Closes it again, whatever happened to what was sent to open it.
+async fn closed_again(freezer: &Freezer, opening: Opening) -> Result<(), Error> {
+    if opening == Opening::Unsent {
+        return Ok(());
+    }
+    let mut closed = freezer.freeze_anyway(CLOSED_AGAIN).await;
     for _ in 1..TRIES {
         match &closed {
             Ok(_) | Err(lever::Error::Credentials { .. } | lever::Error::Refused { .. }) => break,
             Err(_) => tokio::time::sleep(BETWEEN).await,
         }
+        closed = freezer.freeze_anyway(CLOSED_AGAIN).await;
+    }
+    if opening == Opening::Unknown && closed.is_ok() {
+        tokio::time::sleep(BETWEEN).await;
         closed = freezer.freeze(CLOSED_AGAIN).await;
     }
     let still_open = |why: String| lever::Error::Partly {

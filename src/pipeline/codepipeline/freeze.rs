@@ -182,6 +182,17 @@ impl Freezer {
         self.set_to(&Transition::Frozen, sent).await
     }
 
+    /// Closes the way in for `why`, also where it is read to be closed: something that was sent to open it may arrive yet. Not
+    /// where somebody else closed it. Not cancel safe.
+    pub async fn freeze_anyway(&self, why: &str) -> Result<Gate, Error> {
+        let gate = self.gate().await?;
+        if let Transition::Theirs { .. } = gate.transition {
+            return Ok(gate);
+        }
+        let sent = self.set("DisableStageTransition", Some(self.reason(why))).await;
+        self.set_to(&Transition::Frozen, sent).await
+    }
+
     /// Opens the way in, if it is we who closed it. Not cancel safe.
     pub async fn thaw(&self) -> Result<Gate, Error> {
         let gate = self.gate().await?;
