@@ -315,6 +315,26 @@ fn a_service_that_is_too_busy_for_a_minute_moves_nothing_and_opening_is_not_held
     assert!(rig.closed().is_none());
 }
 
+/// Whoever may move the name and not see the pipeline.
+#[test]
+fn without_the_right_to_see_the_pipeline_the_name_moves_where_the_rule_is_set_aside_and_back_anyway()
+ {
+    let rig = Rig::new();
+    let denied = || rig.json.fault("GetPipelineState", Fault::AccessDenied);
+    denied();
+    rig.route53.forget();
+    let error = rig.run(&["detour", "--yes", "-json"]).exits(3).error();
+    assert_eq!(error["code"], "pipeline-unread", "{error:#}");
+    assert!(rig.route53.batches().is_empty() && rig.closed().is_none());
+    denied();
+    let words = ["detour", "--yes", "--override=pipeline-unread", "--reason", "nobody has the key"];
+    rig.run(&words).exits(0);
+    assert_eq!(rig.site.leads_to(), MAINTENANCE);
+    denied();
+    rig.run(&["open", "--yes"]).exits(0);
+    assert_eq!(rig.site.leads_to(), LIVE);
+}
+
 #[test]
 fn a_pipeline_that_cannot_be_closed_moves_nothing_and_a_lost_answer_is_read_back() {
     let rig = Rig::new();

@@ -50,16 +50,25 @@ impl Unfit {
 
     /// That it could not be read, whatever is wrong there; who is not let in is told so.
     pub(super) fn unread(what: &str, error: &AwsError) -> Result<Unfit, Error> {
-        if let AwsError::Credentials { .. } = error {
-            return Err(unread(what, error));
+        match error {
+            AwsError::Credentials { .. } => Err(unread(what, error)),
+            error => Ok(Unfit::unseen(what, error)),
         }
-        Ok(Unfit {
+    }
+
+    /// The same of what never keeps visitors out or in: whoever is not let in there can move the name all the same.
+    pub(super) fn unseen(what: &str, error: &AwsError) -> Unfit {
+        let first = match error {
+            AwsError::Credentials { .. } => hint(error),
+            _ => "try again".to_owned(),
+        };
+        Unfit {
             rule: UNREAD,
             message: format!("{what} could not be read: {error}"),
             hint: format!(
-                "try again; to move the name without it: --override={UNREAD} --reason \"..\", and see to it that no run undoes that"
+                "{first}; to move the name without it: --override={UNREAD} --reason \"..\", and see to it that no run undoes that"
             ),
-        })
+        }
     }
 }
 

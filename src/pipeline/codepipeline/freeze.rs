@@ -223,7 +223,7 @@ impl Freezer {
     async fn observed(&self) -> Result<Observation, Error> {
         let read = match self.read().await {
             Ok(read) => read,
-            Err(error) => Err(Unfit::unread(&self.told(), &error)?),
+            Err(error) => Err(Unfit::unseen(&self.told(), &error)),
         };
         Ok(match read {
             Ok(gate) => self.seen(&gate),
