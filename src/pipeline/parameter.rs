@@ -14,6 +14,8 @@ use crate::lever::{Error, Lever};
 
 /// What is said again of a parameter, from `DescribeParameters`.
 const KEPT: [&str; 5] = ["Description", "KeyId", "AllowedPattern", "DataType", "Tier"];
+/// How many pages are looked at for one parameter.
+const PAGES: u32 = 50;
 /// How often a parameter that was just written is read until its new version is seen, and how long between.
 const LOOKS: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(200);
@@ -60,32 +62,43 @@ impl Parameter {
         })
     }
 
-    /// What the parameter has besides its value, as far as we may see it: only a secret one cannot do without.
-    async fn described(&self, kind: &str) -> Result<Map<String, Value>, AwsError> {
-        let input = json!({ "ParameterFilters": [
+    /// What the parameter has besides its value, as far as we may see it, or `None` where AWS does not tell.
+    async fn described(&self) -> Result<Option<Map<String, Value>>, AwsError> {
+        let mut input = json!({ "ParameterFilters": [
             { "Key": "Name", "Option": "Equals", "Values": [self.name] },
         ] });
-        let mut kept = Map::new();
-        match self.ask("DescribeParameters", &input, Retry::Standard).await {
-            Ok(answer) => {
-                let described = answer.get("Parameters").and_then(|all| all.get(0));
-                for name in KEPT {
-                    if let Some(value) = described.and_then(|parameter| parameter.get(name)) {
-                        kept.insert(name.to_owned(), value.clone());
-                    }
-                }
-                // Of the other tiers none can be lost.
-                if kept.get("Tier").is_some_and(|tier| tier != "Advanced") {
-                    kept.remove("Tier");
-                }
-                Ok(kept)
+        // A page can be empty and not the last (API reference, `DescribeParameters`).
+        for _ in 0..PAGES {
+            let answer = self.ask("DescribeParameters", &input, Retry::Standard).await?;
+            let all = answer.get("Parameters").and_then(Value::as_array);
+            if let Some(described) = all.and_then(|all| all.first()) {
+                return Ok(Some(kept(described)));
             }
+            match answer.get("NextToken").and_then(Value::as_str) {
+                Some(next) if !next.is_empty() => input["NextToken"] = json!(next),
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is said again when it is written: only a secret one cannot do without.
+    async fn said_again(&self, kind: &str) -> Result<Map<String, Value>, Error> {
+        let what = self.told();
+        match self.described().await {
+            Ok(Some(kept)) => Ok(kept),
+            Ok(None) if kind == SECURE => Err(Error::Refused {
+                code: UNREAD,
+                message: format!("{what} is a {SECURE}, and AWS does not tell by which key"),
+                hint: "nothing was written, or it would have got another key; try again, or make it a String: a boolean is no secret".to_owned(),
+            }),
+            Ok(None) => Ok(Map::new()),
             Err(AwsError::Credentials { problem: CredentialsProblem::Denied, .. })
                 if kind != SECURE =>
             {
-                Ok(kept)
+                Ok(Map::new())
             }
-            Err(error) => Err(error),
+            Err(error) => Err(super::told::unread(&what, &error)),
         }
     }
 
@@ -100,6 +113,20 @@ impl Parameter {
         }
         self.stand().await
     }
+}
+
+fn kept(described: &Value) -> Map<String, Value> {
+    let mut kept = Map::new();
+    for name in KEPT {
+        if let Some(value) = described.get(name) {
+            kept.insert(name.to_owned(), value.clone());
+        }
+    }
+    // Of the other tiers none can be lost.
+    if kept.get("Tier").is_some_and(|tier| tier != "Advanced") {
+        kept.remove("Tier");
+    }
+    kept
 }
 
 impl Place for Parameter {
@@ -155,10 +182,7 @@ impl Place for Parameter {
 
     async fn write(&self, value: bool, stand: Stand) -> Result<(), Error> {
         let what = self.told();
-        let mut input = match self.described(&stand.kind).await {
-            Ok(kept) => kept,
-            Err(error) => return Err(super::told::unread(&what, &error)),
-        };
+        let mut input = self.said_again(&stand.kind).await?;
         input.insert("Name".to_owned(), json!(self.name));
         input.insert("Type".to_owned(), json!(stand.kind));
         input.insert("Value".to_owned(), json!(value.to_string()));
