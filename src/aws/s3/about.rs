@@ -1,5 +1,6 @@
 //! What S3 says of a bucket itself (its grants, its policy), which `object_store` does not ask. Only reads.
 
+use http_body_util::BodyExt as _;
 use object_store::CredentialProvider as _;
 use object_store::aws::AwsAuthorizer;
 use object_store::client::{HttpConnector as _, HttpRequest, HttpRequestBody, ReqwestConnector};
@@ -55,9 +56,17 @@ impl Bucket {
         };
         let answer = client.execute(request).await.map_err(failed)?;
         let status = answer.status().as_u16();
-        let body = answer.into_body().bytes().await.map_err(failed)?;
-        let body = body.get(..LONGEST).unwrap_or(&body);
-        Ok((status, String::from_utf8_lossy(body).into_owned()))
+        let mut body = answer.into_body();
+        let mut read = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(part) = frame.map_err(failed)?.into_data() else { continue };
+            let room = LONGEST.saturating_sub(read.len());
+            read.extend_from_slice(part.get(..room).unwrap_or(&part));
+            if read.len() >= LONGEST {
+                break;
+            }
+        }
+        Ok((status, String::from_utf8_lossy(&read).into_owned()))
     }
 
     /// The bucket's own URL, with a slash at its end.
