@@ -109,7 +109,7 @@ fn nothing_enters_the_stage_from_before_the_record_moves_until_the_site_is_open(
     );
     rig.run(&["detour", "--yes"]).exits(0);
     let (reason, _) = told.recv().unwrap().expect("it was closed when the record moved");
-    assert!(reason.starts_with("roadworks (site shop-eu) "), "{reason}");
+    assert!(reason.starts_with("roadworks (site shop-eu 23c65277) "), "{reason}");
     let status = rig.run(&["status", "-json"]).exits(0).json();
     let lever = &status["levers"][1];
     assert_eq!((&lever["name"], &lever["position"]), (&"pipeline".into(), &"detour".into()));
@@ -226,7 +226,7 @@ fn one_waiting_execution_passes_and_the_stage_is_closed_again() {
     let passed = rig.run(&["pipeline", "pass", "--yes"]).exits(0);
     assert!(passed.stdout.contains(&id), "{passed:#?}");
     let (reason, _) = rig.closed().expect("it is closed again");
-    assert!(reason.starts_with("roadworks (site shop-eu) "), "{reason}");
+    assert!(reason.starts_with("roadworks (site shop-eu 23c65277) "), "{reason}");
     let next = rig.comes();
     assert_ne!(next, id);
     rig.run(&["open", "--yes"]).exits(0);

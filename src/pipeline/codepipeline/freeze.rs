@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::super::told::{NO_STAGE, UNREAD, Unfit, is_code, patiently, unread, unwritten};
 use super::CodePipeline;
@@ -76,10 +77,17 @@ impl Freezer {
         format!("stage {} of {}", self.stage, self.pipeline.told())
     }
 
-    /// By which we know our own reason again.
+    /// By which we know our own reason again. A name that does not fit as it is has its sum with it, so that no two sites share
+    /// a mark.
     fn mark(&self) -> String {
-        let site: String = self.site.chars().take(LONGEST_SITE).collect();
-        allowed(&format!("roadworks (site {site}) "))
+        let cut: String = self.site.chars().take(LONGEST_SITE).collect();
+        let name = allowed(&cut);
+        if name == self.site {
+            return format!("roadworks (site {name}) ");
+        }
+        let sum = Sha256::digest(self.site.as_bytes());
+        let sum: String = sum.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("roadworks (site {name} {sum}) ")
     }
 
     fn reason(&self, why: &str) -> String {
@@ -405,6 +413,24 @@ mod tests {
         let reason = freezer.reason("20261124T030000Z-7: why, \"so\"\n");
         assert!(reason.len() <= LONGEST && allowed(&reason) == reason, "{reason}");
         assert_eq!(freezer.gate_of(&stage(&reason)).transition, Transition::Frozen);
+    }
+
+    #[tokio::test]
+    async fn no_two_sites_share_a_mark_and_a_name_that_fits_has_the_mark_it_always_had() {
+        assert_eq!(freezer("shop-eu").await.mark(), "roadworks (site shop-eu) ");
+        let long = |end: &str| format!("{}{end}", "x".repeat(LONGEST_SITE));
+        for (one, other) in [
+            ("shop_eu".to_owned(), "shop-eu".to_owned()),
+            (long("a"), long("b")),
+            (long("a"), long("")),
+        ] {
+            let (one, other) = (freezer(&one).await, freezer(&other).await);
+            let closed = stage(&one.reason("x"));
+            assert_eq!(one.gate_of(&closed).transition, Transition::Frozen);
+            assert_ne!(other.gate_of(&closed).transition, Transition::Frozen, "{}", one.mark());
+            let closed = stage(&other.reason("x"));
+            assert_ne!(one.gate_of(&closed).transition, Transition::Frozen, "{}", other.mark());
+        }
     }
 
     #[tokio::test]
