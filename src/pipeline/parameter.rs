@@ -64,9 +64,8 @@ impl Parameter {
 
     /// What the parameter has besides its value, as far as we may see it, or `None` where AWS does not tell.
     async fn described(&self) -> Result<Option<Map<String, Value>>, AwsError> {
-        let mut input = json!({ "ParameterFilters": [
-            { "Key": "Name", "Option": "Equals", "Values": [self.name] },
-        ] });
+        let filters = json!([{ "Key": "Name", "Option": "Equals", "Values": [self.name] }]);
+        let mut input = json!({ "ParameterFilters": filters });
         // A page can be empty and not the last (API reference, `DescribeParameters`).
         for _ in 0..PAGES {
             let answer = self.ask("DescribeParameters", &input, Retry::Standard).await?;
@@ -75,7 +74,9 @@ impl Parameter {
                 return Ok(Some(kept(described)));
             }
             match answer.get("NextToken").and_then(Value::as_str) {
-                Some(next) if !next.is_empty() => input["NextToken"] = json!(next),
+                Some(next) if !next.is_empty() => {
+                    input = json!({ "ParameterFilters": filters, "NextToken": next });
+                }
                 _ => return Ok(None),
             }
         }

@@ -86,8 +86,8 @@ impl Freezer {
             return format!("roadworks (site {name}) ");
         }
         let sum = Sha256::digest(self.site.as_bytes());
-        let sum: String = sum.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        format!("roadworks (site {name} {sum}) ")
+        let sum = sum.iter().take(4).fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
+        format!("roadworks (site {name} {sum:08x}) ")
     }
 
     fn reason(&self, why: &str) -> String {
@@ -204,7 +204,7 @@ impl Freezer {
     /// Opens the way in, if it is we who closed it. Not cancel safe.
     pub async fn thaw(&self) -> Result<Gate, Error> {
         let gate = self.gate().await?;
-        self.thaw_if(gate.transition == Transition::Frozen, gate).await
+        if gate.transition == Transition::Frozen { self.opened().await } else { Ok(gate) }
     }
 
     /// The same for a move of the site: whoever began to wait since the plan was made keeps it closed. Not where `operation` takes
@@ -212,7 +212,11 @@ impl Freezer {
     async fn thaw_for(&self, operation: &OperationId) -> Result<Gate, Error> {
         let gate = self.gate().await?;
         let lets_go = gate.waiting.is_empty() || self.is_closed_by(&gate, operation);
-        self.thaw_if(gate.transition == Transition::Frozen && lets_go, gate).await
+        if gate.transition == Transition::Frozen && lets_go {
+            self.opened().await
+        } else {
+            Ok(gate)
+        }
     }
 
     fn is_closed_by(&self, gate: &Gate, operation: &OperationId) -> bool {
@@ -220,10 +224,7 @@ impl Freezer {
         gate.reason.as_deref().is_some_and(|reason| reason.starts_with(&begin))
     }
 
-    async fn thaw_if(&self, opens: bool, gate: Gate) -> Result<Gate, Error> {
-        if !opens {
-            return Ok(gate);
-        }
+    async fn opened(&self) -> Result<Gate, Error> {
         let sent = self.set("EnableStageTransition", None).await;
         self.set_to(&Transition::Enabled, sent).await
     }
