@@ -1,5 +1,6 @@
 //! `status --watch`: again on each change, until interrupted.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -38,6 +39,8 @@ pub(super) async fn run(context: &Context, config: &Config, of: Of) -> Result<u8
     }
     let mut seen: Vec<_> = opened.iter().map(|_| None).collect();
     let mut before: Option<Vec<Told>> = None;
+    // One for all of the time: a signal that comes while levers are asked counts, too.
+    let mut stop = pin!(interrupted());
     loop {
         let mut all = Vec::new();
         for (opened, seen) in opened.iter().zip(&mut seen) {
@@ -64,7 +67,7 @@ pub(super) async fn run(context: &Context, config: &Config, of: Of) -> Result<u8
         }
         tokio::select! {
             () = any(&mut notices) => {}
-            signal = interrupted() => return Ok(ended_by(signal)),
+            signal = &mut stop => return Ok(ended_by(signal)),
         }
     }
 }
