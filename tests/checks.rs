@@ -162,6 +162,12 @@ fn a_check_is_asked_again_once_the_name_is_back_and_the_gateway_stays_closed_whe
     let serving = stand.serve_by(&mut gateway);
     run(&["detour", "--yes"]).exits(0);
     assert_eq!(site.leads_to(), MAINTENANCE);
+    // Who is kept waiting is not let in: the name comes back, and nobody asks.
+    checked.is_well(false);
+    run(&["hold", "--yes"]).exits(0);
+    assert_eq!(site.leads_to(), LIVE);
+    run(&["detour", "--yes"]).exits(0);
+    checked.is_well(true);
     let unwell = checked.turns_unwell();
     server.fault(Verb::Change, 1, Fault::meddle(move |_| unwell()));
     let failed = run(&["--json", "open", "--yes"]).exits(5).error();

@@ -442,8 +442,10 @@ impl<'a, S: Store> Operation<'a, S> {
     fn lets_in(&self, lever: LeverName) -> bool {
         let named = self.made.iter().any(|step| step.lever == LeverName::Dns);
         match lever {
+            // Whoever is kept waiting is not let in.
+            _ if self.switch.mode > Mode::ReadOnly => false,
             LeverName::Gateway => self.switch.gateway.is_some(),
-            LeverName::Balancer => named && self.switch.mode == Mode::Open,
+            LeverName::Balancer => named,
             LeverName::Pipeline | LeverName::Variable | LeverName::Dns => false,
         }
     }
