@@ -21,7 +21,7 @@ fn unseen(lever: LeverName) -> bool {
 impl<S: Store> Operation<'_, S> {
     /// After an error: where it is certain that nothing has moved, everything is put back as it was and the switch with
     /// it; else the switch stays as asked, for the next run to finish.
-    pub(super) async fn gave_up(&mut self, error: Error) -> Error {
+    pub(in crate::agent::lead) async fn gave_up(&mut self, error: Error) -> Error {
         let nothing_moved = match &error {
             Error::Lever(error) => error.nothing_changed(),
             _ => false,
