@@ -165,3 +165,45 @@ fn note(
     };
     Act::Create { wanted: Box::new(wanted), priority, tags }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::room::{Renumber, closing};
+    use super::super::rule::Own;
+    use super::super::rule::trials::rule;
+    use super::super::wanted::trials::wants;
+    use super::*;
+
+    #[test]
+    fn a_note_whose_move_never_came_is_used_again_and_opening_takes_it_away() {
+        let wants = wants(&["shop.x"], &[]);
+        let operation = OperationId::at(jiff::Timestamp::UNIX_EPOCH, 1);
+        let closes = |rules: &[Rule]| {
+            let closing = closing(rules, &wants, "hush", Renumber::Yes).unwrap();
+            let moved = remembered(rules, &closing, &[]);
+            (to_close(rules, &closing, &wants, &operation), moved)
+        };
+        let notes = |acts: &[Act]| {
+            let note =
+                |act: &&Act| matches!(act, Act::Create { wanted, .. } if wanted.role == Role::Note);
+            acts.iter().filter(note).count()
+        };
+        let mut rules = vec![rule(1, "blog.x", "blog"), rule(2, "shop.x", "app")];
+        let (acts, moved) = closes(&rules);
+        assert_eq!((notes(&acts), moved.len()), (1, 1), "one note, and what it remembers");
+        // The note was made, and nothing after it.
+        rules.push(Rule {
+            arn: "own/note".to_owned(),
+            priority: Some(LAST),
+            conditions: Vec::new(),
+            actions: Vec::new(),
+            transforms: Vec::new(),
+            own: Some(Own { role: Role::Note, page: None, moved }),
+        });
+        let (acts, _) = closes(&rules);
+        let is_gone = |act: &Act| matches!(act, Act::Delete { rule } if rule == "own/note");
+        assert!(notes(&acts) == 0 && !acts.iter().any(is_gone), "{acts:?}");
+        let opens = to_open(&rules);
+        assert!(opens.len() == 1 && is_gone(&opens[0]), "{opens:?}");
+    }
+}
