@@ -37,15 +37,20 @@ pub enum Error {
     /// The state is not one.
     #[error("the state is not readable: {0}")]
     State(String),
-    /// No boolean moves a record.
-    #[error("no boolean variable in {} moves a record", .0.display())]
+    /// No boolean moves a record or a rule.
+    #[error("no boolean variable in {} moves a record, or a listener's rule that answers visitors", .0.display())]
     NoSwitch(PathBuf),
-    /// The named variable moves no record.
-    #[error("variable \"{0}\" moves no record")]
+    /// The named variable moves neither.
+    #[error("variable \"{0}\" moves no record, and no listener's rule that answers visitors")]
     MovesNothing(String),
-    /// More than one boolean moves a record.
-    #[error("more than one boolean moves a record: {}", .0.join(", "))]
-    ManySwitches(Vec<String>),
+    /// More than one boolean moves a record, or a rule.
+    #[error("more than one boolean moves {what}: {}", names.join(", "))]
+    ManySwitches {
+        /// What each of them moves.
+        what: &'static str,
+        /// Which.
+        names: Vec<String>,
+    },
 }
 
 impl Error {
@@ -64,11 +69,11 @@ impl Error {
             ),
             Self::State(_) => Some("name a state of Terraform 0.12 or later with -state".to_owned()),
             Self::NoSwitch(_) | Self::MovesNothing(_) => Some(
-                "an aws_route53_record must depend on a boolean variable (one in `locals` or inside an object cannot be set \
-                 from outside); name another one with -variable"
+                "an aws_route53_record or an aws_lb_listener_rule must depend on a boolean variable (one in `locals` or inside \
+                 an object cannot be set from outside); name another one with -variable"
                     .to_owned(),
             ),
-            Self::ManySwitches(_) => Some("name the one that is meant with -variable".to_owned()),
+            Self::ManySwitches { .. } => Some("name the one that is meant with -variable".to_owned()),
         }
     }
 
@@ -88,7 +93,7 @@ impl Error {
             Self::State(_) => "bad-state",
             Self::NoSwitch(_) => "no-switch",
             Self::MovesNothing(_) => "moves-nothing",
-            Self::ManySwitches(_) => "many-switches",
+            Self::ManySwitches { .. } => "many-switches",
         }
     }
 

@@ -1,18 +1,20 @@
-//! Finds the switch: evaluates every record with the boolean false and true; those that differ are the change.
+//! Finds the switch: evaluates every record and every listener's rule with the boolean false and true; those that differ are
+//! the change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::answering::{self, Answering};
 use super::convert::{self, Type};
 use super::folder::{Folder, Inputs};
 use super::reach::{Node, Reach};
 use super::scope::{Scope, World};
 use super::state::State;
-use super::survey::{self, Surveyed};
+use super::survey::{self, SurveyedRecord};
 use super::variables::{self, Audience, ValueOrigin, Variables};
-use super::{Error, RecordKey, RecordSet, Spelling, Value, candidates};
+use super::{AnsweringRule, Error, RecordKey, RecordSet, Spelling, Value, candidates};
 use crate::hcl::{Place, nearest};
 
 /// The file that Roadworks writes so that Terraform agrees with a flip.
@@ -22,7 +24,7 @@ pub const OUR_FILE: &str = "roadworks.auto.tfvars.json";
 const USUAL: &str = "maintenance_mode";
 
 /// What a boolean moves, and what it is now.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Switchboard {
     /// The boolean.
     pub variable: String,
@@ -40,7 +42,11 @@ pub struct Switchboard {
     pub overruling: Option<ValueOrigin>,
     /// The records that it moves, in the order of the files.
     pub records: Vec<MovedRecord>,
-    /// Addresses of other resources and data that it changes.
+    /// The listeners' rule that answers while it is true, or why what it does to rules is of no use.
+    pub rule: Option<Result<AnsweringRule, Error>>,
+    /// The resources of all rules that it moves.
+    pub rules: Vec<String>,
+    /// Addresses of other resources and data that it changes, those rules among them.
     pub also_moves: Vec<String>,
     /// Records with the name of a moved one that stay where they are.
     pub siblings: Vec<Sibling>,
@@ -147,8 +153,16 @@ struct Search<'a> {
 /// The records of both sides, and those that differ.
 struct Moved {
     records: Vec<MovedRecord>,
+    answering: Answering,
     still: Vec<Sibling>,
     also: Vec<String>,
+}
+
+impl Moved {
+    /// Whether something that can be moved differs.
+    fn moves(&self) -> bool {
+        !self.records.is_empty() || matches!(self.answering.rule, Some(Ok(_)))
+    }
 }
 
 impl Search<'_> {
@@ -166,7 +180,7 @@ impl Search<'_> {
         Err(diagnostic.with_hint(hint).into())
     }
 
-    /// The named one, the usual one, or the only one that moves a record.
+    /// The named one, the usual one, or the only one that moves a record or a rule.
     fn variable(&self) -> Result<(String, Moved), Error> {
         let named = self.inputs.variable.clone();
         let usual = || self.is_used(USUAL).then(|| USUAL.to_owned());
@@ -180,10 +194,13 @@ impl Search<'_> {
                 return Err(diagnostic.with_hint(hint).into());
             }
             let moved = self.moved(&name)?;
-            if moved.records.is_empty() {
-                return Err(Error::MovesNothing(name));
+            if moved.moves() {
+                return Ok((name, moved));
             }
-            return Ok((name, moved));
+            return Err(match moved.answering.rule {
+                Some(Err(why)) => why,
+                Some(Ok(_)) | None => Error::MovesNothing(name),
+            });
         }
         self.only_one()
     }
@@ -200,72 +217,82 @@ impl Search<'_> {
         // A text that holds a boolean counts only where no boolean moves a record.
         let world = World::new(self.folder, &self.variables, self.state, None);
         let mut texts = candidates::texts(&self.folder.root);
-        texts.retain(|name| self.reaches_a_record(name) && candidates::holds_boolean(&world, name));
+        texts.retain(|name| self.reaches(name) && candidates::holds_boolean(&world, name));
         if let Some(only) = self.mover(texts, &mut failed)? {
             return Ok(only);
         }
         Err(failed.unwrap_or_else(|| Error::NoSwitch(self.folder.path.clone())))
     }
 
-    /// The only one of some variables that moves a record; `failed` is why one of them could not be tried.
+    /// The only one of some variables that moves something; `failed` is why one of them could not be tried.
     fn mover(
         &self,
         candidates: Vec<&str>,
         failed: &mut Option<Error>,
     ) -> Result<Option<(String, Moved)>, Error> {
         let mut movers = Vec::new();
-        for name in candidates.into_iter().filter(|name| self.reaches_a_record(name)) {
+        for name in candidates.into_iter().filter(|name| self.reaches(name)) {
             match self.moved(name) {
-                Ok(moved) if !moved.records.is_empty() => movers.push((name.to_owned(), moved)),
+                Ok(moved) if moved.moves() => movers.push((name.to_owned(), moved)),
+                Ok(Moved { answering: Answering { rule: Some(Err(why)), .. }, .. }) => {
+                    *failed = failed.take().or(Some(why));
+                }
                 Ok(_) => {}
                 Err(needed @ Error::NeedsState { .. }) => return Err(needed),
                 Err(error) => *failed = failed.take().or(Some(error)),
             }
+        }
+        // A rule that comes and goes may be anything; beside a boolean that moves a name it is no switch.
+        let of_records = movers.iter().any(|(_, moved)| !moved.records.is_empty());
+        if of_records {
+            movers.retain(|(_, moved)| !moved.records.is_empty());
         }
         // A boolean that leads a name elsewhere is the switch beside one that only makes records come and go.
         if movers.iter().any(|(_, moved)| leads_elsewhere(&moved.records)) {
             movers.retain(|(_, moved)| leads_elsewhere(&moved.records));
         }
         if movers.len() > 1 {
-            return Err(Error::ManySwitches(movers.into_iter().map(|(name, _)| name).collect()));
+            let what = if of_records { "a record" } else { "a listener's rule" };
+            let names = movers.into_iter().map(|(name, _)| name).collect();
+            return Err(Error::ManySwitches { what, names });
         }
         Ok(movers.pop())
     }
 
-    fn reaches_a_record(&self, name: &str) -> bool {
-        self.reach.from(name).into_iter().any(survey::is_record)
+    /// Whether it may move a record or a rule.
+    fn reaches(&self, name: &str) -> bool {
+        let is_moved = |node: &Node| survey::is_record(node) || survey::is_rule(node);
+        self.reach.from(name).into_iter().any(is_moved)
     }
 
     fn moved(&self, name: &str) -> Result<Moved, Error> {
         let reached = self.reach.from(name);
-        let side = |value| {
-            let world = World::new(self.folder, &self.variables, self.state, Some((name, value)));
-            survey::records(&world, &reached)
-        };
-        let (live, maintenance) = (side(false)?, side(true)?);
+        let world =
+            |value| World::new(self.folder, &self.variables, self.state, Some((name, value)));
+        let worlds = (world(false), world(true));
+        let live = survey::records(&worlds.0, &reached)?;
+        let maintenance = survey::records(&worlds.1, &reached)?;
         let records = difference(&live, &maintenance)?;
+        let answering = answering::find((&worlds.0, &worlds.1), &reached)?;
         let moving: BTreeSet<&RecordKey> = records.iter().map(|record| &record.key).collect();
         let names: BTreeSet<(&str, &str)> =
             moving.iter().map(|key| (key.zone_id.as_str(), key.name.as_str())).collect();
         let beside = live.iter().chain(&maintenance).filter(|record| {
-            let (zone, name) = (record.key.zone_id.as_str(), record.key.name.as_str());
-            names.contains(&(zone, name)) && !moving.contains(&record.key)
+            let (key, _) = &record.says;
+            names.contains(&(key.zone_id.as_str(), key.name.as_str())) && !moving.contains(key)
         });
         let mut still: Vec<Sibling> = Vec::new();
         for record in beside {
-            let sibling = Sibling { address: record.address.clone(), key: record.key.clone() };
+            let sibling = Sibling { address: record.address.clone(), key: record.says.0.clone() };
             if !still.contains(&sibling) {
                 still.push(sibling);
             }
         }
-        let also = if records.is_empty() { Vec::new() } else { self.also(name, &reached) };
-        Ok(Moved { records, still, also })
-    }
-
-    fn also(&self, name: &str, reached: &std::collections::HashSet<&Node>) -> Vec<String> {
-        let world =
-            |value| World::new(self.folder, &self.variables, self.state, Some((name, value)));
-        survey::others(&world(false), &world(true), reached)
+        let mut moved = Moved { records, answering, still, also: Vec::new() };
+        if moved.moves() {
+            moved.also = survey::others(&world(false), &world(true), &reached);
+        }
+        Ok(moved)
     }
 
     fn switchboard(&self, variable: String, moved: Moved) -> Result<Switchboard, Error> {
@@ -280,6 +307,8 @@ impl Search<'_> {
             spelling,
             overruling,
             records: moved.records,
+            rule: moved.answering.rule,
+            rules: moved.answering.resources,
             also_moves: moved.also,
             siblings: moved.still,
             warnings: self.warnings(),
@@ -378,18 +407,18 @@ fn leads_elsewhere(records: &[MovedRecord]) -> bool {
 
 /// Both sides joined by key. The same key twice on one side is refused: Terraform would let one of them win.
 fn difference(
-    live: &[Surveyed<'_>],
-    maintenance: &[Surveyed<'_>],
+    live: &[SurveyedRecord<'_>],
+    maintenance: &[SurveyedRecord<'_>],
 ) -> Result<Vec<MovedRecord>, Error> {
     let (live, maintenance) = (by_key(live), by_key(maintenance));
     let keys: BTreeSet<&RecordKey> = live.keys().chain(maintenance.keys()).copied().collect();
     let mut moved = Vec::new();
     for key in keys {
-        let none: &[&Surveyed<'_>] = &[];
+        let none: &[&SurveyedRecord<'_>] = &[];
         let before = live.get(key).map_or(none, Vec::as_slice);
         let after = maintenance.get(key).map_or(none, Vec::as_slice);
         let differs = before.len() != after.len()
-            || before.iter().zip(after).any(|(before, after)| before.set != after.set);
+            || before.iter().zip(after).any(|(before, after)| before.says.1 != after.says.1);
         if !differs {
             continue;
         }
@@ -409,8 +438,8 @@ fn difference(
             address: either.address.clone(),
             place: either.block.place(),
             key: key.clone(),
-            live: before.map(|record| record.set.clone()),
-            maintenance: after.map(|record| record.set.clone()),
+            live: before.map(|record| record.says.1.clone()),
+            maintenance: after.map(|record| record.says.1.clone()),
         });
     }
     moved.sort_by(|one, other| {
@@ -420,10 +449,12 @@ fn difference(
     Ok(moved)
 }
 
-fn by_key<'a, 'f>(records: &'a [Surveyed<'f>]) -> BTreeMap<&'a RecordKey, Vec<&'a Surveyed<'f>>> {
-    let mut keyed: BTreeMap<&RecordKey, Vec<&Surveyed<'f>>> = BTreeMap::new();
+fn by_key<'a, 'f>(
+    records: &'a [SurveyedRecord<'f>],
+) -> BTreeMap<&'a RecordKey, Vec<&'a SurveyedRecord<'f>>> {
+    let mut keyed: BTreeMap<&RecordKey, Vec<&SurveyedRecord<'f>>> = BTreeMap::new();
     for record in records {
-        keyed.entry(&record.key).or_default().push(record);
+        keyed.entry(&record.says.0).or_default().push(record);
     }
     keyed
 }

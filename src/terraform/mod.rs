@@ -1,8 +1,10 @@
-//! An unmodified folder of `.tf` files -> the records that the maintenance boolean moves, and their two targets.
+//! An unmodified folder of `.tf` files -> the records that the maintenance boolean moves, with their two targets, and the
+//! listeners' rule that it has visitors answered by.
 //!
 //! Never writes, never guesses: what cannot be known is an error that names the expression and the way out.
 
 mod access;
+mod answering;
 pub mod backend;
 mod blocks;
 mod call;
@@ -29,6 +31,8 @@ mod reach;
 mod record;
 mod records;
 mod resources;
+mod rule;
+mod rules;
 mod scope;
 mod shape;
 mod state;
@@ -49,6 +53,7 @@ pub use find::{
 pub use folder::{Folder, Inputs, VariableInput, load};
 pub use number::{Number, NumberError};
 pub use record::{RecordKey, RecordSet, Routing, Target};
+pub use rule::{AnsweringRule, ListenerRule, RuleAction, RuleAnswer, RuleCondition, Stays};
 pub use shape::{Attribute, Block, Body};
 pub use state::{LARGEST_STATE, State};
 pub use value::{Unknown, Value};

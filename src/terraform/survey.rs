@@ -1,5 +1,5 @@
-//! Goes through all module instances of one world and works out what is asked: its records, or what a boolean changes
-//! besides them.
+//! Goes through all module instances of one world and works out what is asked: its records, its listeners' rules, or what a
+//! boolean changes besides them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
@@ -11,16 +11,23 @@ use super::reach::{Node, Thing};
 use super::records;
 use super::scope::{Each, Instance, Scope, World};
 use super::shape::Block;
-use super::{Error, RecordKey, RecordSet};
+use super::{Error, ListenerRule, RecordKey, RecordSet, rules};
 
-/// A record and where it comes from.
+/// A thing that was worked out, and where it comes from.
 #[derive(Debug)]
-pub(super) struct Surveyed<'f> {
+pub(super) struct Surveyed<'f, T> {
+    /// With the key of its instance.
     pub(super) address: String,
+    /// Without.
+    pub(super) resource: String,
     pub(super) block: &'f Block,
-    pub(super) key: RecordKey,
-    pub(super) set: RecordSet,
+    pub(super) says: T,
 }
+
+/// A record.
+pub(super) type SurveyedRecord<'f> = Surveyed<'f, (RecordKey, RecordSet)>;
+/// A listener's rule.
+pub(super) type SurveyedRule<'f> = Surveyed<'f, ListenerRule>;
 
 /// Whether a node is a record.
 pub(super) fn is_record(node: &Node) -> bool {
@@ -31,26 +38,65 @@ fn is_record_name(name: &ResourceName) -> bool {
     name.mode == "managed" && name.kind == "aws_route53_record"
 }
 
+/// Whether a node is a listener's rule.
+pub(super) fn is_rule(node: &Node) -> bool {
+    matches!(&node.thing, Thing::Resource(name) if is_rule_name(name))
+}
+
+fn is_rule_name(name: &ResourceName) -> bool {
+    // The provider knows it by both.
+    name.mode == "managed"
+        && matches!(name.kind.as_str(), "aws_lb_listener_rule" | "aws_alb_listener_rule")
+}
+
 /// All records. Of those that the boolean reaches, each must be known; the others are told as far as they are.
 pub(super) fn records<'f>(
     world: &World<'f>,
     reached: &HashSet<&Node>,
-) -> Result<Vec<Surveyed<'f>>, Error> {
-    let mut survey = Survey { world, reached, found: Vec::new() };
+) -> Result<Vec<SurveyedRecord<'f>>, Error> {
+    survey(world, reached, (is_record_name, records::record))
+}
+
+/// The rules that the boolean reaches, each of which must be known, and others as far as they are.
+pub(super) fn rules<'f>(
+    world: &World<'f>,
+    reached: &HashSet<&Node>,
+) -> Result<Vec<SurveyedRule<'f>>, Error> {
+    survey(world, reached, (is_rule_name, rules::rule))
+}
+
+/// Where rules stand, on which listener: as far as both are known.
+pub(super) fn numbers(world: &World<'_>) -> Result<Vec<(Option<String>, u32)>, Error> {
+    let numbers = survey(world, &HashSet::new(), (is_rule_name, rules::number))?;
+    let known = numbers.into_iter().filter_map(|one| Some((one.says.0, one.says.1?)));
+    Ok(known.collect())
+}
+
+/// Which resources are asked for, and how one is worked out.
+type Asked<T> = (fn(&ResourceName) -> bool, fn(Scope<'_, '_>, &Block) -> Result<T, Error>);
+
+fn survey<'f, T>(
+    world: &World<'f>,
+    reached: &HashSet<&Node>,
+    asked: Asked<T>,
+) -> Result<Vec<Surveyed<'f, T>>, Error> {
+    let mut survey = Survey { world, reached, asked, found: Vec::new() };
     survey.module(&world.root())?;
     Ok(survey.found)
 }
 
-struct Survey<'w, 'f> {
+struct Survey<'w, 'f, T> {
     world: &'w World<'f>,
     reached: &'w HashSet<&'w Node>,
-    found: Vec<Surveyed<'f>>,
+    asked: Asked<T>,
+    found: Vec<Surveyed<'f, T>>,
 }
 
-impl<'f> Survey<'_, 'f> {
+impl<'f, T> Survey<'_, 'f, T> {
     fn module(&mut self, instance: &Rc<Instance<'f>>) -> Result<(), Error> {
         let module = instance.module;
-        for (name, block) in module.resources.iter().filter(|(name, _)| is_record_name(name)) {
+        let (is_asked, _) = self.asked;
+        for (name, block) in module.resources.iter().filter(|(name, _)| is_asked(name)) {
             let result = self.resource(instance, name, block);
             if result.is_err() && self.reaches(instance, Thing::Resource(name.clone())) {
                 return result;
@@ -88,9 +134,11 @@ impl<'f> Survey<'_, 'f> {
             records::known(scope, Ok(unknown.clone()))?;
         }
         for (key, each) in repetition.all() {
-            let address = address(instance, name) + &instances::suffix(key.as_ref());
-            let (key, set) = records::record(scope.within(&each), block)?;
-            self.found.push(Surveyed { address, block, key, set });
+            let resource = address(instance, name);
+            let address = format!("{resource}{}", instances::suffix(key.as_ref()));
+            let (_, work_out) = self.asked;
+            let says = work_out(scope.within(&each), block)?;
+            self.found.push(Surveyed { address, resource, block, says });
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ pub(super) async fn switch(
         let switch = match of_root(&inputs).await {
             Ok(None) => continue,
             Ok(Some(switch)) => switch,
-            Err(error @ terraform::Error::ManySwitches(_)) => {
+            Err(error @ terraform::Error::ManySwitches { .. }) => {
                 return Err(Unresolved::Terraform(error).into());
             }
             Err(error) => {

@@ -7,6 +7,7 @@ mod growth;
 mod language;
 mod limits;
 mod refusals;
+mod rules;
 
 use std::path::{Path, PathBuf};
 
