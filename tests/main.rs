@@ -96,6 +96,8 @@ mod route53_conforms;
 #[cfg(test)]
 mod route53_faults;
 #[cfg(test)]
+mod rule_of_terraform;
+#[cfg(test)]
 mod serve_refuses;
 #[cfg(test)]
 mod settle;

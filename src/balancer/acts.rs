@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, FixedRespons
 
 use super::room::{Closing, LAST, Move, Placed, back, is_stale};
 use super::rule::{MOVED, OPERATION, PAGE, ROLE, Role, Rule, SITE};
-use super::wanted::{STATUS, Wanted, Wants, of_hosts, page};
+use super::wanted::{STATUS, Wanted, Wants, of_hosts};
 use crate::switch::OperationId;
 
 /// Nobody asks for it: the name cannot exist (RFC 6761, section 6.4).
@@ -58,8 +58,8 @@ pub(super) fn to_close(
     let there = closing.placed.iter().filter_map(|placed| placed.there.as_ref());
     acts.extend(there.filter(|rule| is_stale(rule, wants)).map(|rule| Act::Repage {
         rule: rule.arn.clone(),
-        action: Box::new(page(&wants.page)),
-        digest: wants.digest.clone(),
+        action: Box::new(wants.answer.action.clone()),
+        digest: wants.answer.digest.clone(),
     }));
     for role in [Role::Answer, Role::Testers] {
         let missing = closing
@@ -76,10 +76,12 @@ pub(super) fn to_close(
     acts
 }
 
-/// What opens a listener with these rules: visitors first, then the places of others, and what remembers them last.
-pub(super) fn to_open(rules: &[Rule]) -> Vec<Act> {
+/// What opens a listener with these rules: visitors first, then the places of others, and what remembers them last. `theirs` is
+/// Terraform's own rule, where it goes too.
+pub(super) fn to_open(rules: &[Rule], theirs: Option<&Rule>) -> Vec<Act> {
     let of = |role| rules.iter().filter(move |rule| rule.is(role)).map(deleted);
     let mut acts: Vec<_> = of(Role::Answer).chain(of(Role::Testers)).collect();
+    acts.extend(theirs.map(deleted));
     let back = back(rules);
     if !back.is_empty() {
         acts.push(Act::Put(back.into_iter().map(|gone| (gone.arn, gone.to)).collect()));
@@ -96,7 +98,7 @@ fn created(placed: &Placed, wants: &Wants, operation: &OperationId) -> Act {
     let Placed { wanted, priority, .. } = placed;
     let mut tags = tags(wanted.role, wants, operation);
     if wanted.role == Role::Answer {
-        tags.insert(PAGE.to_owned(), wants.digest.clone());
+        tags.insert(PAGE.to_owned(), wants.answer.digest.clone());
     }
     Act::Create { wanted: Box::new(wanted.clone()), priority: *priority, tags }
 }
@@ -149,10 +151,13 @@ fn note(
         rules.iter().any(|rule| rule.priority == Some(*number))
             || closing.moves.iter().any(|gone| gone.to == *number)
             || closing.placed.iter().any(|placed| placed.priority == *number)
+            || wants.declared.contains(number)
     };
     let priority = (1..=LAST).rev().find(|number| !taken(number)).unwrap_or(LAST);
-    let answer =
-        FixedResponseActionConfig::builder().status_code(STATUS).content_type("text/plain").build();
+    let answer = FixedResponseActionConfig::builder()
+        .status_code(STATUS.to_string())
+        .content_type("text/plain")
+        .build();
     let action = Action::builder()
         .r#type(ActionTypeEnum::FixedResponse)
         .fixed_response_config(answer)
@@ -203,7 +208,7 @@ mod tests {
         let (acts, _) = closes(&rules);
         let is_gone = |act: &Act| matches!(act, Act::Delete { rule } if rule == "own/note");
         assert!(notes(&acts) == 0 && !acts.iter().any(is_gone), "{acts:?}");
-        let opens = to_open(&rules);
+        let opens = to_open(&rules, None);
         assert!(opens.len() == 1 && is_gone(&opens[0]), "{opens:?}");
     }
 }

@@ -11,28 +11,32 @@ mod moving;
 mod outlook;
 mod room;
 mod rule;
+mod terraform;
 mod told;
 mod wanted;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use calls::{Calls, Listener};
-use moving::{Aim, Changed};
-use outlook::{Outlook, is_bare, outlook};
+use moving::{Aim, Changed, Theirs};
+use outlook::{NOT_OURS, Outlook, is_bare, outlook};
 use rule::{Role, Rule};
-use wanted::{Wants, secret_of};
+use wanted::{Answer as Answers, Wants, secret_of};
 
 use crate::aws::Session;
-use crate::config::{BalancerConfig, Listeners};
+use crate::config::{AnsweringRule, BalancerConfig, Listeners};
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
 use crate::net::tls;
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
 pub use room::Renumber;
 pub use wanted::HEADER;
+use wanted::STATUS;
 
 /// A fixed response has at most so many bytes (ELB API reference, `FixedResponseActionConfig`).
 const LARGEST_PAGE: usize = 1_024;
@@ -44,6 +48,8 @@ const DIGEST_BYTES: usize = 6;
 const SECRET_BYTES: usize = 20;
 /// The rule that a listener without room breaks, and where a step says why nothing can be made of it.
 const NO_ROOM: &str = "no-room";
+/// The rule that opening breaks where a run of Terraform closed the site meanwhile.
+const BY_TERRAFORM: &str = "closed-by-terraform";
 /// Stands for the bypass of a site that is open, and so has none.
 const NO_SECRET: &str = "-";
 const ANSWERS: &str = "a load balancer cannot send Retry-After: nobody is told when to come back";
@@ -74,11 +80,31 @@ impl Alb {
         (site, hosts): (&str, &[String]),
         page: String,
     ) -> Alb {
-        let digest = Sha256::digest(page.as_bytes());
-        let digest = hex(digest.get(..DIGEST_BYTES).unwrap_or_default());
-        let from = config.from.iter().map(ToString::to_string).collect();
-        let wants = Wants { site: site.to_owned(), hosts: hosts.to_vec(), page, digest, from };
+        let digest = digest(page.as_bytes());
+        let wants = Wants {
+            site: site.to_owned(),
+            hosts: hosts.to_vec(),
+            others: Vec::new(),
+            answer: Answers::page(page, digest),
+            from: config.from.iter().map(ToString::to_string).collect(),
+            declared: BTreeSet::new(),
+            theirs: None,
+        };
         let listeners = config.listeners.clone();
+        Alb { calls: Calls::new(session), listeners, wants, renumber: Renumber::No }
+    }
+
+    /// The lever for `site`, whose visitors get what `rule` of Terraform's says, which `variable` makes; testers pass from
+    /// `from`, too.
+    pub fn of_rule(
+        session: Session,
+        site: &str,
+        (rule, variable): (&AnsweringRule, &str),
+        from: &[IpNet],
+    ) -> Alb {
+        let from = from.iter().map(ToString::to_string).collect();
+        let wants = terraform::wants(site, (rule, variable), from, digest);
+        let listeners = Listeners::Named(rule.listeners.clone());
         Alb { calls: Calls::new(session), listeners, wants, renumber: Renumber::No }
     }
 
@@ -119,17 +145,12 @@ impl Alb {
             let seen = outlook(listener, rules, &self.wants, (secret, self.renumber));
             warnings.extend(seen.warnings.iter().cloned());
             closed += usize::from(seen.closed);
-            let at = if seen.closed {
-                format!("503 at {}", answering_at(&seen))
-            } else {
-                "open".to_owned()
-            };
-            places.push(format!("{} {at}", listener.name));
+            places.push(format!("{} {}", listener.name, at(&seen)));
             let value = serde_json::to_value(&seen).unwrap_or_default();
             parts.push(Part { target: listener.name.clone(), value });
         }
         let is_closed = closed == read.len();
-        if !is_closed {
+        if !is_closed && self.wants.answer.status == STATUS {
             warnings.push(ANSWERS.to_owned());
         }
         let looked_up = match &self.listeners {
@@ -143,7 +164,7 @@ impl Alb {
     }
 
     fn fits(&self) -> Result<(), Error> {
-        let bytes = self.wants.page.len();
+        let bytes = self.wants.answer.body.len();
         if bytes <= LARGEST_PAGE {
             return Ok(());
         }
@@ -156,15 +177,52 @@ impl Alb {
         })
     }
 
+    /// Why opening would let nobody in, where a run of Terraform closed the site meanwhile.
+    fn closed_by_terraform(&self, seen: &Observation) -> Option<Refusal> {
+        let theirs = seen.parts.iter().filter_map(|part| Some((part, seen_of(part)?.theirs?)));
+        let theirs: Vec<_> = theirs.collect();
+        let removable = theirs.iter().all(|(_, (_, then))| then.is_null());
+        let told = theirs.iter().map(|(part, (now, _))| {
+            let word = |name: &str| now.get(name).map(one_word).unwrap_or_default();
+            format!("{} of {}: {}", word("address"), part.target, word("rule"))
+        });
+        let told = told.collect::<Vec<_>>().join("; ");
+        let again = self.by_terraform_again();
+        let more = ", or take that rule away too: --override=closed-by-terraform --reason ..";
+        (!theirs.is_empty()).then(|| Refusal {
+            rule: BY_TERRAFORM,
+            message: format!(
+                "a run of Terraform made its own rule, which would keep visitors out: {told}"
+            ),
+            hint: format!("{again}{}", if removable { more } else { "" }),
+        })
+    }
+
+    /// How Terraform takes its own rule away.
+    fn by_terraform_again(&self) -> String {
+        let theirs = self.wants.theirs.as_ref();
+        let variable = theirs.map_or("maintenance_mode", |theirs| theirs.variable.as_str());
+        format!(
+            "run `terraform apply -var {variable}=false`, or `roadworks pipeline start -var {variable}=false`; then run `roadworks open` again"
+        )
+    }
+
     fn step(&self, target: String, before: Value, after: Value) -> Step {
         Step { lever: self.name(), kind: self.kind().to_owned(), target, before, after }
     }
 
     async fn start_all(&self, steps: &[Step], operation: &OperationId) -> Result<Started, Error> {
         self.fits()?;
-        let none = |step: &Step| step.after.get(NO_ROOM)?.as_str().map(ToOwned::to_owned);
-        if let Some(why) = steps.iter().find_map(none) {
+        let none = |why: &str| {
+            let said = steps.iter().find_map(|step| step.after.get(why)?.as_str());
+            said.map(ToOwned::to_owned)
+        };
+        if let Some(why) = none(NO_ROOM) {
             return Err(no_room(why));
+        }
+        if let Some(message) = none(NOT_OURS) {
+            let hint = self.by_terraform_again();
+            return Err(Error::Refused { code: BY_TERRAFORM, message, hint });
         }
         let read = self.read().await?;
         let known = secret_among(&read);
@@ -181,7 +239,9 @@ impl Alb {
                 continue;
             };
             let closes = last.target == listener.name && !is_bare(&last.after);
-            let aim = if closes { Aim::Closed { secret: &secret } } else { Aim::Open };
+            let goes = own.iter().any(|step| step.target == theirs_of(&listener.name));
+            let theirs = if goes { Theirs::Goes } else { Theirs::Stays };
+            let aim = if closes { Aim::Closed { secret: &secret } } else { Aim::Open { theirs } };
             let moved = async {
                 match self.still(listener, &own, planned).await? {
                     Some(renumber) => {
@@ -213,9 +273,14 @@ impl Alb {
     }
 }
 
-/// A step is about a listener's rules of ours, or about the places of others there.
+/// A step is about a listener's rules of ours, about the places of others there, or about Terraform's own rule.
 fn is_of(step: &Step, listener: &Listener) -> bool {
-    step.target == listener.name || step.target == places_of(&listener.name)
+    let name = listener.name.as_str();
+    [name.to_owned(), places_of(name), theirs_of(name)].contains(&step.target)
+}
+
+fn theirs_of(listener: &str) -> String {
+    format!("{listener} terraform")
 }
 
 fn places_of(listener: &str) -> String {
@@ -226,6 +291,29 @@ fn places_of(listener: &str) -> String {
 fn secret_among(read: &[(Listener, Vec<Rule>)]) -> Option<String> {
     let mut rules = read.iter().flat_map(|(_, rules)| rules).filter(|rule| rule.is(Role::Testers));
     rules.find_map(secret_of)
+}
+
+/// Where a listener stands, for a person.
+fn at(seen: &Outlook) -> String {
+    let field = |value: &Value, name: &str| value.get(name).map(one_word).unwrap_or_default();
+    let ours = (!is_bare(&seen.now))
+        .then(|| format!("{} at {}", field(&seen.now, "status"), answering_at(seen)));
+    let theirs = seen.theirs.as_ref().map(|(now, _)| {
+        format!("closed by {} of Terraform's at {}", field(now, "address"), field(now, "rule"))
+    });
+    match (seen.closed, ours, theirs) {
+        (false, _, _) => "open".to_owned(),
+        (true, ours, theirs) => ours.into_iter().chain(theirs).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+fn one_word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+/// The first digits of a SHA-256.
+fn digest(bytes: &[u8]) -> String {
+    hex(Sha256::digest(bytes).get(..DIGEST_BYTES).unwrap_or_default())
 }
 
 fn new_secret() -> Result<String, Error> {
@@ -306,6 +394,8 @@ impl Lever for Alb {
                 if !seen.now.is_null() {
                     steps.push(own(Value::Null));
                 }
+                let theirs = |(before, after)| self.step(theirs_of(&part.target), before, after);
+                steps.extend(seen.theirs.map(theirs));
                 steps.extend(seen.back.map(places));
             }
         }
@@ -319,7 +409,7 @@ impl Lever for Alb {
 
     fn refusal(&self, seen: &Observation, to: Mode) -> Option<Refusal> {
         if to < Mode::Closed {
-            return None;
+            return self.closed_by_terraform(seen);
         }
         let none = seen.parts.iter().filter_map(seen_of).filter_map(|seen| seen.no_room);
         let none: Vec<_> = none.collect();

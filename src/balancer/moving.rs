@@ -7,7 +7,7 @@ use super::Alb;
 use super::acts::{Act, to_close, to_open};
 use super::calls::Listener;
 use super::outlook::{is_bare, outlook};
-use super::room::{Renumber, closing};
+use super::room::{Renumber, by_terraform, closing};
 use super::rule::{PAGE, Rule};
 use super::told::{Call, RULE_NOT_FOUND, told};
 use crate::aws::{Backoff, Error as AwsError};
@@ -27,7 +27,18 @@ pub(super) enum Aim<'a> {
     Closed {
         secret: &'a str,
     },
-    Open,
+    Open {
+        theirs: Theirs,
+    },
+}
+
+/// What becomes of Terraform's own rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Theirs {
+    /// It stays.
+    Stays,
+    /// It goes: a step says so.
+    Goes,
 }
 
 impl Alb {
@@ -39,16 +50,24 @@ impl Alb {
         secret: &str,
     ) -> Result<Option<Renumber>, Error> {
         let rules = self.calls.rules(&listener.arn, &self.wants).await?;
-        let moves = steps.iter().any(|step| step.target != listener.name);
-        let place = |step: &&&Step| step.target == listener.name;
-        let Some(step) = steps.iter().find(place) else { return Ok(Some(self.renumber)) };
+        let at = |target: String| steps.iter().find(move |step| step.target == target);
+        let moves = at(super::places_of(&listener.name)).is_some();
+        if let Some(step) = at(super::theirs_of(&listener.name)) {
+            let seen = outlook(listener, &rules, &self.wants, (secret, self.renumber));
+            // One that is gone already is no trouble.
+            if seen.theirs.is_some_and(|(now, _)| now != step.before) {
+                return Err(moved(listener));
+            }
+        }
+        let Some(step) = at(listener.name.clone()) else { return Ok(Some(self.renumber)) };
         // Where it opens, others go back, and the plan asked for no room.
         let makes_room = moves && !is_bare(&step.after);
         let renumber = if makes_room { Renumber::Yes } else { self.renumber };
         let seen = outlook(listener, &rules, &self.wants, (secret, renumber));
         let (now, then) = (&seen.now, &seen.then);
         if step.after == *now || (is_bare(&step.after) && now.is_null()) {
-            return Ok(None);
+            let more = at(super::theirs_of(&listener.name)).is_some();
+            return Ok(more.then_some(renumber));
         }
         // What it had before cannot be made again, an older page say, and visitors meet a closed listener either way.
         if step.before == *now && !is_bare(&step.after) && now == then {
@@ -57,14 +76,7 @@ impl Alb {
         if step.before == *now && (is_bare(&step.after) || step.after == *then) {
             return Ok(Some(renumber));
         }
-        Err(Error::Refused {
-            code: "rules-moved",
-            message: format!(
-                "the rules of {} were changed by somebody else since the plan was made",
-                listener.name
-            ),
-            hint: "run `roadworks status` to see where it stands, then plan again".to_owned(),
-        })
+        Err(moved(listener))
     }
 
     /// Moves a listener, and tells in `changed` once something is changed.
@@ -117,7 +129,13 @@ impl Alb {
         (aim, renumber): (Aim<'_>, Renumber),
         operation: &OperationId,
     ) -> Result<Vec<Act>, Error> {
-        let Aim::Closed { secret } = aim else { return Ok(to_open(rules)) };
+        let secret = match aim {
+            Aim::Closed { secret } => secret,
+            Aim::Open { theirs } => {
+                let theirs = by_terraform(rules, &self.wants).filter(|_| theirs == Theirs::Goes);
+                return Ok(to_open(rules, theirs));
+            }
+        };
         if let Ok(closing) = closing(rules, &self.wants, secret, renumber) {
             return Ok(to_close(rules, &closing, &self.wants, operation));
         }
@@ -144,6 +162,17 @@ impl Alb {
 pub(super) enum Changed {
     No,
     Yes,
+}
+
+fn moved(listener: &Listener) -> Error {
+    Error::Refused {
+        code: "rules-moved",
+        message: format!(
+            "the rules of {} were changed by somebody else since the plan was made",
+            listener.name
+        ),
+        hint: "run `roadworks status` to see where it stands, then plan again".to_owned(),
+    }
 }
 
 /// Whether reading again and going on may help: nothing was done, or it is not known, or somebody was quicker.

@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::calls::Listener;
-use super::room::{Closing, Move, NoRoom, Renumber, back, closing, is_closed};
-use super::rule::{Role, Rule};
+use super::room::{Closing, Move, NoRoom, Renumber, back, by_terraform, closing, is_closed};
+use super::rule::{Role, Rule, words};
 use super::wanted::{STATUS, Wants};
+use crate::config::Stays;
 
 /// What an open listener has where a move ended before it began: it remembers places that nobody left.
 const NOTES: &str = "notes";
+
+/// What a step says instead of what it makes of Terraform's own rule.
+pub(super) const NOT_OURS: &str = "not-ours";
 
 /// Whether a listener that stands so has nothing that answers, and nothing that lets testers pass.
 pub(super) fn is_bare(value: &Value) -> bool {
@@ -27,6 +31,9 @@ pub(super) struct Outlook {
     pub(super) now: Value,
     /// Our rules as they are where the site is closed; null where there is no room for them.
     pub(super) then: Value,
+    /// Terraform's own rule, where it stands so that visitors come to it, and what becomes of it where the site opens.
+    #[serde(default)]
+    pub(super) theirs: Option<(Value, Value)>,
     /// Why there is no room.
     pub(super) no_room: Option<String>,
     /// Rules of others that give way, before and after.
@@ -44,10 +51,12 @@ pub(super) fn outlook(
     wants: &Wants,
     (secret, renumber): (&str, Renumber),
 ) -> Outlook {
+    let theirs = by_terraform(rules, wants).map(|rule| of_terraform(rule, wants));
     let mut seen = Outlook {
-        closed: is_closed(rules, wants),
+        closed: theirs.is_some() || is_closed(rules, wants),
         now: now(rules),
         then: Value::Null,
+        theirs,
         no_room: None,
         way: None,
         back: places(&back(rules)),
@@ -104,7 +113,24 @@ fn now(rules: &[Rule]) -> Value {
         answering().filter_map(|rule| rule.own.as_ref()?.page.clone()).collect();
     pages.sort();
     pages.dedup();
-    shown(&hosts, &answers, &testers, &pages.join(" "))
+    let status = answering().find_map(Rule::status).unwrap_or(STATUS);
+    let others = answering().next().map(Rule::others).unwrap_or_default();
+    let others: Vec<_> = others.iter().map(words).collect();
+    shown((&hosts, &others), (&answers, &testers), (status, &pages.join(" ")))
+}
+
+/// Terraform's own rule now, and once the site is open: gone, or why that is not ours to do.
+fn of_terraform(rule: &Rule, wants: &Wants) -> (Value, Value) {
+    let Some(theirs) = &wants.theirs else { return (Value::Null, Value::Null) };
+    let now = json!({ "address": theirs.address, "rule": rule.in_words() });
+    let then = match theirs.stays {
+        Stays::Gone => Value::Null,
+        Stays::Changed => json!({ NOT_OURS: format!(
+            "{} is there with the boolean false, too, and says something else then: only Terraform can put it back",
+            theirs.address
+        ) }),
+    };
+    (now, then)
 }
 
 fn then(closing: &Closing, wants: &Wants) -> Value {
@@ -115,17 +141,28 @@ fn then(closing: &Closing, wants: &Wants) -> Value {
         numbers.sort_unstable();
         numbers
     };
-    shown(&hosts, &numbers(Role::Answer), &numbers(Role::Testers), &wants.digest)
+    let others: Vec<_> = wants.others.iter().map(words).collect();
+    let (answers, testers) = (numbers(Role::Answer), numbers(Role::Testers));
+    let answer = (wants.answer.status, wants.answer.digest.as_str());
+    shown((&hosts, &others), (&answers, &testers), answer)
 }
 
-fn shown(hosts: &[String], answers: &[u32], testers: &[u32], page: &str) -> Value {
-    json!({
+fn shown(
+    (hosts, others): (&[String], &[String]),
+    (answers, testers): (&[u32], &[u32]),
+    (status, page): (u16, &str),
+) -> Value {
+    let mut shown = json!({
         "hosts": hosts,
         "page": page,
         "priorities": answers,
-        "status": STATUS.parse::<u16>().unwrap_or_default(),
+        "status": status,
         "testers": testers,
-    })
+    });
+    if let (false, Some(fields)) = (others.is_empty(), shown.as_object_mut()) {
+        fields.insert("only".to_owned(), json!(others));
+    }
+    shown
 }
 
 /// The rules that are moved, as they stand before and after.
@@ -139,10 +176,13 @@ fn places(moves: &[Move]) -> Option<(Value, Value)> {
 
 fn no_room(listener: &Listener, wants: &Wants, none: &NoRoom) -> String {
     let NoRoom { needed, free, rules } = none;
+    let hosts = match wants.hosts.as_slice() {
+        [] => "any host".to_owned(),
+        hosts => hosts.join(", "),
+    };
     format!(
-        "{}: {needed} rules have to come before the first that forwards for {}, and there is room for {free}: the rules in the way are {}",
+        "{}: {needed} rules have to come before the first that forwards for {hosts}, and there is room for {free}: the rules in the way are {}",
         listener.name,
-        wants.hosts.join(", "),
         rules.join(", ")
     )
 }

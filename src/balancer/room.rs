@@ -82,7 +82,7 @@ impl Closing {
 /// Whether it answers with another page.
 pub(super) fn is_stale(rule: &Rule, wants: &Wants) -> bool {
     let page = rule.own.as_ref().and_then(|own| own.page.as_ref());
-    rule.is(Role::Answer) && page != Some(&wants.digest)
+    rule.is(Role::Answer) && page != Some(&wants.answer.digest)
 }
 
 /// How `rules`, all of a listener's, are put so that the site is closed; its testers' header says `secret`.
@@ -120,16 +120,34 @@ pub(super) fn closing(
     }
 }
 
-/// Whether visitors of every host of the site get the answer.
+/// Whether visitors of every host of the site get the answer from rules of ours.
 pub(super) fn is_closed(rules: &[Rule], wants: &Wants) -> bool {
     let first = Listener::of(rules, wants).first();
-    wants.hosts.iter().all(|host| {
-        rules.iter().any(|rule| {
-            rule.is(Role::Answer)
-                && rule.priority.is_some_and(|priority| priority < first)
-                && rule.hosts().is_some_and(|hosts| hosts.contains(host))
-        })
-    })
+    let (asks, _) = print(&wants.others, &[]);
+    let answering: Vec<_> = rules
+        .iter()
+        .filter(|rule| rule.is(Role::Answer) && rule.priority.is_some_and(|own| own < first))
+        .filter(|rule| print(&rule.others(), &[]).0 == asks)
+        .map(Rule::hosts)
+        .collect();
+    let answered = |host| {
+        answering.iter().any(|hosts| hosts.as_ref().is_none_or(|hosts| hosts.contains(host)))
+    };
+    match wants.hosts.as_slice() {
+        [] => answering.contains(&None),
+        hosts => hosts.iter().all(answered),
+    }
+}
+
+/// Terraform's own rule, where it stands so that visitors come to it.
+pub(super) fn by_terraform<'a>(rules: &'a [Rule], wants: &Wants) -> Option<&'a Rule> {
+    let first = Listener::of(rules, wants).first();
+    let stands = |rule: &&Rule| rule.priority.is_some_and(|priority| priority < first);
+    rules.iter().filter(stands).find(|rule| is_theirs(rule, wants))
+}
+
+fn is_theirs(rule: &Rule, wants: &Wants) -> bool {
+    wants.theirs.as_ref().is_some_and(|theirs| theirs.is(rule))
 }
 
 /// The rules that gave way and go back: those that stand where we put them, if all their old places are free once our
@@ -160,7 +178,7 @@ fn a_move(rule: &Rule, from: u32, to: u32) -> Move {
 struct Listener<'a> {
     /// Of others, first to last, without the default.
     others: Vec<&'a Rule>,
-    /// Those of them, and the default, that a request for the site may come to.
+    /// Those of them, and the default, that a request for the open site may come to.
     concerned: Vec<&'a Rule>,
     own: Vec<&'a Rule>,
     notes: Vec<&'a Rule>,
@@ -172,7 +190,9 @@ impl<'a> Listener<'a> {
         sorted.sort_by_key(|rule| rule.priority.unwrap_or(u32::MAX));
         let of_others = |rule: &&&Rule| rule.own.is_none();
         let others = sorted.iter().filter(of_others).copied();
-        let concerned = others.clone().filter(|rule| rule.concerns(&wants.hosts));
+        // Terraform's own answer is none that testers have to meet.
+        let concerned =
+            others.clone().filter(|rule| rule.concerns(&wants.hosts) && !is_theirs(rule, wants));
         let own = sorted.iter().filter(|rule| rule.is(Role::Answer) || rule.is(Role::Testers));
         Listener {
             concerned: concerned.collect(),
@@ -186,6 +206,16 @@ impl<'a> Listener<'a> {
     fn first(&self) -> u32 {
         let mut forwarding = self.concerned.iter().filter(|rule| rule.forwards());
         forwarding.find_map(|rule| rule.priority).unwrap_or(LAST + 1)
+    }
+
+    /// The numbers that a run of Terraform may give to rules that it makes: not those that rules have now, or had before they gave way.
+    fn reserved(&self, wants: &Wants) -> BTreeSet<u32> {
+        let noted = self.notes.iter().filter_map(|rule| rule.own.as_ref());
+        let before = noted.flat_map(|own| own.moved.values().map(|(from, _)| *from));
+        let now = self.others.iter().filter(|rule| !is_theirs(rule, wants));
+        let now = now.filter_map(|rule| rule.priority);
+        let had: BTreeSet<u32> = before.chain(now).collect();
+        wants.declared.difference(&had).copied().collect()
     }
 
     /// From where on rules may be covered: from the first that forwards, or from one before it, the fewest first.
@@ -236,14 +266,12 @@ impl<'a> Listener<'a> {
             .zip(in_order(Role::Testers).skip(1))
             .all(|(one, next)| one.priority < next.priority);
         let of = |role: Role| in_order(role).map(|placed| placed.priority);
+        let reserved = self.reserved(wants);
+        let kept_free = placed.iter().all(|placed| !reserved.contains(&placed.priority));
         let before_answers = of(Role::Testers).max() < of(Role::Answer).min();
         let before_all = of(Role::Answer).all(|priority| priority < self.first());
-        (extras.is_empty() && rising && before_answers && before_all).then_some(Closing {
-            moves: Vec::new(),
-            placed,
-            extras,
-            warnings,
-        })
+        (extras.is_empty() && rising && before_answers && before_all && kept_free)
+            .then_some(Closing { moves: Vec::new(), placed, extras, warnings })
     }
 
     /// Puts our rules, with copies of all that are covered from `lowest` on, at the last free places.
@@ -260,23 +288,23 @@ impl<'a> Listener<'a> {
         let kept = extras.iter().filter(|rule| rule.is(Role::Answer));
         let kept: BTreeSet<u32> =
             kept.chain(self.notes.iter().copied()).filter_map(|rule| rule.priority).collect();
+        let reserved = self.reserved(wants);
         let taken = self.others.iter().filter_map(|rule| rule.priority).chain(kept.clone());
-        let taken: BTreeSet<u32> = taken.collect();
+        let taken: BTreeSet<u32> = taken.chain(reserved.iter().copied()).collect();
         let first = self.first();
         let mut free: Vec<u32> = (1..first).filter(|number| !taken.contains(number)).collect();
         let mut moves = Vec::new();
         if free.len() < matched.len() {
             let missing = matched.len() - free.len();
+            let given = (first..=LAST).filter(|number| !reserved.contains(number));
+            let given: Vec<u32> = given.take(missing).collect();
             let others = match renumber {
-                Renumber::Yes => self.moved_on(first, missing, &kept),
+                Renumber::Yes => self.moved_on((first, &given), &kept, &reserved),
                 Renumber::No => None,
             };
-            (moves, free) = match (others, u32::try_from(missing)) {
-                (Some(moves), Ok(more)) => {
-                    let given = (first..first + more).filter(|number| !kept.contains(number));
-                    (moves, free.into_iter().chain(given).collect())
-                }
-                _ => return Err(self.no_room(first, matched.len(), free.len())),
+            (moves, free) = match others {
+                Some(moves) => (moves, free.into_iter().chain(given).collect()),
+                None => return Err(self.no_room(first, matched.len(), free.len())),
             };
         }
         let begin = free.len().saturating_sub(matched.len());
@@ -286,9 +314,14 @@ impl<'a> Listener<'a> {
         Ok(Closing { moves, placed: all, extras, warnings })
     }
 
-    /// The rules from `first` on give way by `by`, each only as far as it must; `None` where the numbers end.
-    fn moved_on(&self, first: u32, by: usize, kept: &BTreeSet<u32>) -> Option<Vec<Move>> {
-        let mut next = first.checked_add(u32::try_from(by).ok()?)?;
+    /// The rules from `first` on give way to `given`, each only as far as it must; `None` where the numbers end.
+    fn moved_on(
+        &self,
+        (first, given): (u32, &[u32]),
+        kept: &BTreeSet<u32>,
+        reserved: &BTreeSet<u32>,
+    ) -> Option<Vec<Move>> {
+        let mut next = given.last()?.checked_add(1)?;
         // A place that stays ours is none to move on to, and none to be given.
         if kept.range(first..next).next().is_some() {
             return None;
@@ -298,7 +331,11 @@ impl<'a> Listener<'a> {
             let Some(now) = rule.priority.filter(|priority| *priority >= first) else { continue };
             let mut to = now.max(next);
             // Ours leave their places later, if at all.
-            while kept.contains(&to) || self.own.iter().any(|rule| rule.priority == Some(to)) {
+            let others = |to| to != now && reserved.contains(&to);
+            while kept.contains(&to)
+                || others(to)
+                || self.own.iter().any(|rule| rule.priority == Some(to))
+            {
                 to += 1;
             }
             if to > LAST {

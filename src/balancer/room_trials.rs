@@ -27,7 +27,7 @@ fn closed(rules: &[Rule], closing: &Closing, wants: &Wants) -> Vec<Rule> {
         transforms: Vec::new(),
         own: Some(Own {
             role: placed.wanted.role,
-            page: Some(wants.digest.clone()),
+            page: Some(wants.answer.digest.clone()),
             moved: std::collections::BTreeMap::new(),
         }),
     }));

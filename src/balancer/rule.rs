@@ -94,8 +94,11 @@ impl Rule {
         Some(values(of_hosts))
     }
 
-    /// Whether some request for one of `hosts` may come to it. What cannot be compared may.
+    /// Whether some request for one of `hosts`, or for any where there is none, may come to it. What cannot be compared may.
     pub(super) fn concerns(&self, hosts: &[String]) -> bool {
+        if hosts.is_empty() {
+            return true;
+        }
         let by_regex = |condition: &RuleCondition| !regexes(condition).is_empty();
         if self.conditions.iter().any(|condition| is_of_hosts(condition) && by_regex(condition)) {
             return true;
@@ -120,21 +123,7 @@ impl Rule {
 
     /// For a person: its priority and what it looks at.
     pub(super) fn in_words(&self) -> String {
-        let of = |condition: &RuleCondition| {
-            let name = condition.field.as_deref().unwrap_or_default();
-            let name = match name.strip_suffix("-header").unwrap_or(name) {
-                "path-pattern" => "path",
-                other => other,
-            };
-            // Testers' secrets stand in headers.
-            let values = if header(condition).is_some() {
-                header(condition).unwrap_or_default()
-            } else {
-                values(condition).join(" or ")
-            };
-            format!("{name} {values}")
-        };
-        let looks: Vec<_> = self.conditions.iter().map(of).collect();
+        let looks: Vec<_> = self.conditions.iter().map(words).collect();
         let looks = if looks.is_empty() { "every request".to_owned() } else { looks.join(", ") };
         match self.priority {
             Some(priority) => format!("{priority} ({looks})"),
@@ -142,10 +131,37 @@ impl Rule {
         }
     }
 
+    /// What it asks of a request besides its host.
+    pub(super) fn others(&self) -> Vec<RuleCondition> {
+        self.conditions.iter().filter(|condition| !is_of_hosts(condition)).cloned().collect()
+    }
+
+    /// The status code with which it answers by itself.
+    pub(super) fn status(&self) -> Option<u16> {
+        let action = self.actions.first()?;
+        let fixed = || action.fixed_response_config.as_ref()?.status_code.as_deref();
+        let redirect = || {
+            action.redirect_config.as_ref()?.status_code.as_ref()?.as_str().strip_prefix("HTTP_")
+        };
+        fixed().or_else(redirect)?.parse().ok()
+    }
+
     /// What it asks of a request and does with it, to compare.
     pub(super) fn print(&self) -> (Vec<String>, Vec<String>) {
         print(&self.conditions, &self.actions)
     }
+}
+
+/// A condition for a person.
+pub(super) fn words(condition: &RuleCondition) -> String {
+    let name = condition.field.as_deref().unwrap_or_default();
+    let name = match name.strip_suffix("-header").unwrap_or(name) {
+        "path-pattern" => "path",
+        other => other,
+    };
+    // Testers' secrets stand in headers.
+    let values = header(condition).unwrap_or_else(|| values(condition).join(" or "));
+    format!("{name} {values}")
 }
 
 /// What conditions ask and actions do, whatever the way in which AWS writes it.

@@ -3,6 +3,8 @@
 //! A tester must meet every rule that a visitor of the open site meets, in the same order: a rule that cannot be copied
 //! ends the copies, since the next one might let in whom it keeps out.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, FixedResponseActionConfig, HostHeaderConditionConfig,
     HttpHeaderConditionConfig, RuleCondition, RuleTransform, SourceIpConditionConfig,
@@ -10,25 +12,48 @@ use aws_sdk_elasticloadbalancingv2::types::{
 
 use super::hosts::both;
 use super::rule::{Role, Rule, is_of_hosts, is_of_sources, kind, targets, weight};
+use super::terraform::Theirs;
 
 /// The header that lets a tester pass.
 pub const HEADER: &str = "X-Roadworks-Bypass";
 /// A rule has so many condition values at most (ELB user guide, "Quotas for your Application Load Balancers").
 pub(super) const MOST_VALUES: usize = 5;
-/// What visitors get.
-pub(super) const STATUS: &str = "503";
+/// What visitors get where nobody says otherwise.
+pub(super) const STATUS: u16 = 503;
 
 /// What closing the site's listeners takes.
 #[derive(Debug, Clone)]
 pub(super) struct Wants {
     pub(super) site: String,
+    /// None of them is every host.
     pub(super) hosts: Vec<String>,
-    /// The page, at most 1,024 bytes of HTML.
-    pub(super) page: String,
-    /// The first digits of its SHA-256.
-    pub(super) digest: String,
+    /// What else a request must be to be answered.
+    pub(super) others: Vec<RuleCondition>,
+    pub(super) answer: Answer,
     /// From where testers pass.
     pub(super) from: Vec<String>,
+    /// The numbers that Terraform's rules have or may get.
+    pub(super) declared: BTreeSet<u32>,
+    /// How Terraform's own rule is known, where it has one.
+    pub(super) theirs: Option<Theirs>,
+}
+
+/// What visitors get.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) action: Action,
+    pub(super) status: u16,
+    /// At most 1,024 bytes.
+    pub(super) body: String,
+    /// The first digits of a SHA-256 that tell it from others.
+    pub(super) digest: String,
+}
+
+impl Answer {
+    /// A page of HTML.
+    pub(super) fn page(body: String, digest: String) -> Answer {
+        Answer { action: fixed(&body), status: STATUS, body, digest }
+    }
 }
 
 /// A rule that is to be.
@@ -40,21 +65,30 @@ pub(super) struct Wanted {
     pub(super) transforms: Vec<RuleTransform>,
 }
 
-/// What answers visitors: a rule for each five hosts.
+/// What answers visitors: a rule for each five hosts, fewer where it asks for more than the host.
 pub(super) fn answers(wants: &Wants) -> Vec<Wanted> {
     let answer = |hosts: &[String]| Wanted {
         role: Role::Answer,
-        conditions: vec![of_hosts(hosts)],
-        actions: vec![page(&wants.page)],
+        conditions: asked_hosts(hosts).chain(wants.others.iter().cloned()).collect(),
+        actions: vec![wants.answer.action.clone()],
         transforms: Vec::new(),
     };
-    wants.hosts.chunks(MOST_VALUES).map(answer).collect()
+    let taken: usize = wants.others.iter().map(weight).sum();
+    groups(&wants.hosts, MOST_VALUES.saturating_sub(taken)).into_iter().map(answer).collect()
 }
 
-/// The answer to visitors.
-pub(super) fn page(body: &str) -> Action {
+/// Some hosts at once; one group without a host where there is none.
+fn groups(hosts: &[String], at_once: usize) -> Vec<&[String]> {
+    if hosts.is_empty() { vec![hosts] } else { hosts.chunks(at_once.max(1)).collect() }
+}
+
+fn asked_hosts(hosts: &[String]) -> impl Iterator<Item = RuleCondition> {
+    (!hosts.is_empty()).then(|| of_hosts(hosts)).into_iter()
+}
+
+fn fixed(body: &str) -> Action {
     let answer = FixedResponseActionConfig::builder()
-        .status_code(STATUS)
+        .status_code(STATUS.to_string())
         .content_type("text/html")
         .message_body(body)
         .build();
@@ -91,12 +125,12 @@ pub(super) fn testers(
         let room = MOST_VALUES.saturating_sub(rest.iter().map(weight).sum());
         let copy = |hosts: &[String], pass: RuleCondition| Wanted {
             role: Role::Testers,
-            conditions: [of_hosts(hosts), pass].into_iter().chain(rest.clone()).collect(),
+            conditions: asked_hosts(hosts).chain([pass]).chain(rest.clone()).collect(),
             actions: rule.actions.iter().map(copied).collect(),
             transforms: rule.transforms.clone(),
         };
         let at_once = hosts.len().clamp(1, room.saturating_sub(1).max(1));
-        for hosts in hosts.chunks(at_once) {
+        for hosts in groups(&hosts, at_once) {
             wanted.push(copy(hosts, of_header(secret)));
         }
         if by_source && rest.iter().any(is_of_sources) {
@@ -107,7 +141,7 @@ pub(super) fn testers(
             ));
         }
         if by_source {
-            for hosts in hosts.chunks(at_once) {
+            for hosts in groups(&hosts, at_once) {
                 for from in wants.from.chunks(room.saturating_sub(hosts.len()).max(1)) {
                     wanted.push(copy(hosts, of_sources(from)));
                 }
@@ -117,7 +151,7 @@ pub(super) fn testers(
     (wanted, warnings)
 }
 
-/// For which hosts a rule is copied, or why it cannot be.
+/// For which hosts a rule is copied, none of them for every host, or why it cannot be.
 fn copied_for(wants: &Wants, rule: &Rule) -> Result<Vec<String>, String> {
     if !rule.actions.iter().all(is_copyable) {
         return Err("it asks who they are in a way that cannot be copied".to_owned());
@@ -125,6 +159,7 @@ fn copied_for(wants: &Wants, rule: &Rule) -> Result<Vec<String>, String> {
     let hosts = match rule.hosts() {
         None => Some(wants.hosts.clone()),
         Some(patterns) if patterns.is_empty() => None,
+        Some(patterns) if wants.hosts.is_empty() => Some(patterns),
         Some(patterns) => both(&wants.hosts, &patterns),
     };
     let hosts = hosts.ok_or_else(|| {
@@ -132,7 +167,7 @@ fn copied_for(wants: &Wants, rule: &Rule) -> Result<Vec<String>, String> {
     })?;
     let rest = rule.conditions.iter().filter(|condition| !is_of_hosts(condition));
     let taken: usize = rest.map(weight).sum();
-    if taken + 2 > MOST_VALUES {
+    if taken + 1 + hosts.len().min(1) > MOST_VALUES {
         return Err(format!(
             "beside the hosts its conditions have {taken} values, and a rule has {MOST_VALUES} at most: there is no room for a host and a bypass"
         ));
@@ -225,9 +260,11 @@ pub(super) mod trials {
         Wants {
             site: "shop".to_owned(),
             hosts: texts(hosts),
-            page: "<p>back soon</p>".to_owned(),
-            digest: "d1".to_owned(),
+            others: Vec::new(),
+            answer: Answer::page("<p>back soon</p>".to_owned(), "d1".to_owned()),
             from: texts(from),
+            declared: BTreeSet::new(),
+            theirs: None,
         }
     }
 

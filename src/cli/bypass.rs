@@ -5,15 +5,14 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::BypassArgs;
-use super::context::{Context, balancer_lever, settings};
+use super::context::{Context, listeners_of_rule, named_listeners};
 use super::end::later;
 use super::error::Error;
 use super::report::Form;
 use crate::agent;
-use crate::aws::Session;
 use crate::balancer::HEADER;
 use crate::clock;
-use crate::config::{BalancerConfig, GatewayConfig, SiteConfig};
+use crate::config::{BalancerSource, GatewayConfig, SiteConfig};
 use crate::gateway::bypass::{Key, LONGEST, PARAMETER};
 use crate::switch::Mode;
 
@@ -24,8 +23,8 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
     let config = context.config()?.whole()?;
     let site = config.site(context.common.site.as_deref())?;
     let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
-    if let (None, Some(block)) = (&site.gateway, &site.balancer) {
-        return past_listeners(context, site, block, &name).await;
+    if site.gateway.is_none() && (site.balancer.is_some() || site.is_bare()) {
+        return past_listeners(context, site, &name).await;
     }
     let (gateway, secret) = keyed(site)?;
     let switch = Context::store(&config, site).await?.switch().await?.map(|(switch, _)| switch);
@@ -69,14 +68,17 @@ struct Passes {
 }
 
 /// The way past a load balancer's listeners, which is the same until the site opens.
-async fn past_listeners(
-    context: &Context,
-    site: &SiteConfig,
-    block: &BalancerConfig,
-    name: &str,
-) -> Result<u8, Error> {
-    let session = Session::load(&settings(&block.account)).await;
-    let lever = balancer_lever(session, block, site, name);
+async fn past_listeners(context: &Context, site: &SiteConfig, name: &str) -> Result<u8, Error> {
+    let (lever, name) = match &site.balancer {
+        Some(BalancerSource::Alb(block)) => {
+            (named_listeners(site, block, name).await.0, name.to_owned())
+        }
+        Some(BalancerSource::Terraform { .. }) | None => {
+            let resolved = Box::pin(context.open()).await?.resolved;
+            let lever = listeners_of_rule(site, &resolved).await.ok_or_else(nobody_passes)?;
+            (lever.0, resolved.name)
+        }
+    };
     let Some(bypass) = lever.bypass().await.map_err(agent::Error::from)? else {
         return Err(Error::Usage {
             message: "no listener of this site is closed: there is nothing to pass by".to_owned(),
@@ -103,12 +105,16 @@ async fn past_listeners(
     Ok(0)
 }
 
+fn nobody_passes() -> Error {
+    Error::Usage {
+        message: "this site has no gateway that anybody could pass".to_owned(),
+        hint: "a `gateway` block stands in front of the site's app".to_owned(),
+    }
+}
+
 fn keyed(site: &SiteConfig) -> Result<(&GatewayConfig, crate::config::Secret), Error> {
     let Some(gateway) = &site.gateway else {
-        return Err(Error::Usage {
-            message: "this site has no gateway that anybody could pass".to_owned(),
-            hint: "a `gateway` block stands in front of the site's app".to_owned(),
-        });
+        return Err(nobody_passes());
     };
     match &gateway.bypass.key {
         Some(key) => Ok((gateway, key.clone())),

@@ -1,4 +1,7 @@
-//! A `balancer "alb"` block -> the listeners that close a site where no gateway stands. Asks nothing of AWS.
+//! A `balancer` block -> the listeners that close a site where no gateway stands: `"alb"`, named here, or `"terraform"`, those of
+//! the rule that the Terraform has already. Asks nothing of AWS.
+
+use std::path::PathBuf;
 
 use hcl_edit::Span;
 use hcl_edit::structure::Block;
@@ -7,7 +10,25 @@ use ipnet::IpNet;
 use super::dns::account;
 use super::gateway::words::network;
 use super::read::{Item, Reader};
-use super::site::Account;
+use super::site::{Account, DnsSource};
+
+/// Where the listeners and what they answer are learned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BalancerSource {
+    /// Named in roadworks.hcl: they answer with the site's page.
+    Alb(BalancerConfig),
+    /// From a folder of `.tf` files, whose rule behind the boolean says all of it.
+    Terraform {
+        /// The root module's folder.
+        dir: PathBuf,
+        /// The boolean, where it is not `maintenance_mode`.
+        variable: Option<String>,
+        /// From where testers pass.
+        from: Vec<IpNet>,
+        /// Whose credentials write the rules. The region is that of the listener.
+        account: Account,
+    },
+}
 
 /// A listener's rules are what a site is closed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,23 +56,60 @@ struct Arn<'a> {
     resource: &'a str,
 }
 
+const OF_TERRAFORM: [&str; 5] = ["dir", "variable", "from", "profile", "assume_role"];
 const KEYS: [&str; 6] = ["listeners", "load_balancer", "from", "profile", "region", "assume_role"];
 /// The host names of a condition are at most so long (ELB API reference, `HostHeaderConditionConfig`).
 const LONGEST_HOST: usize = 128;
 
-/// Reads `balancer "alb" { .. }` of a site with these hosts.
+/// Reads the `balancer` block of a site with these hosts.
 pub(super) fn read<'a>(
     reader: &mut Reader<'a>,
     block: &'a Block,
-    hosts: &[String],
-) -> Option<BalancerConfig> {
+    (hosts, dns): (&[String], Option<&DnsSource>),
+) -> Option<BalancerSource> {
     let labels = reader.labels(block, &["kind"])?;
-    if labels.first() != Some(&"alb") {
-        let kind = labels.first().copied().unwrap_or_default();
-        let message = format!("there is no balancer lever \"{kind}\"");
-        reader.wrong_with(&block.ident, message, Some("known: \"alb\"".to_owned()));
-        return None;
+    match labels.first().copied().unwrap_or_default() {
+        "alb" => alb(reader, block, hosts).map(BalancerSource::Alb),
+        "terraform" => Some(terraform(reader, block, dns)),
+        kind => {
+            let message = format!("there is no balancer lever \"{kind}\"");
+            let known = "known: \"alb\", \"terraform\"".to_owned();
+            reader.wrong_with(&block.ident, message, Some(known));
+            None
+        }
     }
+}
+
+/// Whether a block is one that Terraform's files fill.
+pub(super) fn is_of_terraform(block: &Block) -> bool {
+    block.labels.first().is_some_and(|kind| kind.as_str() == "terraform")
+}
+
+/// A site has one boolean, in one folder: that of the `dns` block, if it is Terraform's too.
+fn terraform<'a>(
+    reader: &mut Reader<'a>,
+    block: &'a Block,
+    dns: Option<&DnsSource>,
+) -> BalancerSource {
+    reader.only(&block.body, &OF_TERRAFORM, &[], &[]);
+    let dir = reader.text(&block.body, "dir").map(|dir| reader.folder().join(dir));
+    let variable = reader.text(&block.body, "variable");
+    let from = reader.list(&block.body, "from", network).unwrap_or_default();
+    let account = account(reader, block);
+    let Some(DnsSource::Terraform { dir: of_name, variable: named, .. }) = dns else {
+        let dir = dir.unwrap_or_else(|| reader.folder().to_owned());
+        return BalancerSource::Terraform { dir, variable, from, account };
+    };
+    let other_folder = dir.is_some_and(|dir| dir != *of_name);
+    if other_folder || (variable.is_some() && variable != *named) {
+        let hint = "leave `dir` and `variable` out: those of `dns` count for both";
+        let message = "the `dns` block has another folder or another boolean, and a site has one";
+        reader.wrong_with(&block.ident, message, Some(hint.to_owned()));
+    }
+    BalancerSource::Terraform { dir: of_name.clone(), variable: named.clone(), from, account }
+}
+
+fn alb<'a>(reader: &mut Reader<'a>, block: &'a Block, hosts: &[String]) -> Option<BalancerConfig> {
     reader.only(&block.body, &KEYS, &[], &[]);
     has_hosts(reader, block, hosts);
     let from = reader.list(&block.body, "from", network).unwrap_or_default();
@@ -186,6 +244,13 @@ mod tests {
 
     const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2";
 
+    fn alb(config: &crate::config::Config) -> BalancerConfig {
+        match config.sites[0].balancer.clone() {
+            Some(BalancerSource::Alb(balancer)) => balancer,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn site(lines: &str) -> String {
         format!(
             "site \"shop\" {{\n  hosts = [\"shop.example.com\"]\n  balancer \"alb\" {{\n{lines}\n  }}\n}}\n"
@@ -199,7 +264,7 @@ mod tests {
         let of = |site: &crate::config::SiteConfig| Mode::LADDER.map(|mode| site.offers(mode));
         assert_eq!(of(&config.sites[0]), [true, false, false, true, false]);
         assert_eq!(config.sites[0].maintenance_mode(), Mode::Closed);
-        let balancer = config.sites[0].balancer.clone().unwrap();
+        let balancer = alb(&config);
         assert_eq!(balancer.listeners, Listeners::Named(vec![LISTENER.to_owned()]));
         assert_eq!(balancer.account.region.as_deref(), Some("eu-central-1"));
         assert_eq!(balancer.from, ["203.0.113.0/24".parse().unwrap()]);
@@ -219,7 +284,7 @@ mod tests {
             ),
         ] {
             let config = good(&site(&format!("load_balancer = \"{text}\"")));
-            let balancer = config.sites[0].balancer.clone().unwrap();
+            let balancer = alb(&config);
             assert_eq!(balancer.listeners, Listeners::Of(text.to_owned()));
             assert_eq!(balancer.account.region.as_deref(), region);
         }
@@ -290,6 +355,43 @@ mod tests {
         );
         let classic = site("load_balancer = \"shop\"").replace("\"alb\"", "\"nlb\"");
         assert_eq!(wrong(&classic), ["3:3 there is no balancer lever \"nlb\""]);
+    }
+
+    #[test]
+    fn a_rule_of_terraforms_is_looked_for_in_one_folder() {
+        let block = |lines: &str| format!("balancer \"terraform\" {{\n{lines}\n}}\n");
+        let alone = good(&format!("site \"a\" {{\n{}}}\n", block("dir = \"infra\"")));
+        let site = &alone.sites[0];
+        let folder = site.terraform().unwrap();
+        assert!(folder.dir.ends_with("infra") && folder.variable.is_none());
+        assert_eq!(site.maintenance_mode(), Mode::Closed);
+        let dns = "dns \"terraform\" {\n  dir = \"infra\"\n  variable = \"down\"\n}\n";
+        for lines in ["", "dir = \"infra\"\nvariable = \"down\""] {
+            let both = good(&format!("site \"a\" {{\n{dns}{}}}\n", block(lines)));
+            let folder = both.sites[0].terraform().unwrap();
+            assert!(folder.dir.ends_with("infra") && folder.variable == Some("down"));
+            assert_eq!(both.sites[0].maintenance_mode(), Mode::Detour);
+        }
+        let told = |lines: &str| wrong(&format!("site \"a\" {{\n{dns}{}}}\n", block(lines)));
+        for lines in ["dir = \".\"", "variable = \"up\""] {
+            let mistakes = told(lines);
+            assert!(
+                mistakes.len() == 1 && mistakes[0].contains("another folder or another boolean"),
+                "{mistakes:?}"
+            );
+        }
+        assert!(told("listeners = []")[0].contains("`listeners` is not known here"));
+        assert!(told("from = [\"10/8\"]")[0].contains("`10/8` is not a network"));
+    }
+
+    #[test]
+    fn a_boolean_may_be_kept_elsewhere_where_only_a_rule_depends_on_it() {
+        let text = "site \"a\" {\n  balancer \"terraform\" { dir = \".\" }\n  variable { command = [\"tell\"] }\n}\n";
+        assert_eq!(good(text).sites[0].maintenance_mode(), Mode::Closed);
+        let named =
+            text.replace("\"terraform\" { dir = \".\" }", "\"alb\" { load_balancer = \"shop\" }");
+        let named = named.replace("  balancer", "  hosts = [\"a.example.com\"]\n  balancer");
+        assert!(wrong(&named)[0].contains("nothing here has a boolean"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A site of the configuration -> its records with both targets, and what is known of the boolean behind them.
+//! A site of the configuration -> its records with both targets, the rule that answers its visitors, and what is known of the
+//! boolean behind them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,15 +7,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::balancer::BalancerSource;
 use super::records::SwitchedRecord;
-use super::site::{Account, DnsSource, SiteConfig};
+use super::site::{Account, DnsSource, SiteConfig, TerraformFolder};
 use super::unresolved::Unresolved;
 use crate::clock;
 use crate::files::read_up_to;
+use crate::switch::Mode;
 use crate::terraform::backend::{Backend, BackendError, Lock, Surroundings};
 use crate::terraform::plans::{self, Compared};
 use crate::terraform::{
-    self, Audience, Folder, Inputs, Spelling, State, Switchboard, VariableInput,
+    self, AnsweringRule, Audience, Folder, Inputs, Spelling, State, Switchboard, VariableInput,
 };
 
 /// The variables file of a folder speaks to every workspace of it.
@@ -27,8 +30,13 @@ pub struct Resolved {
     pub name: String,
     /// The records that the switch moves.
     pub records: Vec<SwitchedRecord>,
+    /// The listeners' rule that the boolean makes, if the site is closed by it.
+    pub rule: Option<AnsweringRule>,
     /// The boolean behind them; `None` where the records are written out.
     pub variable: Option<Variable>,
+    /// From which mode on the boolean is true: where it moves a name, that is when the name leads away; else from where the
+    /// listeners close.
+    pub true_from: Mode,
     /// The folder of the `.tf` files, if there is one.
     pub folder: Option<PathBuf>,
     /// The Terraform workspace, if there is one.
@@ -41,6 +49,8 @@ pub struct Resolved {
     pub account: Account,
     /// When an earlier plan pinned this, if it was not learned now.
     pub pinned_at: Option<Timestamp>,
+    /// Why the listeners' rule is not known, where the records are.
+    without_rule: Option<String>,
     /// Where the Terraform state is kept, if it can be told.
     backend: Option<Result<Arc<Backend>, String>>,
 }
@@ -85,6 +95,9 @@ pub struct Pinned {
     pub digest: Option<String>,
     /// The records with both targets.
     pub records: Vec<SwitchedRecord>,
+    /// The listeners' rule.
+    #[serde(default)]
+    pub rule: Option<AnsweringRule>,
     /// The boolean.
     pub variable: Option<Variable>,
 }
@@ -126,6 +139,22 @@ impl Resolved {
         self.backend = Some(backend);
     }
 
+    /// Where the rule is not known and everything else is: the one that was pinned for the same files, or a word about it.
+    pub fn with_pinned_rule(&mut self, pinned: Option<&Pinned>) {
+        let Some(why) = self.without_rule.take() else { return };
+        let same =
+            |pinned: &&Pinned| pinned.digest == self.digest && pinned.workspace == self.workspace;
+        let pinned = pinned.filter(same).and_then(|pinned| Some((pinned.at, pinned.rule.clone()?)));
+        let Some((at, rule)) = pinned else {
+            self.warnings.push(format!("no listener is closed: {why}"));
+            return;
+        };
+        let age = age(at, clock::now());
+        let used = format!("{why}: using the listener's rule that was pinned {age} ago, at {at}");
+        self.warnings.push(used);
+        (self.rule, self.pinned_at) = (Some(rule), Some(at));
+    }
+
     /// What to keep for the night when it cannot be resolved.
     pub fn pinned(&self, now: Timestamp) -> Pinned {
         Pinned {
@@ -136,6 +165,7 @@ impl Resolved {
             folder: self.folder.as_deref().and_then(whole),
             digest: self.digest.clone(),
             records: self.records.clone(),
+            rule: self.rule.clone(),
             variable: self.variable.clone(),
         }
     }
@@ -159,11 +189,6 @@ impl Pinned {
         if self.format > FORMAT || other || copied {
             return Err(Unresolved::PinnedElsewhere { why: why.to_owned(), workspace });
         }
-        let (folder, account) = match &site.dns {
-            Some(DnsSource::Terraform { dir, account, .. }) => (Some(dir.clone()), account.clone()),
-            Some(DnsSource::Records { account, .. }) => (None, account.clone()),
-            Some(DnsSource::Rfc2136(_)) | None => (None, Account::default()),
-        };
         let age = age(self.at, clock::now());
         let mut warnings =
             vec![format!("{why}: using the targets that were pinned {age} ago, at {}", self.at)];
@@ -172,17 +197,43 @@ impl Pinned {
             warnings.push(changed.to_owned());
         }
         Ok(Resolved {
+            true_from: true_from(site, &self.records, self.rule.as_ref()),
             name: self.site,
             records: self.records,
+            rule: self.rule,
             variable: self.variable,
-            folder,
+            folder: site.terraform().map(|folder| folder.dir.to_owned()),
             workspace: self.workspace,
             warnings,
             digest: self.digest,
-            account,
+            account: account_of(site),
             pinned_at: Some(self.at),
+            without_rule: None,
             backend: None,
         })
+    }
+}
+
+/// Whose credentials move the name in Route 53.
+fn account_of(site: &SiteConfig) -> Account {
+    match &site.dns {
+        Some(DnsSource::Terraform { account, .. } | DnsSource::Records { account, .. }) => {
+            account.clone()
+        }
+        Some(DnsSource::Rfc2136(_)) | None => Account::default(),
+    }
+}
+
+fn true_from(site: &SiteConfig, records: &[SwitchedRecord], rule: Option<&AnsweringRule>) -> Mode {
+    let of_boolean = matches!(site.dns, Some(DnsSource::Terraform { .. })) && !records.is_empty();
+    if rule.is_some() && !of_boolean { Mode::Closed } else { Mode::Detour }
+}
+
+/// The records that roadworks.hcl says itself.
+fn own_records(site: &SiteConfig) -> &[SwitchedRecord] {
+    match &site.dns {
+        Some(DnsSource::Records { records, .. }) => records,
+        Some(DnsSource::Terraform { .. } | DnsSource::Rfc2136(_)) | None => &[],
     }
 }
 
@@ -219,14 +270,8 @@ pub async fn resolve(
     inputs: &Inputs,
     beside: Beside<'_>,
 ) -> Result<Resolved, Unresolved> {
-    let (dir, account) = match &site.dns {
-        Some(DnsSource::Records { records, account }) => {
-            return Ok(written_out(site, records, account));
-        }
-        Some(DnsSource::Terraform { dir, account, .. }) => (dir, account),
-        Some(DnsSource::Rfc2136(_)) | None => {
-            return Ok(written_out(site, &[], &Account::default()));
-        }
+    let Some(TerraformFolder { dir, .. }) = site.terraform() else {
+        return Ok(written_out(site));
     };
     let folder = terraform::load(inputs)?;
     let block = folder.backend_block();
@@ -235,16 +280,19 @@ pub async fn resolve(
     let mut resolved = match beside.plans {
         Some(files) => {
             let plans = plans::compare(&read(files, 0)?, &read(files, 1)?)?;
-            compared(&plans, &folder, inputs)?
+            compared(plans, (site, &folder), inputs)?
         }
-        None => match evaluated(&folder, inputs, backend.as_ref()).await {
-            Ok(board) => of_board(board),
+        None => match evaluated(&folder, inputs, backend.as_ref())
+            .await
+            .and_then(|board| of_board(board, site))
+        {
+            Ok(resolved) => resolved,
             Err(Unresolved::Terraform(error)) if error.is_beyond_us() => match beside.pinned {
                 Some(pinned) if pinned.digest.as_ref() == Some(&folder.digest) => {
                     let why = "the .tf files are beyond our own evaluator";
                     pinned.clone().resolved(site, inputs, why)?
                 }
-                _ => by_terraform(error, &folder, inputs).await?,
+                _ => by_terraform(error, (site, &folder), inputs).await?,
             },
             Err(error) => return Err(error),
         },
@@ -254,22 +302,27 @@ pub async fn resolve(
     if let Some(name) = &site.name {
         resolved.name.clone_from(name);
     }
-    resolved.folder = Some(dir.clone());
-    resolved.account = account.clone();
+    resolved.folder = Some(dir.to_owned());
+    resolved.account = account_of(site);
     Ok(resolved)
 }
 
-fn written_out(site: &SiteConfig, records: &[SwitchedRecord], account: &Account) -> Resolved {
+/// What roadworks.hcl says itself.
+fn written_out(site: &SiteConfig) -> Resolved {
+    let records = own_records(site);
     Resolved {
         name: site.name.clone().unwrap_or_else(|| name_of(records)),
         records: records.to_vec(),
+        rule: None,
         variable: None,
+        true_from: Mode::Detour,
         folder: None,
         workspace: None,
         warnings: Vec::new(),
         digest: None,
-        account: account.clone(),
+        account: account_of(site),
         pinned_at: None,
+        without_rule: None,
         backend: None,
     }
 }
@@ -302,7 +355,7 @@ async fn evaluated(
 /// one to tell, with the commands that a person can run.
 async fn by_terraform(
     error: terraform::Error,
-    folder: &Folder,
+    (site, folder): (&SiteConfig, &Folder),
     inputs: &Inputs,
 ) -> Result<Resolved, Unresolved> {
     let variable = inputs.variable.as_deref().unwrap_or("maintenance_mode");
@@ -315,7 +368,7 @@ async fn by_terraform(
         Ok(made) => made,
         Err(by_terraform) => return Err(Unresolved::Beyond { error, by_terraform }),
     };
-    let mut resolved = compared(&plans::compare(&live, &maintenance)?, folder, inputs)?;
+    let mut resolved = compared(plans::compare(&live, &maintenance)?, (site, folder), inputs)?;
     resolved.warnings.push(
         "the .tf files are beyond our own evaluator: two plans by terraform were read instead"
             .to_owned(),
@@ -338,7 +391,7 @@ fn read(files: &[PathBuf], index: usize) -> Result<Vec<u8>, Unresolved> {
         .map_err(|source| Unresolved::PlanFile { path: path.to_owned(), source })
 }
 
-fn of_board(board: Switchboard) -> Resolved {
+fn of_board(board: Switchboard, site: &SiteConfig) -> Result<Resolved, Unresolved> {
     let mut warnings: Vec<_> = board
         .warnings
         .iter()
@@ -347,7 +400,6 @@ fn of_board(board: Switchboard) -> Resolved {
             None => warning.message.clone(),
         })
         .collect();
-    warnings.extend(also_moves(&board.also_moves, &board.variable));
     for sibling in &board.siblings {
         warnings.push(format!(
             "{} ({} {}) stays where it is while its sibling moves: visitors who use it are not led away",
@@ -369,20 +421,30 @@ fn of_board(board: Switchboard) -> Resolved {
         overruled_by: board.overruling.map(|origin| origin.to_string()),
         workspaces: Vec::new(),
     };
-    learned(records.collect(), variable, warnings, board.digest)
+    let moved = Moved {
+        records: records.collect(),
+        rule: board.rule.map(|rule| rule.map_err(Unresolved::from)),
+        rules: board.rules,
+        also: board.also_moves,
+    };
+    learned(site, moved, (variable, warnings), board.digest)
 }
 
-fn compared(plans: &Compared, folder: &Folder, inputs: &Inputs) -> Result<Resolved, Unresolved> {
+fn compared(
+    plans: Compared,
+    (site, folder): (&SiteConfig, &Folder),
+    inputs: &Inputs,
+) -> Result<Resolved, Unresolved> {
     let records = plans.records.iter().map(|record| SwitchedRecord {
         address: record.address.clone(),
         key: record.key.clone(),
         live: record.live.clone(),
         maintenance: record.maintenance.clone(),
     });
-    let mut warnings: Vec<_> = also_moves(&plans.also_moves, &plans.variable).into_iter().collect();
+    let mut warnings = Vec::new();
     if !plans.undecided.is_empty() {
         warnings.push(format!(
-            "only an apply will know what these records say, so they are left alone: {}",
+            "only an apply will know what these say, so they are left alone: {}",
             plans.undecided.join(", ")
         ));
     }
@@ -396,18 +458,59 @@ fn compared(plans: &Compared, folder: &Folder, inputs: &Inputs) -> Result<Resolv
         overruled_by: boolean.overruling.map(|origin| origin.to_string()),
         workspaces: Vec::new(),
     };
-    Ok(learned(records.collect(), variable, warnings, folder.digest.clone()))
+    let moved =
+        Moved { records: records.collect(), rule: None, rules: Vec::new(), also: plans.also_moves };
+    learned(site, moved, (variable, warnings), folder.digest.clone())
 }
 
-fn learned(
+/// What the boolean moves, wherever that was learned.
+struct Moved {
     records: Vec<SwitchedRecord>,
-    variable: Variable,
-    warnings: Vec<String>,
+    rule: Option<Result<AnsweringRule, Unresolved>>,
+    /// The resources of all rules that differ.
+    rules: Vec<String>,
+    also: Vec<String>,
+}
+
+/// Of what the boolean moves, what the site says that it is moved by: in a bare folder all.
+fn learned(
+    site: &SiteConfig,
+    moved: Moved,
+    (variable, mut warnings): (Variable, Vec<String>),
     digest: String,
-) -> Resolved {
-    Resolved {
-        name: name_of(&records),
+) -> Result<Resolved, Unresolved> {
+    let Moved { mut records, rule, rules, mut also } = moved;
+    let nothing = || Unresolved::from(terraform::Error::MovesNothing(variable.name.clone()));
+    let mut without_rule = None;
+    let by_rule = matches!(site.balancer, Some(BalancerSource::Terraform { .. }));
+    let rule = match rule {
+        Some(Ok(rule)) if by_rule || site.is_bare() => Some(rule),
+        Some(Err(why)) if by_rule || (site.is_bare() && records.is_empty()) => return Err(why),
+        Some(Err(why)) if site.is_bare() => {
+            without_rule = Some(why.to_string());
+            None
+        }
+        None if by_rule => return Err(Unresolved::NoRule { variable: variable.name }),
+        Some(_) | None => None,
+    };
+    let by_name = matches!(site.dns, Some(DnsSource::Terraform { .. }));
+    if by_name && records.is_empty() && !(site.is_bare() && rule.is_some()) {
+        return Err(nothing());
+    }
+    if rule.is_some() {
+        also.retain(|address| !rules.contains(address));
+    }
+    let of_rule = rule.as_ref().filter(|_| records.is_empty()).map(|rule| rule.name().to_owned());
+    if !by_name {
+        also.extend(records.iter().map(|record| record.address.clone()));
+        records = own_records(site).to_vec();
+    }
+    warnings.extend(also_moves(&also, &variable.name));
+    Ok(Resolved {
+        name: of_rule.unwrap_or_else(|| name_of(&records)),
+        true_from: true_from(site, &records, rule.as_ref()),
         records,
+        rule,
         variable: Some(variable),
         folder: None,
         workspace: None,
@@ -415,11 +518,12 @@ fn learned(
         digest: Some(digest),
         account: Account::default(),
         pinned_at: None,
+        without_rule,
         backend: None,
-    }
+    })
 }
 
-/// What the boolean moves besides the records: Terraform will, at its next apply; Roadworks does not.
+/// What the boolean moves besides what is moved here: Terraform will, at its next apply; Roadworks does not.
 fn also_moves(addresses: &[String], variable: &str) -> Option<String> {
     const SHOWN: usize = 12;
     let (first, rest) = addresses.split_at(addresses.len().min(SHOWN));

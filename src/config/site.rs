@@ -1,10 +1,10 @@
 //! A `site` block -> what is switched, and by which levers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hcl_edit::structure::{Block, Body};
 
-use super::balancer::{self, BalancerConfig};
+use super::balancer::{self, BalancerSource};
 use super::checks::{self, CheckConfig};
 use super::dns;
 use super::gateway::{self, GatewayConfig, words};
@@ -34,7 +34,7 @@ pub struct SiteConfig {
     /// What stands in front of its app, if anything does.
     pub gateway: Option<GatewayConfig>,
     /// The load balancer's listeners that close it, where no gateway does.
-    pub balancer: Option<BalancerConfig>,
+    pub balancer: Option<BalancerSource>,
     /// What must hold before its visitors are let back.
     pub checks: Vec<CheckConfig>,
     /// What its visitors read.
@@ -45,7 +45,35 @@ pub struct SiteConfig {
     pub warnings: Vec<String>,
 }
 
+/// The folder of `.tf` files whose boolean is the site's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerraformFolder<'a> {
+    /// The root module's folder.
+    pub dir: &'a Path,
+    /// The boolean, where it is not `maintenance_mode`.
+    pub variable: Option<&'a str>,
+}
+
 impl SiteConfig {
+    /// Where its boolean is, if it has one.
+    pub fn terraform(&self) -> Option<TerraformFolder<'_>> {
+        let of_name = match &self.dns {
+            Some(DnsSource::Terraform { dir, variable, .. }) => Some((dir, variable)),
+            Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => None,
+        };
+        let of_rule = match &self.balancer {
+            Some(BalancerSource::Terraform { dir, variable, .. }) => Some((dir, variable)),
+            Some(BalancerSource::Alb(_)) | None => None,
+        };
+        let (dir, variable) = of_name.or(of_rule)?;
+        Some(TerraformFolder { dir, variable: variable.as_deref() })
+    }
+
+    /// Whether it is a bare folder of `.tf` files: whatever its boolean moves there is moved.
+    pub fn is_bare(&self) -> bool {
+        self.name.is_none()
+    }
+
     /// Whether its levers can make `mode` true.
     pub fn offers(&self, mode: Mode) -> bool {
         match mode {
@@ -116,13 +144,12 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     let variable = match sub("variable") {
         Some(block) => {
             let way = variable::read(reader, block);
-            let read_by_terraform = sub("dns").is_some_and(|dns| {
-                dns.labels.first().is_some_and(|kind| kind.as_str() == "terraform")
-            });
+            let read_by_terraform =
+                ["dns", "balancer"].into_iter().filter_map(sub).any(balancer::is_of_terraform);
             let alone = way.stands_alone() && sub("dns").is_some();
             if way != VariableWay::None && !read_by_terraform && !alone {
                 let hint = "leave it out, or say none = true".to_owned();
-                let message = "nothing here has a boolean: only `dns \"terraform\"` has one";
+                let message = "nothing here has a boolean: only `dns \"terraform\"` and `balancer \"terraform\"` have one";
                 reader.wrong_with(&block.ident, message, Some(hint));
             }
             way
@@ -132,7 +159,8 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     let checks = checks::read(reader, body.get_blocks("check"));
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
     let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));
-    let balancer = sub("balancer").and_then(|block| balancer::read(reader, block, &hosts));
+    let balancer =
+        sub("balancer").and_then(|block| balancer::read(reader, block, (&hosts, dns.as_ref())));
     if let (Some(block), Some(_)) = (sub("balancer"), sub("gateway")) {
         let hint = "leave one of the two out: behind a listener that answers by itself the gateway would hold, count and let in nobody";
         let message = "a gateway closes this site already: its listeners' rules would not be used";

@@ -54,6 +54,12 @@ pub enum Unresolved {
     /// Nothing was applied yet, or the state is somewhere else.
     #[error("there is no Terraform state, and {0}")]
     NoState(terraform::Error),
+    /// The site is closed by a rule that the boolean does not make.
+    #[error("variable \"{variable}\" moves no listener's rule")]
+    NoRule {
+        /// The boolean.
+        variable: String,
+    },
     /// What was pinned is another workspace's or another folder's, or a newer Roadworks wrote it.
     #[error("{why}, and what was pinned is not for this folder in workspace {workspace}")]
     PinnedElsewhere {
@@ -97,6 +103,7 @@ impl Unresolved {
             Unresolved::State { credentials: true, .. } => "credentials",
             Unresolved::State { .. } => "state-unreadable",
             Unresolved::NoState(_) => "no-state",
+            Unresolved::NoRule { .. } => "moves-nothing",
             Unresolved::PinnedElsewhere { .. } => "pinned-elsewhere",
         }
     }
@@ -118,6 +125,9 @@ impl Unresolved {
             Unresolved::NoState(_) => Some(
                 "name the state with -state, or write the targets into roadworks.hcl: dns \"route53\"".to_owned(),
             ),
+            Unresolved::NoRule { .. } => Some(
+                "an aws_lb_listener_rule must depend on it; or name the listeners: balancer \"alb\"".to_owned(),
+            ),
             Unresolved::PinnedElsewhere { .. } => Some(
                 "make the state readable, then run `roadworks plan` here".to_owned(),
             ),
@@ -134,6 +144,7 @@ impl Unresolved {
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }
             | Unresolved::BadState { .. }
+            | Unresolved::NoRule { .. }
             | Unresolved::PinnedElsewhere { .. } => None,
         }
     }
@@ -148,6 +159,7 @@ impl Unresolved {
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }
             | Unresolved::BadState { .. }
+            | Unresolved::NoRule { .. }
             | Unresolved::PinnedElsewhere { .. } => None,
         }
     }

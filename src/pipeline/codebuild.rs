@@ -9,6 +9,7 @@ use super::told::{ABSENT, NEITHER, Unfit, patiently, unread, unwritten};
 use super::written::{Place, Read, Written, somebody_wrote, with};
 use crate::aws::{Error as AwsError, JsonService, Retry, Session};
 use crate::lever::{Error, Lever};
+use crate::switch::Mode;
 
 #[derive(Debug)]
 struct Project {
@@ -17,9 +18,10 @@ struct Project {
     variable: String,
 }
 
-/// The lever over `variable` in the environment of the project `name`.
-pub fn project(session: Session, name: &str, variable: &str) -> Box<dyn Lever> {
-    Box::new(Written(Project { session, name: name.to_owned(), variable: variable.to_owned() }))
+/// The lever over `variable` in the environment of the project `name`, which is true from a mode on.
+pub fn project(session: Session, name: &str, variable: &str, true_from: Mode) -> Box<dyn Lever> {
+    let place = Project { session, name: name.to_owned(), variable: variable.to_owned() };
+    Box::new(Written { place, true_from })
 }
 
 impl Project {

@@ -1,4 +1,4 @@
-//! The variable where only a command of the operator's can write it. It is run each time the name moves, with
+//! The variable where only a command of the operator's can write it. It is run each time what Terraform has moves, with
 //! `ROADWORKS_VARIABLE` and `ROADWORKS_VALUE` in its environment, and must be safe to run twice.
 
 use std::process::Stdio;
@@ -22,12 +22,19 @@ pub struct VariableCommand {
     command: Vec<String>,
     /// What it was told last, as the switch remembers; `None` where an operation was cut short.
     told: Option<bool>,
+    /// From which mode on the boolean is true.
+    true_from: Mode,
 }
 
 impl VariableCommand {
     /// `command` (program and arguments) writes `variable`; `told` is what it wrote last, where that is certain.
     pub fn new(variable: &str, command: Vec<String>, told: Option<bool>) -> VariableCommand {
-        VariableCommand { variable: variable.to_owned(), command, told }
+        VariableCommand { variable: variable.to_owned(), command, told, true_from: Mode::Detour }
+    }
+
+    /// With the mode from which on the boolean is true.
+    pub fn true_from(self, true_from: Mode) -> VariableCommand {
+        VariableCommand { true_from, ..self }
     }
 
     async fn tell(&self, value: &Value) -> Result<(), Error> {
@@ -63,7 +70,7 @@ impl VariableCommand {
         };
         let value = told.map_or(Value::Null, |told| json!(told));
         Observation {
-            position: Position::At(if told == Some(true) { Mode::Detour } else { Mode::Open }),
+            position: Position::At(if told == Some(true) { self.true_from } else { Mode::Open }),
             detail,
             parts: vec![Part { target: self.variable.clone(), value }],
             warnings: Vec::new(),
@@ -95,7 +102,7 @@ impl Lever for VariableCommand {
     }
 
     fn steps(&self, _seen: &Observation, to: Mode) -> Vec<Step> {
-        let wanted = to == Mode::Detour;
+        let wanted = to >= self.true_from;
         if self.told == Some(wanted) {
             return Vec::new();
         }

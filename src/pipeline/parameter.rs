@@ -11,6 +11,7 @@ use super::told::{ABSENT, NEITHER, UNREAD, Unfit, is_code, patiently, unwritten}
 use super::written::{Place, Read, Written, somebody_wrote};
 use crate::aws::{CredentialsProblem, Error as AwsError, JsonService, Retry, Session};
 use crate::lever::{Error, Lever};
+use crate::switch::Mode;
 
 /// What is said again of a parameter, from `DescribeParameters`.
 const KEPT: [&str; 5] = ["Description", "KeyId", "AllowedPattern", "DataType", "Tier"];
@@ -35,9 +36,9 @@ pub(super) struct Stand {
     version: i64,
 }
 
-/// The lever over the parameter `name`.
-pub fn parameter(session: Session, name: &str) -> Box<dyn Lever> {
-    Box::new(Written(Parameter { session, name: name.to_owned() }))
+/// The lever over the parameter `name`, which is true from a mode on.
+pub fn parameter(session: Session, name: &str, true_from: Mode) -> Box<dyn Lever> {
+    Box::new(Written { place: Parameter { session, name: name.to_owned() }, true_from })
 }
 
 impl Parameter {

@@ -33,6 +33,8 @@ pub struct VariableFile {
     overruled_by: Option<String>,
     /// The folder's workspaces, to all of which the file would speak.
     workspaces: Vec<String>,
+    /// From which mode on the boolean is true.
+    true_from: Mode,
 }
 
 impl VariableFile {
@@ -47,6 +49,7 @@ impl VariableFile {
             spelling: Spelling::Boolean,
             overruled_by: None,
             workspaces: Vec::new(),
+            true_from: Mode::Detour,
         }
     }
 
@@ -70,6 +73,11 @@ impl VariableFile {
         VariableFile { workspaces, ..self }
     }
 
+    /// With the mode from which on the boolean is true.
+    pub fn true_from(self, true_from: Mode) -> VariableFile {
+        VariableFile { true_from, ..self }
+    }
+
     fn read(&self) -> Result<Map<String, Value>, Error> {
         let content =
             read_up_to(&self.path, LARGEST).map_err(|error| self.failed("read", &error))?;
@@ -84,7 +92,7 @@ impl VariableFile {
     fn observation(&self) -> Result<Observation, Error> {
         let value = self.read()?.remove(&self.variable).unwrap_or(Value::Null);
         let now = truth(&value).unwrap_or(self.without);
-        let position = Position::At(if now { Mode::Detour } else { Mode::Open });
+        let position = Position::At(if now { self.true_from } else { Mode::Open });
         let said = if value.is_null() { "without a word from" } else { "by" };
         let detail = format!("{} = {now}, {said} {FILE_NAME}", self.variable);
         let part = Part { target: self.variable.clone(), value };
@@ -133,7 +141,7 @@ impl VariableFile {
 
     /// What Terraform is to find for a mode.
     fn written(&self, to: Mode) -> Value {
-        let wanted = to == Mode::Detour;
+        let wanted = to >= self.true_from;
         match self.spelling {
             _ if wanted == self.without && self.audience == Audience::Everybody => Value::Null,
             Spelling::Boolean => json!(wanted),

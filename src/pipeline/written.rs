@@ -44,14 +44,18 @@ pub(super) trait Place: fmt::Debug {
 
 /// The lever over a place.
 #[derive(Debug)]
-pub(super) struct Written<P>(pub(super) P);
+pub(super) struct Written<P> {
+    pub(super) place: P,
+    /// From which mode on the boolean is true.
+    pub(super) true_from: Mode,
+}
 
 impl<P: Place> Written<P> {
     async fn value(&self) -> Result<Value, Error> {
-        match self.0.read().await {
+        match self.place.read().await {
             Ok(Read::Is(value, _)) => Ok(json!(value)),
             Ok(Read::Unfit(unfit)) => Ok(unfit.value()),
-            Err(error) => Ok(Unfit::unread(&self.0.told(), &error)?.value()),
+            Err(error) => Ok(Unfit::unread(&self.place.told(), &error)?.value()),
         }
     }
 
@@ -59,29 +63,29 @@ impl<P: Place> Written<P> {
         let value = self.value().await?;
         let detail = match Unfit::of(&value) {
             Some(unfit) => unfit.message,
-            None => format!("{} says {value}", self.0.told()),
+            None => format!("{} says {value}", self.place.told()),
         };
         let on = value == json!(true);
         Ok(Observation {
-            position: Position::At(if on { Mode::Detour } else { Mode::Open }),
+            position: Position::At(if on { self.true_from } else { Mode::Open }),
             detail,
-            parts: vec![Part { target: self.0.target(), value }],
+            parts: vec![Part { target: self.place.target(), value }],
             warnings: Vec::new(),
         })
     }
 
     async fn write(&self, step: &Step) -> Result<(), Error> {
         let Some(wanted) = step.after.as_bool() else { return Ok(()) };
-        let read = self.0.read().await;
-        match read.map_err(|error| unread(&self.0.told(), &error))? {
+        let read = self.place.read().await;
+        match read.map_err(|error| unread(&self.place.told(), &error))? {
             Read::Unfit(unfit) => Err(unfit.into()),
             Read::Is(now, _) if now == wanted => Ok(()),
             Read::Is(now, _) if json!(now) != step.before => Err(Error::Refused {
                 code: "variable-moved",
-                message: format!("{} was changed by somebody else meanwhile", self.0.told()),
+                message: format!("{} was changed by somebody else meanwhile", self.place.told()),
                 hint: "run `roadworks status`, then plan again".to_owned(),
             }),
-            Read::Is(_, stand) => self.0.write(wanted, stand).await,
+            Read::Is(_, stand) => self.place.write(wanted, stand).await,
         }
     }
 }
@@ -119,7 +123,7 @@ impl<P: Place> Lever for Written<P> {
     }
 
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
-        let after = json!(to == Mode::Detour);
+        let after = json!(to >= self.true_from);
         let differs =
             seen.parts.iter().filter(|part| part.value.is_boolean() && part.value != after);
         let steps = differs.map(|part| Step {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::error::Error;
 use super::{Context, Targets};
 use crate::agent;
-use crate::config::{self, Beside, DnsSource, Resolved, SiteConfig};
+use crate::config::{self, Beside, Resolved, SiteConfig};
 use crate::hcl::nearest;
 use crate::store::{AnyStore, SiteStore};
 use crate::terraform::backend::{Lock, LockHolder};
@@ -38,7 +38,8 @@ impl Context {
             plans: self.common.from_plans.as_deref(),
             pinned: pinned.as_ref().filter(|_| self.targets == Targets::PinnedWillDo),
         };
-        let named = self.common.variable.clone().or_else(|| named(site));
+        let of_file = || site.terraform()?.variable.map(str::to_owned);
+        let named = self.common.variable.clone().or_else(of_file);
         let mut switch = named.clone().unwrap_or_else(|| USUAL.to_owned());
         let mut inputs = self.inputs(site, named, &switch)?;
         let mut found = config::resolve(site, &inputs, beside).await;
@@ -52,7 +53,10 @@ impl Context {
             found = config::resolve(site, &inputs, beside).await;
         }
         let mut resolved = match (found, pinned) {
-            (Ok(resolved), _) => resolved,
+            (Ok(mut resolved), pinned) => {
+                resolved.with_pinned_rule(pinned.as_ref());
+                resolved
+            }
             (Err(error), Some(pinned)) if error.pins_will_do() => {
                 pinned.resolved(site, &inputs, &error.to_string())?
             }
@@ -86,7 +90,7 @@ impl Context {
 
     /// Where Terraform is not asked, nobody else would notice a `-var` of a name that does not exist: the switch is all.
     fn knows_every_variable(&self, site: &SiteConfig, switch: &str) -> Result<(), Error> {
-        if matches!(site.dns, Some(DnsSource::Terraform { .. })) {
+        if site.terraform().is_some() {
             return Ok(());
         }
         let unknown = self.variables.iter().find_map(|input| match input {
@@ -120,10 +124,7 @@ impl Context {
             }
             VariableInput::File(_) => false,
         };
-        let folder = match &site.dns {
-            Some(DnsSource::Terraform { dir, .. }) => dir.clone(),
-            Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => PathBuf::from("."),
-        };
+        let folder = site.terraform().map_or(PathBuf::from("."), |folder| folder.dir.to_owned());
         let variables = self.variables.iter().filter(|input| !of_switch(input)).cloned().collect();
         let state = self.common.state.clone();
         Ok(Inputs { folder, variables, environment: environment(), state, variable })
@@ -147,14 +148,6 @@ fn environment() -> BTreeMap<String, String> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name.starts_with("TF_"))
         .collect()
-}
-
-/// The boolean that roadworks.hcl names.
-fn named(site: &SiteConfig) -> Option<String> {
-    match &site.dns {
-        Some(DnsSource::Terraform { variable, .. }) => variable.clone(),
-        Some(DnsSource::Records { .. } | DnsSource::Rfc2136(_)) | None => None,
-    }
 }
 
 /// What `-var switch=value` asks for.

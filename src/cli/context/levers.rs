@@ -5,8 +5,8 @@ use crate::aws::{AssumeRole, Session, Settings};
 use crate::balancer::{Alb, Renumber};
 use crate::clock;
 use crate::config::{
-    Account, BalancerConfig, DnsSource, Freeze, PageConfig, PipelineConfig, Resolved, SiteConfig,
-    Variable, VariableWay,
+    Account, BalancerConfig, BalancerSource, DnsSource, Freeze, PageConfig, PipelineConfig,
+    Resolved, SiteConfig, Variable, VariableWay,
 };
 use crate::dns::{Rfc2136, Route53};
 use crate::lever::Lever;
@@ -56,10 +56,8 @@ pub(super) async fn of(
         all.push(Box::new(Fleet::new(store.clone(), &resolved.name, &site.hosts)));
     }
     let mut caller = session.clone();
-    if let Some(block) = &site.balancer {
-        let own = Session::load(&settings(&block.account)).await;
-        caller = caller.or(Some(own.clone()));
-        let lever = balancer_lever(own, block, site, &resolved.name);
+    if let Some((lever, own)) = balancer_lever(site, resolved).await {
+        caller = caller.or(Some(own));
         all.push(Box::new(lever.renumbering(renumber)));
     }
     all.extend(variable_lever(&site.variable, resolved, switch).await);
@@ -75,19 +73,20 @@ pub(super) async fn variable_lever(
     switch: Option<&Switch>,
 ) -> Option<Box<dyn Lever>> {
     let boolean = resolved.variable.as_ref().map_or(USUAL, |variable| variable.name.as_str());
+    let true_from = resolved.true_from;
     match way {
         VariableWay::Ssm { parameter: name, account } => {
-            Some(parameter(Session::load(&settings(account)).await, name))
+            Some(parameter(Session::load(&settings(account)).await, name, true_from))
         }
         VariableWay::Pipeline { pipeline, variable, account } => {
             let session = Session::load(&settings(account)).await;
             let variable = variable.as_deref().unwrap_or(boolean);
-            Some(default_of(CodePipeline::new(session, pipeline), variable))
+            Some(default_of(CodePipeline::new(session, pipeline), variable, true_from))
         }
         VariableWay::CodeBuild { project: name, name: variable, account } => {
             let session = Session::load(&settings(account)).await;
             let usual = format!("TF_VAR_{boolean}");
-            Some(project(session, name, variable.as_deref().unwrap_or(&usual)))
+            Some(project(session, name, variable.as_deref().unwrap_or(&usual), true_from))
         }
         VariableWay::Tfvars { .. } | VariableWay::Command(_) | VariableWay::None => {
             here(way, resolved, switch)
@@ -119,29 +118,65 @@ fn here(way: &VariableWay, resolved: &Resolved, switch: Option<&Switch>) -> Opti
             let lever = VariableFile::new(resolved.folder.as_deref()?, name, *without)
                 .heard_by(*audience)
                 .spelled(*spelling)
-                .overruled_by(overruled_by.clone());
+                .overruled_by(overruled_by.clone())
+                .true_from(resolved.true_from);
             let others = if *chosen { Vec::new() } else { workspaces.clone() };
             Some(Box::new(lever.among(others)))
         }
         VariableWay::Command(command) => {
             let told = match switch.map(|switch| (switch.mode, switch.phase)) {
                 None => Some(false),
-                Some((mode, Phase::Moved { .. })) => Some(mode == Mode::Detour),
+                Some((mode, Phase::Moved { .. })) => Some(mode >= resolved.true_from),
                 Some((_, Phase::Moving)) => None,
             };
-            Some(Box::new(VariableCommand::new(name, command.clone(), told)))
+            let lever = VariableCommand::new(name, command.clone(), told);
+            Some(Box::new(lever.true_from(resolved.true_from)))
         }
     }
 }
 
-/// The listeners of a site, which answer with the page in its smallest form. That one has no template, and says the same
-/// whenever it is made.
-pub(in crate::cli) fn balancer_lever(
-    session: Session,
-    block: &BalancerConfig,
+/// The listeners that close a site, if any do, and the session by which they are asked.
+async fn balancer_lever(site: &SiteConfig, resolved: &Resolved) -> Option<(Alb, Session)> {
+    match &site.balancer {
+        Some(BalancerSource::Alb(block)) => {
+            Some(named_listeners(site, block, &resolved.name).await)
+        }
+        Some(BalancerSource::Terraform { .. }) | None => listeners_of_rule(site, resolved).await,
+    }
+}
+
+/// The listeners that a `balancer "alb"` block names.
+pub(in crate::cli) async fn named_listeners(
     site: &SiteConfig,
+    block: &BalancerConfig,
     name: &str,
-) -> Alb {
+) -> (Alb, Session) {
+    let session = Session::load(&settings(&block.account)).await;
+    let lever = Alb::new(session.clone(), block, (name, &site.hosts), nano_page(site));
+    (lever, session)
+}
+
+/// The listeners of the rule that Terraform's boolean makes, if there is one.
+pub(in crate::cli) async fn listeners_of_rule(
+    site: &SiteConfig,
+    resolved: &Resolved,
+) -> Option<(Alb, Session)> {
+    let rule = resolved.rule.as_ref()?;
+    let (from, account) = match &site.balancer {
+        Some(BalancerSource::Terraform { from, account, .. }) => (from.as_slice(), account.clone()),
+        Some(BalancerSource::Alb(_)) | None => (&[][..], Account::default()),
+    };
+    // Its calls go where the listener is: arn:aws:elasticloadbalancing:REGION:..
+    let region = rule.listeners.first().and_then(|arn| arn.split(':').nth(3));
+    let account = Account { region: region.map(str::to_owned), ..account };
+    let session = Session::load(&settings(&account)).await;
+    let boolean = resolved.variable.as_ref().map_or(USUAL, |variable| variable.name.as_str());
+    let lever = Alb::of_rule(session.clone(), &resolved.name, (rule, boolean), from);
+    Some((lever, session))
+}
+
+/// The page in its smallest form. That one has no template, and says the same whenever it is made.
+fn nano_page(site: &SiteConfig) -> String {
     let plain = PageConfig { template: None, ..site.page.clone() };
     let page = Page::compile(&plain).unwrap_or_default();
     let now = clock::now();
@@ -149,8 +184,7 @@ pub(in crate::cli) fn balancer_lever(
         Posture { mode: Mode::Closed, operation: None, since: now, until: None, patience: None };
     let host = site.hosts.first().map(String::as_str);
     let forms = page.render(&Told { host, posture: Some(&posture), now });
-    let nano = String::from_utf8_lossy(forms.nano()).into_owned();
-    Alb::new(session, block, (name, &site.hosts), nano)
+    String::from_utf8_lossy(forms.nano()).into_owned()
 }
 
 pub(in crate::cli) fn settings(account: &Account) -> Settings {

@@ -24,7 +24,7 @@ use crate::switch::Mode;
 use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
 pub(super) use guards::guards;
-pub(super) use levers::{USUAL, balancer_lever, codepipeline, settings};
+pub(super) use levers::{USUAL, codepipeline, listeners_of_rule, named_listeners};
 
 /// The command line's common part, and how to speak.
 #[derive(Debug, Clone)]
@@ -171,11 +171,12 @@ impl Context {
         site: &SiteConfig,
     ) -> Result<Opened, Error> {
         let store = Self::store(config, site).await?;
-        let maintenance = site.maintenance_mode();
         let known = Box::pin(self.know(site, &store)).await?;
+        let maintenance =
+            if site.is_bare() { known.resolved.true_from } else { site.maintenance_mode() };
         self.is_the_site_meant(&known.resolved)?;
         let records = known.resolved.records.clone();
-        let bare = site.name.is_none();
+        let bare = site.is_bare();
         let host = site.hosts.first().cloned().unwrap_or_else(|| match records.as_slice() {
             [] => known.resolved.name.clone(),
             records => config::name_of(records),

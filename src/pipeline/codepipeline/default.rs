@@ -11,6 +11,7 @@ use super::super::written::{Place, Read, Written, somebody_wrote, with};
 use super::CodePipeline;
 use crate::aws::{Error as AwsError, Retry};
 use crate::lever::{Error, Lever};
+use crate::switch::Mode;
 
 /// What the API gives instead of a secret of an action (the token of a `GitHub` source of version 1).
 const MASK: &str = "****";
@@ -21,9 +22,9 @@ struct Declared {
     variable: String,
 }
 
-/// The lever over the default of `variable` in `pipeline`.
-pub fn default_of(pipeline: CodePipeline, variable: &str) -> Box<dyn Lever> {
-    Box::new(Written(Declared { pipeline, variable: variable.to_owned() }))
+/// The lever over the default of `variable` in `pipeline`, which is true from a mode on.
+pub fn default_of(pipeline: CodePipeline, variable: &str, true_from: Mode) -> Box<dyn Lever> {
+    Box::new(Written { place: Declared { pipeline, variable: variable.to_owned() }, true_from })
 }
 
 impl Declared {

@@ -166,6 +166,31 @@ impl Balancing {
         parsed.at(&path).unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
+    /// Writes a rule that answers by itself, as Terraform would.
+    pub(crate) fn answering(
+        &self,
+        listener: &str,
+        priority: u32,
+        host: &str,
+        (status, body): (&str, &str),
+    ) -> String {
+        let priority = priority.to_string();
+        let parts = [
+            ("ListenerArn", listener),
+            ("Priority", priority.as_str()),
+            ("Actions.member.1.Type", "fixed-response"),
+            ("Actions.member.1.FixedResponseConfig.StatusCode", status),
+            ("Actions.member.1.FixedResponseConfig.ContentType", "text/plain"),
+            ("Actions.member.1.FixedResponseConfig.MessageBody", body),
+            ("Conditions.member.1.Field", "host-header"),
+            ("Conditions.member.1.HostHeaderConfig.Values.member.1", host),
+        ];
+        let answer = ask(&self.emulator, "CreateRule", &parts);
+        let parsed = Element::parse(&answer).unwrap();
+        let path = ["CreateRuleResult", "Rules", "member", "RuleArn"];
+        parsed.at(&path).unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
     /// Takes a rule away as somebody else would.
     pub(crate) fn without(&self, rule: &str) {
         ask(&self.emulator, "DeleteRule", &[("RuleArn", rule)]);

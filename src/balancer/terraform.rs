@@ -1,0 +1,141 @@
+//! The rule that Terraform's boolean makes -> what ours ask and answer, and how Terraform's own is known where a run of it made
+//! it meanwhile. Pure.
+//!
+//! Terraform's rule carries no tag of ours. It is the one that asks exactly what Terraform's file says and answers so, before
+//! every rule that forwards: it is named, and taken away only where a step says so.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, FixedResponseActionConfig, HttpHeaderConditionConfig,
+    HttpRequestMethodConditionConfig, PathPatternConditionConfig, QueryStringConditionConfig,
+    QueryStringKeyValuePair, RedirectActionConfig, RedirectActionStatusCodeEnum, RuleCondition,
+    SourceIpConditionConfig,
+};
+
+use super::rule::{Rule, print};
+use super::wanted::{Answer, Wants, of_hosts};
+use crate::config::{AnsweringRule, RuleAnswer, RuleCondition as Asked, Stays};
+
+/// Terraform's own rule, as it would be known.
+#[derive(Debug, Clone)]
+pub(super) struct Theirs {
+    /// `aws_lb_listener_rule.maintenance[0]`
+    pub(super) address: String,
+    /// The boolean.
+    pub(super) variable: String,
+    /// What becomes of it where the boolean is false.
+    pub(super) stays: Stays,
+    /// What it asks and does.
+    print: (Vec<String>, Vec<String>),
+}
+
+impl Theirs {
+    /// Whether `rule` is it.
+    pub(super) fn is(&self, rule: &Rule) -> bool {
+        rule.own.is_none() && rule.priority.is_some() && rule.print() == self.print
+    }
+}
+
+/// What closing `site` takes where `rule` says it, and `variable` is its boolean.
+pub(super) fn wants(
+    site: &str,
+    (rule, variable): (&AnsweringRule, &str),
+    from: Vec<String>,
+    digest: impl Fn(&[u8]) -> String,
+) -> Wants {
+    let action = action(&rule.answer);
+    let conditions: Vec<_> = rule.conditions.iter().map(condition).collect();
+    let theirs = Theirs {
+        address: rule.addresses.join(", "),
+        variable: variable.to_owned(),
+        stays: rule.stays,
+        print: print(&conditions, std::slice::from_ref(&action)),
+    };
+    let hosts = rule.hosts().to_vec();
+    let others = rule.conditions.iter().filter(|asked| !matches!(asked, Asked::Hosts(_)));
+    let mut others: Vec<_> = others.map(condition).collect();
+    if hosts.is_empty() && others.is_empty() {
+        // A rule asks something: every path is every request.
+        others.push(of_paths(&["/*".to_owned()]));
+    }
+    let (status, body) = match &rule.answer {
+        RuleAnswer::Fixed { status, body, .. } => (*status, body.clone()),
+        RuleAnswer::Redirect { status, .. } => (*status, String::new()),
+    };
+    let written = serde_json::to_vec(&rule.answer).unwrap_or_default();
+    Wants {
+        site: site.to_owned(),
+        hosts,
+        others,
+        answer: Answer { action, status, body, digest: digest(&written) },
+        from,
+        declared: rule.declared.iter().copied().collect::<BTreeSet<_>>(),
+        theirs: Some(theirs),
+    }
+}
+
+fn condition(asked: &Asked) -> RuleCondition {
+    let builder = RuleCondition::builder();
+    match asked {
+        Asked::Hosts(hosts) => of_hosts(hosts),
+        Asked::Paths(paths) => of_paths(paths),
+        Asked::Methods(methods) => {
+            let config = HttpRequestMethodConditionConfig::builder();
+            let config = config.set_values(Some(methods.clone())).build();
+            builder.field("http-request-method").http_request_method_config(config).build()
+        }
+        Asked::Sources(networks) => {
+            let config = SourceIpConditionConfig::builder();
+            let config = config.set_values(Some(networks.clone())).build();
+            builder.field("source-ip").source_ip_config(config).build()
+        }
+        Asked::Header { name, values } => {
+            let config = HttpHeaderConditionConfig::builder().http_header_name(name);
+            let config = config.set_values(Some(values.clone())).build();
+            builder.field("http-header").http_header_config(config).build()
+        }
+        Asked::Query(pairs) => {
+            let pair = |(key, value): &(Option<String>, String)| {
+                QueryStringKeyValuePair::builder().set_key(key.clone()).value(value).build()
+            };
+            let pairs = pairs.iter().map(pair).collect();
+            let config = QueryStringConditionConfig::builder().set_values(Some(pairs)).build();
+            builder.field("query-string").query_string_config(config).build()
+        }
+    }
+}
+
+fn of_paths(paths: &[String]) -> RuleCondition {
+    let config = PathPatternConditionConfig::builder().set_values(Some(paths.to_vec())).build();
+    RuleCondition::builder().field("path-pattern").path_pattern_config(config).build()
+}
+
+fn action(answer: &RuleAnswer) -> Action {
+    match answer {
+        RuleAnswer::Fixed { status, content_type, body } => {
+            let config = FixedResponseActionConfig::builder()
+                .status_code(status.to_string())
+                .content_type(content_type)
+                .set_message_body((!body.is_empty()).then(|| body.clone()))
+                .build();
+            let action = Action::builder().r#type(ActionTypeEnum::FixedResponse);
+            action.fixed_response_config(config).build()
+        }
+        RuleAnswer::Redirect { protocol, host, port, path, query, status } => {
+            let status = match status {
+                301 => RedirectActionStatusCodeEnum::Http301,
+                _ => RedirectActionStatusCodeEnum::Http302,
+            };
+            let config = RedirectActionConfig::builder()
+                .protocol(protocol)
+                .host(host)
+                .port(port)
+                .path(path)
+                .query(query)
+                .status_code(status)
+                .build();
+            Action::builder().r#type(ActionTypeEnum::Redirect).redirect_config(config).build()
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The rule that Terraform's boolean makes, from outside: an unmodified folder of `.tf`, a load balancer with real traffic, and
+//! runs of Terraform in between.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::balancing::{Balancing, Through};
+use crate::support::command::{Ran, roadworks, run};
+use crate::support::emulator::ministack;
+use crate::support::site::{LIVE, LIVE_ZONE, MAINTENANCE, NAME, Site, TOLD};
+
+const SHOP: &str = "shop.example.com";
+const BLOG: &str = "blog.example.com";
+const PAGE: &str = "Back soon.";
+/// As people write it: the rule comes and goes with the boolean.
+const RULES: &str = include_str!("rule_of_terraform/rules.tf");
+
+/// A load balancer, and the folder whose rule is to answer on it.
+struct Stand {
+    balancing: Balancing,
+    folder: tempfile::TempDir,
+}
+
+impl Stand {
+    /// With what Terraform made: the shop's rule at 20, the blog's at 30.
+    fn new() -> Stand {
+        let balancing = Balancing::start(&ministack(), &[80]);
+        let stand = Stand { balancing, folder: tempfile::tempdir().unwrap() };
+        let (listener, group) = (&stand.balancing.listeners[0], &stand.balancing.group);
+        stand.balancing.rule(listener, 20, (SHOP, ""), group);
+        let blog = stand.balancing.group_for(&stand.balancing.other, "blog");
+        stand.balancing.rule(listener, 30, (BLOG, ""), &blog);
+        stand.write("rules.tf", RULES);
+        stand.knows(listener);
+        stand
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    /// The state, after an apply.
+    fn knows(&self, listener: &str) {
+        let resource = |kind: &str, attributes: Value| {
+            json!({
+                "mode": "managed", "type": kind, "name": "web",
+                "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]",
+                "instances": [{ "attributes": attributes }],
+            })
+        };
+        let group = json!({ "arn": self.balancing.group });
+        let state = json!({
+            "version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "shop", "outputs": {},
+            "resources": [
+                resource("aws_lb_listener", json!({ "arn": listener })),
+                resource("aws_lb_target_group", group),
+            ],
+        });
+        self.write("terraform.tfstate", &state.to_string());
+    }
+
+    fn run(&self, words: &[&str]) -> Ran {
+        let mut command = roadworks(self.folder.path(), &self.balancing.endpoint, &[]);
+        run(command.args(words))
+    }
+
+    fn get(&self, host: &str, header: Option<&str>) -> Through {
+        self.balancing.get(80, host, "/basket", header)
+    }
+
+    fn rules(&self) -> Vec<(u32, String, &'static str)> {
+        self.balancing.rules(&self.balancing.listeners[0])
+    }
+
+    /// What Terraform is told in this folder.
+    fn told(&self) -> Option<Value> {
+        let text = std::fs::read_to_string(self.folder.path().join(TOLD)).ok()?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    #[track_caller]
+    fn is_closed(&self) {
+        let refused = self.get(SHOP, None);
+        assert_eq!((refused.status, refused.body.as_str()), (503, PAGE));
+        assert_eq!(refused.kind, "text/plain", "as Terraform's rule says");
+        assert_eq!(self.get(BLOG, None).status, 200, "another host is open");
+        assert_eq!(self.told(), Some(json!({ "maintenance_mode": true })));
+    }
+
+    #[track_caller]
+    fn is_open(&self) {
+        assert_eq!(self.get(SHOP, None).status, 200);
+        assert_eq!(self.told(), None);
+    }
+
+    /// A run of Terraform with the boolean true.
+    fn terraform_closes(&self) -> String {
+        self.balancing.answering(&self.balancing.listeners[0], 19, SHOP, ("503", PAGE))
+    }
+}
+
+#[test]
+fn an_unmodified_folder_closes_and_opens_and_answers_what_its_own_rule_says() {
+    let stand = Stand::new();
+    let before = stand.rules();
+    stand.is_open();
+    let plan = stand.run(&["plan", "-var", "maintenance_mode=true", "--json"]).exits(0).json();
+    assert_eq!((&plan["site"], &plan["to"]), (&json!(SHOP), &json!("closed")));
+    let step = &plan["steps"][0];
+    assert_eq!((&step["lever"], &step["kind"]), (&json!("balancer"), &json!("alb")));
+    assert_eq!(step["after"]["status"], 503);
+    // 19 is Terraform's own, whenever it makes it.
+    assert_eq!(
+        (&step["after"]["testers"], &step["after"]["priorities"]),
+        (&json!([17]), &json!([18]))
+    );
+    assert_eq!(stand.rules(), before, "a plan writes nothing");
+
+    let closed = stand.run(&["close", "--yes", "--json"]).exits(0).json();
+    assert_eq!((&closed["mode"], &closed["phase"]), (&json!("closed"), &json!("moved")));
+    stand.is_closed();
+    let header = stand.run(&["bypass", "--json"]).exits(0).json();
+    let header = header["header"].as_str().unwrap().to_owned();
+    assert_eq!(stand.get(SHOP, Some(&header)).status, 200, "testers pass");
+    let status = stand.run(&["status", "--json"]).exits(0).json();
+    assert_eq!((&status["site"], &status["mode"]), (&json!(SHOP), &json!("closed")));
+    let again = stand.run(&["apply", "-var", "maintenance_mode=true", "-auto-approve"]).exits(0);
+    assert!((again.stdout + &again.stderr).contains("No changes"));
+
+    stand.run(&["open", "--yes"]).exits(0);
+    stand.is_open();
+    assert_eq!(stand.rules(), before, "not a rule is left");
+    stand.run(&["apply", "-var", "maintenance_mode=true", "-auto-approve"]).exits(0);
+    stand.is_closed();
+    stand.run(&["apply", "-var", "maintenance_mode=false", "-auto-approve"]).exits(0);
+    stand.is_open();
+}
+
+#[test]
+fn a_run_of_terraform_in_between_is_told_of_and_its_own_rule_goes_only_by_name() {
+    let stand = Stand::new();
+    let before = stand.rules();
+    stand.run(&["close", "--yes"]).exits(0);
+    let header = stand.run(&["bypass", "--json"]).exits(0).json();
+    let header = header["header"].as_str().unwrap().to_owned();
+    stand.terraform_closes();
+    stand.is_closed();
+    let status = stand.run(&["status"]).exits(0);
+    for words in ["CLOSED", "aws_lb_listener_rule.maintenance[0] of Terraform's at 19"] {
+        assert!(status.stdout.contains(words), "`{words}` in {status:#?}");
+    }
+    assert_eq!(stand.get(SHOP, Some(&header)).status, 200, "testers pass all the same");
+    let again = stand.run(&["plan", "close", "--json"]).exits(0).json();
+    assert_eq!(again["changes"], false, "{again:#}");
+
+    for words in [vec!["plan", "open"], vec!["open", "--yes"]] {
+        let refused = stand.run(&words).exits(3);
+        for told in [
+            "closed-by-terraform",
+            "aws_lb_listener_rule.maintenance[0]",
+            "-var maintenance_mode=false",
+        ] {
+            assert!(refused.stderr.contains(told), "`{told}` in {refused:#?}");
+        }
+    }
+    stand.is_closed();
+    let word = "--override=closed-by-terraform";
+    stand.run(&["open", "--yes", word, "--reason", "it is over"]).exits(0);
+    stand.is_open();
+    assert_eq!(stand.rules(), before, "not a rule is left, Terraform's neither");
+    assert_eq!(stand.run(&["status", "--json"]).exits(0).json()["mode"], "open");
+}
+
+#[test]
+fn what_terraform_took_away_itself_is_no_trouble_for_open() {
+    let stand = Stand::new();
+    let before = stand.rules();
+    let own = stand.terraform_closes();
+    let status = stand.run(&["status", "--json"]).exits(0).json();
+    assert_eq!((&status["mode"], &status["desired"]), (&json!("closed"), &json!("open")));
+    stand.run(&["close", "--yes"]).exits(0);
+    stand.balancing.without(&own);
+    stand.is_closed();
+    stand.run(&["open", "--yes"]).exits(0);
+    stand.is_open();
+    assert_eq!(stand.rules(), before);
+}
+
+#[test]
+fn a_night_without_a_state_goes_by_what_was_pinned() {
+    let stand = Stand::new();
+    stand.run(&["plan", "close"]).exits(0);
+    std::fs::remove_file(stand.folder.path().join("terraform.tfstate")).unwrap();
+    let closed = stand.run(&["close", "--yes", "--json"]).exits(0).json();
+    assert!(closed["warnings"].to_string().contains("pinned"), "{closed:#}");
+    stand.is_closed();
+    stand.run(&["open", "--yes"]).exits(0);
+    stand.is_open();
+}
+
+#[test]
+fn a_name_and_a_listener_behind_one_boolean_are_both_moved() {
+    let stand = Stand::new();
+    let site = Site::at(&stand.balancing.endpoint);
+    let record = format!(
+        "resource \"aws_route53_record\" \"shop\" {{\n  zone_id = \"{}\"\n  name = \"{NAME}\"\n  type = \"A\"\n  alias {{\n    name = var.maintenance_mode ? \"{MAINTENANCE}\" : \"{LIVE}\"\n    zone_id = var.maintenance_mode ? \"Z2FDTNDATAQYW2\" : \"{LIVE_ZONE}\"\n    evaluate_target_health = false\n  }}\n}}\n",
+        site.zone_id
+    );
+    stand.write("record.tf", &record);
+    let refused = stand.run(&["hold", "--yes"]).exits(3);
+    assert!(refused.stderr.contains("`gateway` block"), "{refused:#?}");
+    let plan = stand.run(&["plan", "-var", "maintenance_mode=true", "--json"]).exits(0).json();
+    assert_eq!((&plan["site"], &plan["to"]), (&json!(NAME), &json!("detour")));
+    let levers: Vec<_> =
+        plan["steps"].as_array().unwrap().iter().map(|step| &step["lever"]).collect();
+    assert_eq!(levers, ["balancer", "variable", "dns"], "visitors first, the name last");
+
+    stand.run(&["close", "--yes"]).exits(0);
+    assert_eq!((stand.get(SHOP, None).status, site.leads_to().as_str()), (503, LIVE));
+    assert_eq!(stand.told(), None, "true would lead the name away");
+    stand.run(&["detour", "--yes"]).exits(0);
+    stand.is_closed();
+    assert_eq!(site.leads_to(), MAINTENANCE);
+    // Without its state the folder tells the record still, and the listener is known from before.
+    std::fs::remove_file(stand.folder.path().join("terraform.tfstate")).unwrap();
+    let opened = stand.run(&["open", "--yes", "--json"]).exits(0).json();
+    assert!(opened["warnings"].to_string().contains("rule that was pinned"), "{opened:#}");
+    stand.is_open();
+    assert_eq!(site.leads_to(), LIVE);
+}
+
+#[test]
+fn a_rule_that_terraform_only_changes_is_its_own_to_put_back() {
+    let stand = Stand::new();
+    let changes = RULES
+        .replace("count        = var.maintenance_mode ? 1 : 0\n", "")
+        .replace("priority     = 19", "priority     = var.maintenance_mode ? 19 : 40000");
+    assert_ne!(changes, RULES);
+    stand.write("rules.tf", &changes);
+    let listener = &stand.balancing.listeners[0];
+    let waits = stand.balancing.answering(listener, 40_000, SHOP, ("503", PAGE));
+    let before = stand.rules();
+    stand.run(&["close", "--yes"]).exits(0);
+    stand.is_closed();
+    stand.balancing.without(&waits);
+    stand.terraform_closes();
+    let refused = stand.run(&["open", "--yes"]).exits(3);
+    assert!(!refused.stderr.contains("--override=closed-by-terraform --reason"), "{refused:#?}");
+    let word = "--override=closed-by-terraform";
+    let refused = stand.run(&["open", "--yes", word, "--reason", "try"]).exits(3);
+    assert!(refused.stderr.contains("only Terraform can put it back"), "{refused:#?}");
+    assert_eq!(stand.get(SHOP, None).status, 503);
+    assert_eq!(stand.told(), Some(json!({ "maintenance_mode": true })), "nothing is half done");
+    assert_eq!(before.len() + 2, stand.rules().len());
+}
+
+#[test]
+fn a_site_of_roadworks_hcl_is_closed_by_the_same_rule_from_its_own_folder() {
+    let stand = Stand::new();
+    let own = stand.folder.path().join("ops");
+    std::fs::create_dir(&own).unwrap();
+    let configured = |more: &str| {
+        let text = format!(
+            "site \"shop\" {{\n  balancer \"terraform\" {{\n    dir = \"..\"\n{more}  }}\n}}\n"
+        );
+        std::fs::write(own.join("roadworks.hcl"), text).unwrap();
+    };
+    configured("    from = [\"192.0.2.0/24\"]\n");
+    let ran = |words: &[&str]| {
+        let mut command = roadworks(Path::new(&own), &stand.balancing.endpoint, &[]);
+        run(command.args(words))
+    };
+    let plan = ran(&["plan", "close", "--json"]).exits(0).json();
+    assert_eq!(plan["steps"][0]["after"]["testers"], json!([16, 17]), "{plan:#}");
+    // ministack lets everybody pass a rule that asks for a network.
+    configured("");
+    let closed = ran(&["close", "--yes", "--json"]).exits(0).json();
+    assert_eq!((&closed["site"], &closed["mode"]), (&json!("shop"), &json!("closed")));
+    stand.is_closed();
+    ran(&["open", "--yes"]).exits(0);
+    stand.is_open();
+}
