@@ -31,6 +31,11 @@ fn closed(rules: &[Rule], closing: &Closing, wants: &Wants) -> Vec<Rule> {
             moved: std::collections::BTreeMap::new(),
         }),
     }));
+    if !closing.moves.is_empty() {
+        let moved = closing.moves.iter().map(|gone| (gone.id.clone(), (gone.from, gone.to)));
+        let own = Some(Own { role: Role::Note, page: None, moved: moved.collect() });
+        after.push(Rule { own, ..rule(LAST, "note.x", "403") });
+    }
     after
 }
 
@@ -107,6 +112,12 @@ fn rules_go_back_where_they_came_from_unless_somebody_else_is_there() {
     assert_eq!(back(&[one, rule(1, "new.x", "new"), note]), []);
 }
 
+/// The same for requests to any host.
+fn of_every_host(wants: Wants) -> Wants {
+    let others = rule(1, "|/*", "app").conditions;
+    Wants { hosts: Vec::new(), others, ..wants }
+}
+
 /// A rule of others: for whom, and what it does.
 fn some_rule() -> impl Strategy<Value = (u32, &'static str, &'static str)> {
     let what = prop::sample::select(vec![
@@ -125,10 +136,12 @@ fn some_rule() -> impl Strategy<Value = (u32, &'static str, &'static str)> {
 proptest! {
     #[test]
     fn closed_once_it_is_whole_and_before_all_that_forward(
-        others in prop::collection::vec(some_rule(), 0..8), hosts in 1..7_usize,
+        others in prop::collection::vec(some_rule(), 0..8), hosts in 0..7_usize,
+        declared in prop::collection::btree_set(1..30_u32, 0..12),
     ) {
         let all = ["shop.x", "www.shop.x", "a.x", "b.x", "c.x", "d.x", "e.x"];
-        let wants = wants(&all[..hosts], &["203.0.113.0/24"]);
+        let wants = Wants { declared, ..wants(&all[..hosts], &["203.0.113.0/24"]) };
+        let wants = if hosts == 0 { of_every_host(wants) } else { wants };
         let mut rules: Vec<Rule> = Vec::new();
         for (priority, what, to) in others {
             if rules.iter().all(|other| other.priority != Some(priority)) {
@@ -138,6 +151,11 @@ proptest! {
         let made = closing(&rules, &wants, SECRET, Renumber::Yes).unwrap();
         let after = closed(&rules, &made, &wants);
         prop_assert!(is_closed(&after, &wants));
+        let before: Vec<_> = rules.iter().filter_map(|rule| rule.priority).collect();
+        let may_come = |number: &u32| wants.declared.contains(number) && !before.contains(number);
+        let ours = made.placed.iter().map(|placed| placed.priority);
+        let given = ours.chain(made.moves.iter().map(|gone| gone.to));
+        prop_assert_eq!(given.filter(may_come).count(), 0, "no number that Terraform may give");
         let mut numbers: Vec<_> = after.iter().map(|rule| rule.priority).collect();
         numbers.sort_unstable();
         numbers.dedup();
@@ -167,4 +185,28 @@ fn others_move_on_to_no_number_that_ours_still_have() {
     let closing = closing(&rules, &wants, SECRET, Renumber::Yes).unwrap();
     let to: Vec<_> = closing.moves.iter().map(|gone| gone.to).collect();
     assert_eq!(to, [4]);
+}
+
+#[test]
+fn a_number_that_terraform_may_give_stays_free_but_not_one_that_gave_way() {
+    let declared = [19, 20].into();
+    let wants = Wants { declared, ..wants(&["shop.x"], &[]) };
+    let made = closing(&[rule(20, "shop.x", "app")], &wants, SECRET, Renumber::No).unwrap();
+    assert_eq!(
+        (made.priorities(Role::Testers), made.priorities(Role::Answer)),
+        (vec![17], vec![18])
+    );
+    // 1 and 2 are declared, and 2 has no rule yet.
+    let wants = Wants { declared: [1, 2].into(), ..wants };
+    let rules = [rule(1, "shop.x", "app")];
+    assert!(closing(&rules, &wants, SECRET, Renumber::No).is_err());
+    let made = closing(&rules, &wants, SECRET, Renumber::Yes).unwrap();
+    assert_eq!((made.priorities(Role::Testers), made.priorities(Role::Answer)), (vec![1], vec![3]));
+    assert_eq!(made.moves.iter().map(|gone| gone.to).collect::<Vec<_>>(), [4]);
+    let after = closed(&rules, &made, &wants);
+    assert!(closing(&after, &wants, SECRET, Renumber::No).unwrap().is_whole(&wants));
+    // Somebody declares a number that ours have already: they make way.
+    let later = Wants { declared: [3].into(), ..wants };
+    let moved = closing(&after, &later, SECRET, Renumber::No).unwrap();
+    assert_eq!(moved.priorities(Role::Answer), [2]);
 }

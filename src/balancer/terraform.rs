@@ -139,3 +139,101 @@ fn action(answer: &RuleAnswer) -> Action {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::room::{Renumber, by_terraform, closing, is_closed};
+    use super::super::rule::trials::rule;
+    use super::super::rule::{Role, values};
+    use super::*;
+
+    fn fixed() -> RuleAnswer {
+        let (content_type, body) = ("text/plain".to_owned(), "soon".to_owned());
+        RuleAnswer::Fixed { status: 500, content_type, body }
+    }
+
+    fn answering(conditions: Vec<Asked>, answer: RuleAnswer) -> AnsweringRule {
+        AnsweringRule {
+            addresses: vec!["aws_lb_listener_rule.down[0]".to_owned()],
+            listeners: vec!["arn".to_owned()],
+            conditions,
+            answer,
+            stays: Stays::Gone,
+            declared: vec![10, 20],
+        }
+    }
+
+    fn wanted(rule: &AnsweringRule) -> Wants {
+        wants("shop", (rule, "down"), Vec::new(), |bytes| format!("{} bytes", bytes.len()))
+    }
+
+    fn hosts(all: &[&str]) -> Asked {
+        Asked::Hosts(all.iter().map(|&host| host.to_owned()).collect())
+    }
+
+    /// Terraform's own, as a load balancer tells it.
+    fn made(asks: &AnsweringRule, priority: u32) -> Rule {
+        let conditions = asks.conditions.iter().map(condition).collect();
+        Rule { conditions, actions: vec![action(&asks.answer)], ..rule(priority, "", "403") }
+    }
+
+    #[test]
+    fn ours_ask_what_terraforms_rule_asks_and_answer_what_it_answers() {
+        let paths = || Asked::Paths(vec!["/a/*".to_owned(), "/b".to_owned()]);
+        for (conditions, expected) in [
+            (vec![hosts(&["a.x", "b.x"])], vec![vec!["a.x", "b.x"]]),
+            (vec![paths(), hosts(&["a.x"])], vec![vec!["a.x"], vec!["/a/*", "/b"]]),
+            (vec![paths()], vec![vec!["/a/*", "/b"]]),
+            (vec![], vec![vec!["/*"]]),
+        ] {
+            let wants = wanted(&answering(conditions, fixed()));
+            let rules = super::super::wanted::answers(&wants);
+            let [only] = rules.as_slice() else { panic!("{rules:?}") };
+            assert_eq!(only.conditions.iter().map(values).collect::<Vec<_>>(), expected);
+            let answer = only.actions[0].fixed_response_config.clone().unwrap();
+            assert_eq!((answer.status_code(), answer.message_body()), (Some("500"), Some("soon")));
+            let app = rule(30, "", "app");
+            let closed = closing(&[app], &wants, "hush", Renumber::No).unwrap();
+            assert_eq!(closed.priorities(Role::Answer), [29]);
+        }
+    }
+
+    #[test]
+    fn terraforms_own_rule_is_the_one_that_says_the_same_before_all_that_forward() {
+        let asks = answering(vec![hosts(&["a.x"])], fixed());
+        let wants = wanted(&asks);
+        let app = rule(20, "a.x", "app");
+        let seen = |rules: &[Rule]| by_terraform(rules, &wants).and_then(|rule| rule.priority);
+        assert_eq!(seen(&[app.clone(), made(&asks, 10)]), Some(10));
+        assert_eq!(seen(&[app.clone(), made(&asks, 21)]), None, "nobody comes to it");
+        let other = answering(vec![hosts(&["b.x"])], fixed());
+        assert_eq!(seen(&[app.clone(), made(&other, 10)]), None, "for others");
+        let redirect = RuleAnswer::Redirect {
+            protocol: "HTTPS".to_owned(),
+            host: "status.x".to_owned(),
+            port: "443".to_owned(),
+            path: "/".to_owned(),
+            query: String::new(),
+            status: 302,
+        };
+        let elsewhere = answering(vec![hosts(&["a.x"])], redirect);
+        assert_eq!(seen(&[app.clone(), made(&elsewhere, 10)]), None, "another answer");
+        let wants = wanted(&elsewhere);
+        let rules = [app, made(&elsewhere, 10)];
+        assert_eq!(by_terraform(&rules, &wants).and_then(|rule| rule.priority), Some(10));
+        assert!(!is_closed(&rules, &wants), "not by ours");
+    }
+
+    #[test]
+    fn testers_do_not_meet_terraforms_own_answer() {
+        let asks = answering(vec![hosts(&["a.x"])], fixed());
+        let wants = wanted(&asks);
+        let rules = [rule(20, "a.x", "app"), made(&asks, 10)];
+        let closed = closing(&rules, &wants, "hush", Renumber::No).unwrap();
+        let copies = closed.placed.iter().filter(|placed| placed.wanted.role == Role::Testers);
+        assert!(copies.clone().count() == 1, "{:?}", closed.placed);
+        assert!(copies.into_iter().all(|copy| copy.wanted.actions[0].target_group_arn.is_some()));
+        // All that stands before 20 is free but 10.
+        assert_eq!(closed.priorities(Role::Answer), [19]);
+    }
+}
