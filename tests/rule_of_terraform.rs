@@ -5,15 +5,18 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::balancing::{Balancing, Through};
+use crate::support::app::App;
+use crate::support::balancing::{Balancing, Through, strict, through};
 use crate::support::command::{Ran, roadworks, run};
 use crate::support::emulator::ministack;
 use crate::support::site::{LIVE, LIVE_ZONE, MAINTENANCE, NAME, Site, TOLD};
+use crate::support::terraform::Terraform;
 
 const SHOP: &str = "shop.example.com";
 const BLOG: &str = "blog.example.com";
 const PAGE: &str = "Back soon.";
 /// As people write it: the rule comes and goes with the boolean.
+const STACK: &str = include_str!("rule_of_terraform/stack.tf");
 const RULES: &str = include_str!("rule_of_terraform/rules.tf");
 
 /// A load balancer, and the folder whose rule is to answer on it.
@@ -280,4 +283,61 @@ fn a_site_of_roadworks_hcl_is_closed_by_the_same_rule_from_its_own_folder() {
     stand.is_closed();
     ran(&["open", "--yes"]).exits(0);
     stand.is_open();
+}
+
+/// With Terraform itself, which made the load balancer and its rules.
+#[test]
+fn after_close_a_run_in_between_and_open_terraform_sees_no_change() {
+    let name = "rule_of_terraform::after_close_a_run_in_between_and_open_terraform_sees_no_change";
+    let Some(terraform) = Terraform::here(name) else { return };
+    let (emulator, app, folder) = (ministack(), App::start(), tempfile::tempdir().unwrap());
+    let (aws, stack) = (strict(&emulator), format!("rule-{}", fastrand::u32(..1_000_000)));
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("stack.tf", STACK);
+    write("rules.tf", RULES);
+    let own = format!("stack = \"{stack}\"\napp = {}\n", app.address.port());
+    write("terraform.tfvars", &own);
+    let terraform = |words: &[&str]| terraform.run(folder.path(), &emulator, words);
+    let ran = |words: &[&str]| run(roadworks(folder.path(), &aws, &[]).args(words));
+    let get = || through((&emulator, &stack), (SHOP, 80), "/basket", None);
+    terraform(&["init", "-no-color"]).exits(0);
+    terraform(&["apply", "-auto-approve", "-no-color"]).exits(0);
+    assert_eq!(get().status, 200);
+
+    // What Terraform itself would do is what is found in its files.
+    for (value, file) in [("false", "LIVE"), ("true", "MAINTENANCE")] {
+        let (variable, plan) = (format!("maintenance_mode={value}"), format!("-out={file}.plan"));
+        terraform(&["plan", "-no-color", "-lock=false", "-var", &variable, &plan]).exits(0);
+        let shown = terraform(&["show", "-json", &format!("{file}.plan")]).exits(0);
+        write(&format!("{file}.json"), &shown.stdout);
+    }
+    let found = ran(&["plan", "close", "--json"]).exits(0).json();
+    let planned = ran(&["plan", "close", "--json", "-from-plans", "LIVE.json", "MAINTENANCE.json"]);
+    assert_eq!(planned.exits(0).json()["steps"], found["steps"]);
+
+    ran(&["close", "--yes"]).exits(0);
+    assert_eq!((get().status, get().body.as_str()), (503, PAGE));
+    let applied = terraform(&["apply", "-auto-approve", "-no-color"]).exits(0);
+    assert!(applied.stdout.contains("1 added, 0 changed, 0 destroyed"), "{}", applied.stdout);
+    assert_eq!(get().body, PAGE);
+    let status = ran(&["status"]).exits(0);
+    assert!(
+        status.stdout.contains("aws_lb_listener_rule.maintenance[0] of Terraform's"),
+        "{status:#?}"
+    );
+    let refused = ran(&["open", "--yes"]).exits(3);
+    assert!(refused.stderr.contains("closed-by-terraform"), "{refused:#?}");
+    ran(&["open", "--yes", "--override=closed-by-terraform", "--reason", "over"]).exits(0);
+    assert_eq!(get().status, 200);
+    terraform(&["plan", "-detailed-exitcode", "-no-color"]).exits(0);
+
+    // The other way that the refusal names.
+    ran(&["close", "--yes"]).exits(0);
+    terraform(&["apply", "-auto-approve", "-no-color"]).exits(0);
+    let variable = ["-var", "maintenance_mode=false"];
+    terraform(&[&["apply", "-auto-approve", "-no-color"], &variable[..]].concat()).exits(0);
+    assert_eq!(get().status, 503, "the run alone opens nothing");
+    ran(&["open", "--yes"]).exits(0);
+    assert_eq!(get().status, 200);
+    terraform(&["plan", "-detailed-exitcode", "-no-color"]).exits(0);
 }

@@ -448,6 +448,7 @@ fn compared(
             plans.undecided.join(", ")
         ));
     }
+    let rule = plans.rule.map(|rule| rule.map_err(Unresolved::from));
     let boolean = terraform::read_boolean(folder, inputs, &plans.variable)?;
     let variable = Variable {
         name: plans.variable.clone(),
@@ -459,7 +460,7 @@ fn compared(
         workspaces: Vec::new(),
     };
     let moved =
-        Moved { records: records.collect(), rule: None, rules: Vec::new(), also: plans.also_moves };
+        Moved { records: records.collect(), rule, rules: plans.rules, also: plans.also_moves };
     learned(site, moved, (variable, warnings), folder.digest.clone())
 }
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::reach::Node;
 use super::scope::World;
-use super::shape::Block;
 use super::survey::{self, SurveyedRule};
 use super::{AnsweringRule, Error, ListenerRule, RuleAction, RuleAnswer, Stays};
+use crate::hcl::Diagnostic;
 
-/// What a boolean does to listeners' rules.
+/// What a boolean does to a folder's listeners' rules.
 #[derive(Debug, Default)]
 pub(super) struct Answering {
     /// The rule that answers, or why what the boolean does is of no use; `None` where it does nothing to rules.
@@ -18,18 +18,29 @@ pub(super) struct Answering {
     pub(super) resources: Vec<String>,
 }
 
-/// A rule that differs between the two sides.
-struct Differs<'a> {
-    address: &'a str,
-    block: &'a Block,
-    live: Option<&'a ListenerRule>,
-    maintenance: Option<&'a ListenerRule>,
+/// A rule, as the two sides have it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sides<'a> {
+    pub(super) address: &'a str,
+    pub(super) live: Option<&'a ListenerRule>,
+    pub(super) maintenance: Option<&'a ListenerRule>,
 }
+
+/// Why nothing can be made of what the boolean does to rules.
+#[derive(Debug)]
+pub(super) struct Useless {
+    /// The rule that is in the way.
+    pub(super) address: String,
+    pub(super) message: String,
+    pub(super) hint: &'static str,
+}
+
+/// A number that a rule has, on a listener that may not be known.
+pub(super) type Numbered = (Option<String>, u32);
 
 /// A rule that answers while the boolean is true.
 struct Answers<'a> {
     address: &'a str,
-    block: &'a Block,
     rule: &'a ListenerRule,
     answer: &'a RuleAnswer,
     stays: Stays,
@@ -50,59 +61,70 @@ pub(super) fn find(
         Err(needed @ Error::NeedsState { .. }) => return Err(needed),
         Err(error) => return Ok(Answering { rule: Some(Err(error)), resources: Vec::new() }),
     };
-    let differing = differing(&before, &after);
-    let addresses: BTreeSet<_> = differing.iter().map(|one| one.address).collect();
-    let resources = before.iter().chain(&after).filter(|one| addresses.contains(&*one.address));
+    let mut numbers = survey::numbers(live)?;
+    numbers.extend(survey::numbers(maintenance)?);
+    let sides = sides(&before, &after);
+    let moved: BTreeSet<_> =
+        sides.iter().filter(|one| one.differ()).map(|one| one.address).collect();
+    let all = || before.iter().chain(&after);
+    let resources = all().filter(|one| moved.contains(&*one.address));
     let resources: BTreeSet<_> = resources.map(|one| one.resource.clone()).collect();
-    let answering: Vec<_> = differing.iter().filter_map(answers).collect();
-    let rule = match answering.as_slice() {
-        [] => differing.first().map(|one| Err(answers_nobody(one))),
-        [first, rest @ ..] => {
-            let mut numbers = survey::numbers(live)?;
-            numbers.extend(survey::numbers(maintenance)?);
-            Some(one_answer(first, rest, &numbers))
-        }
+    let at_its_place = |useless: Useless| {
+        let Useless { address, message, hint } = useless;
+        let diagnostic = match all().find(|one| one.address == address) {
+            Some(one) => one.block.wrong(message),
+            None => Diagnostic::new(message),
+        };
+        diagnostic.with_hint(hint).into()
     };
+    let rule = choose(&sides, &numbers).map(|rule| rule.map_err(at_its_place));
     Ok(Answering { rule, resources: resources.into_iter().collect() })
 }
 
-fn differing<'a>(
-    before: &'a [SurveyedRule<'_>],
-    after: &'a [SurveyedRule<'_>],
-) -> Vec<Differs<'a>> {
-    let mut sides: BTreeMap<&str, Differs<'a>> = BTreeMap::new();
-    for one in before {
-        let Differs { live, .. } = entry(&mut sides, one);
-        *live = Some(&one.says);
-    }
-    for one in after {
-        let Differs { maintenance, .. } = entry(&mut sides, one);
-        *maintenance = Some(&one.says);
-    }
-    sides.into_values().filter(|one| one.live != one.maintenance).collect()
+fn sides<'a>(before: &'a [SurveyedRule<'_>], after: &'a [SurveyedRule<'_>]) -> Vec<Sides<'a>> {
+    let of = |all: &'a [SurveyedRule<'_>]| -> BTreeMap<&'a str, &'a ListenerRule> {
+        all.iter().map(|one| (one.address.as_str(), &one.says)).collect()
+    };
+    let (before, after) = (of(before), of(after));
+    let addresses: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let both = |address| Sides {
+        address,
+        live: before.get(address).copied(),
+        maintenance: after.get(address).copied(),
+    };
+    addresses.into_iter().map(both).collect()
 }
 
-fn entry<'a, 'm>(
-    sides: &'m mut BTreeMap<&'a str, Differs<'a>>,
-    one: &'a SurveyedRule<'_>,
-) -> &'m mut Differs<'a> {
-    let none =
-        || Differs { address: &one.address, block: one.block, live: None, maintenance: None };
-    sides.entry(&one.address).or_insert_with(none)
+/// The rule that answers, of all that are there; `None` where none differs.
+pub(super) fn choose(
+    sides: &[Sides<'_>],
+    numbers: &[Numbered],
+) -> Option<Result<AnsweringRule, Useless>> {
+    let differing = || sides.iter().filter(|one| one.differ());
+    let answering: Vec<_> = differing().filter_map(answers).collect();
+    match answering.as_slice() {
+        [] => differing().next().map(|one| Err(answers_nobody(one))),
+        [first, rest @ ..] => Some(one_answer(first, rest, numbers)),
+    }
 }
 
-fn answers<'a>(one: &Differs<'a>) -> Option<Answers<'a>> {
+impl Sides<'_> {
+    /// Whether the boolean moves it.
+    pub(super) fn differ(&self) -> bool {
+        self.live != self.maintenance
+    }
+}
+
+fn answers<'a>(one: &Sides<'a>) -> Option<Answers<'a>> {
     let rule = one.maintenance?;
     let stays = if one.live.is_some() { Stays::Changed } else { Stays::Gone };
     match &rule.action {
-        RuleAction::Answers(answer) => {
-            Some(Answers { address: one.address, block: one.block, rule, answer, stays })
-        }
+        RuleAction::Answers(answer) => Some(Answers { address: one.address, rule, answer, stays }),
         RuleAction::Other(_) => None,
     }
 }
 
-fn answers_nobody(one: &Differs<'_>) -> Error {
+fn answers_nobody(one: &Sides<'_>) -> Useless {
     let does = match one.maintenance.map(|rule| &rule.action) {
         Some(RuleAction::Other(kind)) => {
             format!("its action is \"{kind}\" while the boolean is true")
@@ -111,17 +133,19 @@ fn answers_nobody(one: &Differs<'_>) -> Error {
             "it is not there while the boolean is true".to_owned()
         }
     };
-    let message = format!("{} does not answer visitors: {does}", one.address);
-    let hint = "Roadworks writes what Terraform's rule answers by itself, a fixed-response or a redirect; name the listener in roadworks.hcl instead: balancer \"alb\"";
-    one.block.wrong(message).with_hint(hint).into()
+    Useless {
+        address: one.address.to_owned(),
+        message: format!("{} does not answer visitors: {does}", one.address),
+        hint: "Roadworks writes what Terraform's rule answers by itself, a fixed-response or a redirect; name the listener in roadworks.hcl instead: balancer \"alb\"",
+    }
 }
 
 /// One answer for the same requests, on a listener or on several.
 fn one_answer(
     first: &Answers<'_>,
     rest: &[Answers<'_>],
-    numbers: &[(Option<String>, u32)],
-) -> Result<AnsweringRule, Error> {
+    numbers: &[Numbered],
+) -> Result<AnsweringRule, Useless> {
     let region = |arn: &str| arn.split(':').nth(3).unwrap_or_default().to_owned();
     let mut rule = AnsweringRule {
         addresses: vec![first.address.to_owned()],
@@ -144,15 +168,19 @@ fn one_answer(
         } else {
             rule.addresses.push(other.address.to_owned());
             rule.listeners.push(listener.clone());
+            if other.stays == Stays::Changed {
+                rule.stays = Stays::Changed;
+            }
             continue;
         };
-        let (one, other_one) = (first.address, other.address);
-        let message = format!(
-            "the boolean moves more than one rule that answers: {one} and {other_one} {differ}"
-        );
-        let hint =
-            "put them into one, or name the listeners in roadworks.hcl instead: balancer \"alb\"";
-        return Err(other.block.wrong(message).with_hint(hint).into());
+        let (one, another) = (first.address, other.address);
+        return Err(Useless {
+            address: another.to_owned(),
+            message: format!(
+                "the boolean moves more than one rule that answers: {one} and {another} {differ}"
+            ),
+            hint: "put them into one, or name the listeners in roadworks.hcl instead: balancer \"alb\"",
+        });
     }
     let here = |listener: &Option<String>| {
         listener.as_ref().is_none_or(|listener| rule.listeners.contains(listener))

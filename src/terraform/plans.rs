@@ -5,6 +5,7 @@
 
 mod attributes;
 mod error;
+mod listeners;
 mod make;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::AnsweringRule;
 use super::record::{RecordKey, RecordSet};
 use attributes::Planned;
 
@@ -23,13 +25,17 @@ pub const LARGEST_PLAN: u64 = 256 * 1024 * 1024;
 const RECORD: &str = "aws_route53_record";
 
 /// What two plans, one for each value of the boolean, say that it moves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Compared {
     /// The boolean: the only variable that is false in the one plan and true in the other.
     pub variable: String,
     /// The records that differ.
     pub records: Vec<PlannedRecord>,
-    /// Addresses of the other resources that differ.
+    /// The listeners' rule that answers while it is true, or why what it does to rules is of no use.
+    pub rule: Option<Result<AnsweringRule, PlansError>>,
+    /// Addresses of all rules that it moves.
+    pub rules: Vec<String>,
+    /// Addresses of the other resources that differ, those rules among them.
     pub also_moves: Vec<String>,
     /// Records of which only the apply will know what they say, alike in both plans: probably not moved.
     pub undecided: Vec<String>,
@@ -53,6 +59,7 @@ pub fn compare(live: &[u8], maintenance: &[u8]) -> Result<Compared, PlansError> 
     let live = Document::read(live, "live")?;
     let maintenance = Document::read(maintenance, "maintenance")?;
     let variable = switch(&live, &maintenance)?;
+    let (rule, rules) = listeners::rule(&live, &maintenance);
     let (mut also_moves, mut undecided) = (Vec::new(), Vec::new());
     let mut sides: [Side; 2] = Default::default();
     let addresses: BTreeSet<&str> =
@@ -76,10 +83,11 @@ pub fn compare(live: &[u8], maintenance: &[u8]) -> Result<Compared, PlansError> 
     }
     let [live, maintenance] = sides;
     let records = moved(live, maintenance);
-    if records.is_empty() {
-        return Err(PlansError::NothingMoves { variable, undecided });
+    match (records.as_slice(), rule) {
+        ([], None) => Err(PlansError::NothingMoves { variable, undecided }),
+        ([], Some(Err(why))) => Err(why),
+        (_, rule) => Ok(Compared { variable, records, rule, rules, also_moves, undecided }),
     }
-    Ok(Compared { variable, records, also_moves, undecided })
 }
 
 /// The records of one plan that may differ from the other's, by what Route 53 tells them apart by.
@@ -422,6 +430,7 @@ mod tests {
     #[test]
     fn a_boolean_that_moves_no_record_is_told_so() {
         let error = compared(&plain("a"), &plain("a")).unwrap_err();
-        assert_eq!(error.to_string(), "`maintenance_mode` moves no aws_route53_record");
+        let told = "`maintenance_mode` moves no aws_route53_record, and no listener's rule that answers visitors";
+        assert_eq!(error.to_string(), told);
     }
 }

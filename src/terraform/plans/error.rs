@@ -49,8 +49,8 @@ pub enum PlansError {
         /// One of them.
         one: String,
     },
-    /// No record differs.
-    #[error("`{variable}` moves no aws_route53_record{}", unless_empty(.undecided))]
+    /// No record differs, and no listener's rule that answers visitors.
+    #[error("`{variable}` moves no aws_route53_record{}, and no listener's rule that answers visitors", unless_empty(.undecided))]
     NothingMoves {
         /// The boolean.
         variable: String,
@@ -88,6 +88,22 @@ pub enum PlansError {
     HealthOfCloudFront {
         /// The resource.
         address: String,
+    },
+    /// A moved rule of a listener depends on what is not made yet.
+    #[error("`{attribute}` of {address} is known only after an apply")]
+    RuleUnknown {
+        /// The resource.
+        address: String,
+        /// What of it.
+        attribute: String,
+    },
+    /// A moved rule of a listener is none that can be written.
+    #[error("{message}")]
+    Rule {
+        /// What is the matter, with the address.
+        message: String,
+        /// What to do.
+        hint: String,
     },
     /// Two resources make the same record.
     #[error("{one} and {other} are the same record in one plan")]
@@ -145,6 +161,8 @@ impl PlansError {
                 "make both plans with the same values, but for `-var NAME=false` and `-var NAME=true`".into()
             }
             Self::NothingMoves { .. } => "name the right boolean with `-variable NAME`".into(),
+            Self::RuleUnknown { .. } => "apply once, so that the listener exists; then try again".into(),
+            Self::Rule { hint, .. } => hint.clone(),
             Self::Unknown { .. } => "apply once, so that both targets exist; then try again".into(),
             Self::Unhandled { .. } | Self::Attribute { .. } => {
                 "name the record and its two targets in roadworks.hcl, with `dns \"route53\"`".into()
