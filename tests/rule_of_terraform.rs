@@ -176,6 +176,30 @@ fn a_run_of_terraform_in_between_is_told_of_and_its_own_rule_goes_only_by_name()
 }
 
 #[test]
+fn the_document_shows_what_is_printed_and_its_rule_is_found() {
+    let document = include_str!("../docs/balancer.md");
+    let stand = Stand::new();
+    let shown = |words: &[&str], code| {
+        let ran = stand.run(words).exits(code);
+        let text = format!("{}{}", ran.stdout, ran.stderr);
+        format!(
+            "$ roadworks {}\n{}",
+            words.join(" "),
+            text.replace(&stand.balancing.name, "shop-alb")
+        )
+    };
+    let plan = shown(&["plan", "close"], 0);
+    assert!(document.contains(plan.trim_end()), "docs/balancer.md does not show\n{plan}");
+    stand.run(&["close", "--yes"]).exits(0);
+    stand.terraform_closes();
+    let refused = shown(&["open", "--yes"], 3);
+    assert!(document.contains(refused.trim_end()), "docs/balancer.md does not show\n{refused}");
+    let written = document.split("```hcl\nresource").nth(1).unwrap().split("```").next().unwrap();
+    let own = RULES.split("resource").nth(2).unwrap();
+    assert_eq!(written, own, "the rule of the document is the one that is tried");
+}
+
+#[test]
 fn what_terraform_took_away_itself_is_no_trouble_for_open() {
     let stand = Stand::new();
     let before = stand.rules();

@@ -184,7 +184,7 @@ impl Alb {
         let removable = theirs.iter().all(|(_, (_, then))| then.is_null());
         let told = theirs.iter().map(|(part, (now, _))| {
             let word = |name: &str| now.get(name).map(one_word).unwrap_or_default();
-            format!("{} of {}: {}", word("address"), part.target, word("rule"))
+            format!("{}, at {} on {}", word("address"), word("rule"), part.target)
         });
         let told = told.collect::<Vec<_>>().join("; ");
         let again = self.by_terraform_again();
