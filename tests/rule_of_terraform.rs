@@ -2,13 +2,14 @@
 //! runs of Terraform in between.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::support::app::App;
 use crate::support::balancing::{Balancing, Through, strict, through};
 use crate::support::command::{Ran, roadworks, run};
-use crate::support::emulator::ministack;
+use crate::support::emulator::{aws_cli, ministack};
 use crate::support::site::{LIVE, LIVE_ZONE, MAINTENANCE, NAME, Site, TOLD};
 use crate::support::terraform::Terraform;
 
@@ -197,6 +198,47 @@ fn the_document_shows_what_is_printed_and_its_rule_is_found() {
     let written = document.split("```hcl\nresource").nth(1).unwrap().split("```").next().unwrap();
     let own = RULES.split("resource").nth(2).unwrap();
     assert_eq!(written, own, "the rule of the document is the one that is tried");
+}
+
+/// Runs what a plan printed.
+fn by_hand(stand: &Stand, commands: &str) {
+    let tools = Path::new(&aws_cli()).parent().unwrap().to_owned();
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("timeout");
+    shell.args(["60s", "sh", "-eu", "-c", commands]).current_dir(stand.folder.path());
+    shell.env("PATH", path).env("AWS_ENDPOINT_URL", &stand.balancing.endpoint);
+    shell.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    shell.env("HOME", stand.folder.path());
+    run(&mut shell).exits(0);
+}
+
+#[test]
+fn the_commands_that_a_plan_prints_close_the_listener_and_open_it() {
+    let stand = Stand::new();
+    let before = stand.rules();
+    let printed = |mode: &str| {
+        let text = stand.run(&["plan", mode, "--as-aws-cli"]).exits(0).stdout;
+        let (make, undo) = text.split_once("# and back").expect("there is a way back");
+        (make.to_owned(), undo.to_owned())
+    };
+    let (close, back) = printed("close");
+    assert!(!close.contains("X-Roadworks-Bypass"), "no secret: {close}");
+    let gives = || (stand.get(SHOP, None).status, stand.get(BLOG, None).status);
+    by_hand(&stand, &close);
+    assert_eq!((gives(), stand.get(SHOP, None).body.as_str()), ((503, 200), PAGE));
+    assert_eq!(stand.run(&["status", "--json"]).exits(0).json()["mode"], "closed", "it is ours");
+    let (open, again) = printed("open");
+    by_hand(&stand, &back);
+    assert_eq!((gives(), stand.rules()), ((200, 200), before.clone()));
+    by_hand(&stand, &close);
+    let (open_now, _) = printed("open");
+    assert_ne!(open, open_now, "each rule by its own ARN");
+    by_hand(&stand, &open_now);
+    assert_eq!((gives(), stand.rules()), ((200, 200), before));
+    by_hand(&stand, &again);
+    assert_eq!(gives(), (503, 200));
+    stand.run(&["open", "--yes"]).exits(0);
+    stand.is_open();
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn created(placed: &Placed, wants: &Wants, operation: &OperationId) -> Act {
     Act::Create { wanted: Box::new(wanted.clone()), priority: *priority, tags }
 }
 
-fn tags(role: Role, wants: &Wants, operation: &OperationId) -> BTreeMap<String, String> {
+pub(super) fn tags(role: Role, wants: &Wants, operation: &OperationId) -> BTreeMap<String, String> {
     let operation = operation.to_string();
     let pairs = [(SITE, wants.site.as_str()), (ROLE, role.word()), (OPERATION, &operation)];
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()

@@ -6,6 +6,7 @@
 
 mod acts;
 mod calls;
+mod commands;
 mod hosts;
 mod moving;
 mod outlook;
@@ -34,6 +35,7 @@ use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, 
 use crate::net::tls;
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
+pub use commands::Commands;
 pub use room::Renumber;
 pub use wanted::HEADER;
 use wanted::STATUS;

@@ -13,10 +13,11 @@ use super::error::Error;
 use super::report::{Form, commands_object, commands_words, plan_object, plan_words, verb};
 use super::settle;
 use crate::agent::{Sight, look};
+use crate::balancer::Commands;
 use crate::config::RecordKey;
 use crate::dns::Route53;
 use crate::files;
-use crate::switch::{LeverName, Mode, Plan};
+use crate::switch::{Mode, Plan};
 
 /// The exit code of `-detailed-exitcode` where something would change.
 const CHANGES: u8 = 2;
@@ -60,7 +61,8 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<u8, Error>
         save(path, &plan, &sight, &opened)?;
     }
     if args.as_aws_cli {
-        let (make, undo) = as_aws_cli(&opened, &plan).await?;
+        let context = context.renumbering(args.renumber);
+        let (make, undo) = Box::pin(as_aws_cli(&context, &opened, &plan)).await?;
         if context.report.form() == Form::Json {
             context.report.object(&commands_object(&plan, &make, &undo))?;
         } else {
@@ -173,21 +175,30 @@ pub(super) fn saved(path: &Path) -> Result<SavedPlan, Error> {
 }
 
 /// The commands of AWS's own command line that make the plan and undo it, in the order in which to run them.
-async fn as_aws_cli(opened: &Opened, plan: &Plan) -> Result<(Vec<String>, Vec<String>), Error> {
-    let Some(session) = opened.session.clone() else {
+async fn as_aws_cli(context: &Context, opened: &Opened, plan: &Plan) -> Result<Commands, Error> {
+    let listeners = context.listeners(&opened.resolved).await?;
+    if opened.session.is_none() && listeners.is_none() {
         return Err(Error::Usage {
-            message: format!("{} has no name to move in Route 53", opened.site.name),
+            message: format!(
+                "{} has no name to move in Route 53, and no listener",
+                opened.site.name
+            ),
             hint: "leave out --as-aws-cli".to_owned(),
         });
-    };
-    let name = Route53::new(session, opened.resolved.records.clone());
-    let profile = opened.resolved.account.profile.as_deref();
-    let commands = name.as_aws_cli(&plan.steps, profile).await;
-    let (mut make, mut undo) = commands.map_err(crate::agent::Error::from)?;
-    if plan.steps.iter().any(|step| step.lever == LeverName::Balancer) {
-        for commands in [&mut make, &mut undo] {
-            commands.push("# the load balancer's rules are not among these: they take several requests, and what is read in between decides".to_owned());
-        }
     }
-    Ok((make, undo))
+    let mut of_name = Commands::default();
+    if let Some(session) = opened.session.clone() {
+        let name = Route53::new(session, opened.resolved.records.clone());
+        let profile = opened.resolved.account.profile.as_deref();
+        of_name = name.as_aws_cli(&plan.steps, profile).await.map_err(crate::agent::Error::from)?;
+    }
+    let mut of_listeners = Commands::default();
+    if let Some((lever, profile)) = listeners {
+        let commands = lever.as_aws_cli(&plan.steps, profile.as_deref()).await;
+        of_listeners = commands.map_err(crate::agent::Error::from)?;
+    }
+    // Visitors are closed out first, and let in last.
+    let (first, last) =
+        if plan.is_opening() { (of_name, of_listeners) } else { (of_listeners, of_name) };
+    Ok(([first.0, last.0].concat(), [last.1, first.1].concat()))
 }

@@ -30,6 +30,16 @@ pub enum BalancerSource {
     },
 }
 
+impl BalancerSource {
+    /// Whose credentials write the rules.
+    pub fn account(&self) -> &Account {
+        match self {
+            BalancerSource::Alb(BalancerConfig { account, .. })
+            | BalancerSource::Terraform { account, .. } => account,
+        }
+    }
+}
+
 /// A listener's rules are what a site is closed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BalancerConfig {

@@ -136,7 +136,10 @@ fn here(way: &VariableWay, resolved: &Resolved, switch: Option<&Switch>) -> Opti
 }
 
 /// The listeners that close a site, if any do, and the session by which they are asked.
-async fn balancer_lever(site: &SiteConfig, resolved: &Resolved) -> Option<(Alb, Session)> {
+pub(super) async fn balancer_lever(
+    site: &SiteConfig,
+    resolved: &Resolved,
+) -> Option<(Alb, Session)> {
     match &site.balancer {
         Some(BalancerSource::Alb(block)) => {
             Some(named_listeners(site, block, &resolved.name).await)

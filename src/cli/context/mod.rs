@@ -15,7 +15,7 @@ use super::report::Report;
 use super::settle;
 use crate::agent::{self, Sight, Site};
 use crate::aws::Session;
-use crate::balancer::Renumber;
+use crate::balancer::{Alb, Renumber};
 use crate::clock;
 use crate::config::{self, Config, Resolved, SiteConfig, StoreAt};
 use crate::pipeline::Freezer;
@@ -208,6 +208,19 @@ impl Context {
             asked: known.asked,
             locked_by: known.locked_by,
         })
+    }
+
+    /// The listeners of the site that the command line means, if it has any, and the profile of whoever writes their rules.
+    pub(super) async fn listeners(
+        &self,
+        resolved: &Resolved,
+    ) -> Result<Option<(Alb, Option<String>)>, Error> {
+        let config = self.config()?;
+        let site = config.site(self.common.site.as_deref())?;
+        let lever = levers::balancer_lever(site, resolved).await;
+        let profile =
+            site.balancer.as_ref().and_then(|balancer| balancer.account().profile.clone());
+        Ok(lever.map(|(lever, _)| (lever.renumbering(self.renumber), profile)))
     }
 
     /// A bare folder's site has its name from its record, so `--site` can only be compared now.
