@@ -325,6 +325,30 @@ fn a_rule_that_terraform_only_changes_is_its_own_to_put_back() {
 }
 
 #[test]
+fn init_writes_the_rule_that_it_finds_and_the_wrong_block_says_which_is_the_right_one() {
+    let stand = Stand::new();
+    let told = stand.run(&["init", "--json"]).exits(0).json();
+    assert_eq!(told["terraform"]["rule"], "aws_lb_listener_rule.maintenance[0]", "{told:#}");
+    assert_eq!(told["hosts"], json!([SHOP]));
+    stand.run(&["close", "--yes"]).exits(0);
+    stand.is_closed();
+    stand.run(&["open", "--yes"]).exits(0);
+    stand.is_open();
+    let block = |text: &str| {
+        stand.write("roadworks.hcl", &format!("site \"shop\" {{\n  {text}\n}}\n"));
+        stand.run(&["plan", "--json"]).exits(1).error()
+    };
+    let error = block("dns \"terraform\" {}");
+    assert_eq!(error["code"], "moves-nothing");
+    assert!(error["hint"].as_str().unwrap().contains("balancer \"terraform\""), "{error:#}");
+    stand.write("rules.tf", &RULES.replace("var.maintenance_mode ? 1 : 0", "1"));
+    let record = "resource \"aws_route53_record\" \"a\" {\n  zone_id = \"Z1\"\n  name = \"a.x\"\n  type = \"A\"\n  ttl = var.maintenance_mode ? 1 : 2\n  records = [\"192.0.2.1\"]\n}\n";
+    stand.write("record.tf", record);
+    let error = block("balancer \"terraform\" {}");
+    assert_eq!(error["message"], "variable \"maintenance_mode\" moves no listener's rule");
+}
+
+#[test]
 fn a_site_of_roadworks_hcl_is_closed_by_the_same_rule_from_its_own_folder() {
     let stand = Stand::new();
     let own = stand.folder.path().join("ops");

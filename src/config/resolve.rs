@@ -481,7 +481,16 @@ fn learned(
     digest: String,
 ) -> Result<Resolved, Unresolved> {
     let Moved { mut records, rule, rules, mut also } = moved;
-    let nothing = || Unresolved::from(terraform::Error::MovesNothing(variable.name.clone()));
+    let nothing = |rule: Option<&str>| match rule {
+        Some(rule) => {
+            Unresolved::OnlyRule { variable: variable.name.clone(), rule: rule.to_owned() }
+        }
+        None => terraform::Error::MovesNothing(variable.name.clone()).into(),
+    };
+    let found = match &rule {
+        Some(Ok(rule)) => rule.addresses.first().cloned(),
+        Some(Err(_)) | None => None,
+    };
     let mut without_rule = None;
     let by_rule = matches!(site.balancer, Some(BalancerSource::Terraform { .. }));
     let rule = match rule {
@@ -496,7 +505,7 @@ fn learned(
     };
     let by_name = matches!(site.dns, Some(DnsSource::Terraform { .. }));
     if by_name && records.is_empty() && !(site.is_bare() && rule.is_some()) {
-        return Err(nothing());
+        return Err(nothing(found.as_deref()));
     }
     if rule.is_some() {
         also.retain(|address| !rules.contains(address));

@@ -54,6 +54,14 @@ pub enum Unresolved {
     /// Nothing was applied yet, or the state is somewhere else.
     #[error("there is no Terraform state, and {0}")]
     NoState(terraform::Error),
+    /// The site's name is to be moved, and the boolean only makes a rule.
+    #[error("variable \"{variable}\" moves no record: it makes a listener's rule, {rule}")]
+    OnlyRule {
+        /// The boolean.
+        variable: String,
+        /// The rule's address.
+        rule: String,
+    },
     /// The site is closed by a rule that the boolean does not make.
     #[error("variable \"{variable}\" moves no listener's rule")]
     NoRule {
@@ -103,7 +111,7 @@ impl Unresolved {
             Unresolved::State { credentials: true, .. } => "credentials",
             Unresolved::State { .. } => "state-unreadable",
             Unresolved::NoState(_) => "no-state",
-            Unresolved::NoRule { .. } => "moves-nothing",
+            Unresolved::OnlyRule { .. } | Unresolved::NoRule { .. } => "moves-nothing",
             Unresolved::PinnedElsewhere { .. } => "pinned-elsewhere",
         }
     }
@@ -125,6 +133,9 @@ impl Unresolved {
             Unresolved::NoState(_) => Some(
                 "name the state with -state, or write the targets into roadworks.hcl: dns \"route53\"".to_owned(),
             ),
+            Unresolved::OnlyRule { .. } => Some(
+                "write balancer \"terraform\" in place of dns \"terraform\"".to_owned(),
+            ),
             Unresolved::NoRule { .. } => Some(
                 "an aws_lb_listener_rule must depend on it; or name the listeners: balancer \"alb\"".to_owned(),
             ),
@@ -144,6 +155,7 @@ impl Unresolved {
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }
             | Unresolved::BadState { .. }
+            | Unresolved::OnlyRule { .. }
             | Unresolved::NoRule { .. }
             | Unresolved::PinnedElsewhere { .. } => None,
         }
@@ -159,6 +171,7 @@ impl Unresolved {
             | Unresolved::PlanFile { .. }
             | Unresolved::State { .. }
             | Unresolved::BadState { .. }
+            | Unresolved::OnlyRule { .. }
             | Unresolved::NoRule { .. }
             | Unresolved::PinnedElsewhere { .. } => None,
         }

@@ -101,6 +101,7 @@ fn object(found: &Found, file: &Path) -> Value {
             "dir": terraform.dir.display().to_string(),
             "variable": terraform.variable,
             "records": terraform.records,
+            "rule": terraform.rule,
         })
     });
     json!({

@@ -17,7 +17,7 @@ const MOST: usize = 200;
 /// Where no root module is.
 const PASSED_OVER: [&str; 5] = ["modules", "node_modules", "target", "vendor", "venv"];
 
-/// A boolean that moves a record.
+/// A boolean that moves a record, or makes a listener's rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Switch {
     /// The root module, from the folder that was looked at.
@@ -26,7 +26,9 @@ pub(super) struct Switch {
     pub(super) variable: Option<String>,
     /// The records that it moves, `NAME TYPE`.
     pub(super) records: Vec<String>,
-    /// Their names.
+    /// The listeners' rule that answers visitors, by its address.
+    pub(super) rule: Option<String>,
+    /// The names of both.
     pub(super) hosts: Vec<String>,
     /// Whether the folder has no other workspace, as far as files tell.
     pub(super) alone: bool,
@@ -35,10 +37,19 @@ pub(super) struct Switch {
 impl Switch {
     /// For a person.
     pub(super) fn said(&self) -> String {
-        match &self.variable {
-            Some(variable) => format!("{variable} moves {}", self.records.join(", ")),
-            None => "a boolean moves a record; which one only the state says".to_owned(),
-        }
+        let Some(variable) = &self.variable else {
+            return "a boolean moves a record; which one only the state says".to_owned();
+        };
+        let moves = format!("moves {}", self.records.join(", "));
+        let makes = self.rule.as_ref().map(|rule| format!("makes {rule}"));
+        let both: Vec<_> =
+            Some(moves).filter(|_| !self.records.is_empty()).into_iter().chain(makes).collect();
+        format!("{variable} {}", both.join(" and "))
+    }
+
+    /// Whether a name is moved, as far as is known.
+    pub(super) fn moves_a_name(&self) -> bool {
+        self.rule.is_none() || !self.records.is_empty()
     }
 }
 
@@ -151,6 +162,15 @@ fn of_board(board: &Switchboard) -> Switch {
         switch.records.push(format!("{name} {}", record.key.kind));
         let host = config::host(&name);
         switch.hosts.extend(host.ok().filter(|host| !switch.hosts.contains(host)));
+    }
+    if let Some(Ok(rule)) = &board.rule {
+        switch.rule = Some(rule.addresses.join(", "));
+        let hosts = rule.hosts().iter().filter_map(|host| config::host(host).ok());
+        for host in hosts {
+            if !switch.hosts.contains(&host) {
+                switch.hosts.push(host);
+            }
+        }
     }
     switch
 }

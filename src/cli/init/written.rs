@@ -27,8 +27,17 @@ pub(super) fn text(found: &Found) -> String {
     let mut text = format!("{HEAD}\nsite {} {{\n", quoted(&found.site));
     text.push_str(&hosts(found));
     if let Some(switch) = &found.terraform {
-        text.push_str(&dns(switch));
-        text.push_str(&variable(switch));
+        // Behind listeners that answer by themselves a gateway would let in nobody.
+        let closes = switch.rule.is_some() && found.listen.is_none();
+        if switch.moves_a_name() {
+            text.push_str(&dns(switch));
+        }
+        if closes {
+            text.push_str(&balancer(switch));
+        }
+        if switch.moves_a_name() || closes {
+            text.push_str(&variable(switch));
+        }
     }
     match found.listen {
         Some(port) => text.push_str(&gateway(found, port)),
@@ -72,6 +81,24 @@ fn dns(switch: &Switch) -> String {
     }
     text.push_str(
         "\n    # Whose credentials move the record; by default the standard chain's.\n    # profile = \"dns\"\n  }\n",
+    );
+    text
+}
+
+fn balancer(switch: &Switch) -> String {
+    let said = commented(&switch.said());
+    let mut text = format!(
+        "\n  # The load balancer's lever: {said}. Roadworks answers what that rule says.\n"
+    );
+    if switch.moves_a_name() {
+        text.push_str("  balancer \"terraform\" {}\n");
+        return text;
+    }
+    let dir = quoted(&switch.dir.display().to_string());
+    let variable = switch.variable.as_deref().map(quoted).unwrap_or_default();
+    let _infallible = writeln!(
+        text,
+        "  # Nothing in the .tf has to change; `roadworks plan` shows what a flip would do.\n  balancer \"terraform\" {{\n    dir = {dir}\n\n    # The boolean.\n    variable = {variable}\n\n    # Networks from which testers pass a closed listener.\n    # from = [\"203.0.113.0/24\"]\n  }}"
     );
     text
 }
@@ -190,6 +217,7 @@ mod tests {
             dir: PathBuf::from(dir),
             variable: Some("maintenance_mode".to_owned()),
             records: vec!["app.example.com A".to_owned()],
+            rule: None,
             hosts: vec!["app.example.com".to_owned()],
             alone: true,
         }
@@ -212,6 +240,27 @@ mod tests {
         assert_eq!(site.hosts, ["app.example.com"]);
         assert_eq!(site.variable, VariableWay::Tfvars { chosen: true });
         assert!(site.gateway.is_some());
+    }
+
+    #[test]
+    fn a_rule_of_terraforms_closes_a_site_that_no_gateway_closes() {
+        let rule = || Some("aws_lb_listener_rule.down[0]".to_owned());
+        let closes = |switch: Switch, listen| {
+            let found = Found { terraform: Some(switch), listen, ..app() };
+            let site = loaded(&found).site(None).unwrap().clone();
+            let folder = site.terraform().map(|folder| folder.dir.to_owned());
+            (site.dns.is_some(), site.balancer.is_some(), folder)
+        };
+        let infra = |folder: Option<PathBuf>| folder.is_some_and(|dir| dir.ends_with("infra"));
+        let both = Switch { rule: rule(), ..switch("infra") };
+        let (dns, balancer, folder) = closes(both.clone(), None);
+        assert!(dns && balancer && infra(folder));
+        let alone = Switch { records: Vec::new(), ..both.clone() };
+        let (dns, balancer, folder) = closes(alone.clone(), None);
+        assert!(!dns && balancer && infra(folder));
+        let (dns, balancer, folder) = closes(both, Some(8080));
+        assert!(dns && !balancer && infra(folder));
+        assert_eq!(closes(alone, Some(8080)), (false, false, None));
     }
 
     #[test]
