@@ -76,12 +76,12 @@ pub(super) fn to_close(
     acts
 }
 
-/// What opens a listener with these rules: visitors first, then the places of others, and what remembers them last. `theirs` is
-/// Terraform's own rule, where it goes too.
-pub(super) fn to_open(rules: &[Rule], theirs: Option<&Rule>) -> Vec<Act> {
+/// What opens a listener with these rules: visitors first, then the places of others, and what remembers them last. `theirs` are
+/// Terraform's own rules, where they go too.
+pub(super) fn to_open(rules: &[Rule], theirs: &[&Rule]) -> Vec<Act> {
     let of = |role| rules.iter().filter(move |rule| rule.is(role)).map(deleted);
     let mut acts: Vec<_> = of(Role::Answer).chain(of(Role::Testers)).collect();
-    acts.extend(theirs.map(deleted));
+    acts.extend(theirs.iter().map(|rule| deleted(rule)));
     let back = back(rules);
     if !back.is_empty() {
         acts.push(Act::Put(back.into_iter().map(|gone| (gone.arn, gone.to)).collect()));
@@ -208,7 +208,7 @@ mod tests {
         let (acts, _) = closes(&rules);
         let is_gone = |act: &Act| matches!(act, Act::Delete { rule } if rule == "own/note");
         assert!(notes(&acts) == 0 && !acts.iter().any(is_gone), "{acts:?}");
-        let opens = to_open(&rules, None);
+        let opens = to_open(&rules, &[]);
         assert!(opens.len() == 1 && is_gone(&opens[0]), "{opens:?}");
     }
 }

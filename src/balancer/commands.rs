@@ -13,7 +13,7 @@ use super::Alb;
 use super::acts::{Act, tags, to_close, to_open};
 use super::calls::Listener;
 use super::outlook::is_bare;
-use super::room::{by_terraform, closing};
+use super::room::{all_by_terraform, closing};
 use super::rule::{OPERATION, PAGE, Role, Rule, values};
 use super::wanted::Wanted;
 use super::{NO_SECRET, is_of, no_room, theirs_of};
@@ -74,8 +74,8 @@ impl Alb {
         let closes = steps.iter().any(|step| step.target == listener.name && !is_bare(&step.after));
         if !closes {
             let goes = steps.iter().any(|step| step.target == theirs_of(&listener.name));
-            let theirs = by_terraform(rules, &self.wants).filter(|_| goes);
-            return Ok(to_open(rules, theirs));
+            let all = all_by_terraform(rules, &self.wants);
+            return Ok(to_open(rules, if goes { &all } else { &[] }));
         }
         let closing = closing(rules, &self.wants, NO_SECRET, self.renumber)
             .map_err(|none| no_room(none.rules.join(", ")))?;

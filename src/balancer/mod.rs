@@ -97,14 +97,16 @@ impl Alb {
     }
 
     /// The lever for `site`, whose visitors get what `rule` of Terraform's says, which `variable` makes; testers pass from
-    /// `from`, too.
+    /// `from`, and from where Terraform lets somebody past.
     pub fn of_rule(
         session: Session,
         site: &str,
         (rule, variable): (&AnsweringRule, &str),
         from: &[IpNet],
     ) -> Alb {
-        let from = from.iter().map(ToString::to_string).collect();
+        let mut from: Vec<_> = from.iter().map(ToString::to_string).collect();
+        let past = rule.lets_past().into_iter().filter(|network| !from.contains(network));
+        from.extend(past.collect::<Vec<_>>());
         let wants = terraform::wants(site, (rule, variable), from, digest);
         let listeners = Listeners::Named(rule.listeners.clone());
         Alb { calls: Calls::new(session), listeners, wants, renumber: Renumber::No }
@@ -242,7 +244,7 @@ impl Alb {
             };
             let closes = last.target == listener.name && !is_bare(&last.after);
             let goes = own.iter().any(|step| step.target == theirs_of(&listener.name));
-            let theirs = if goes { Theirs::Goes } else { Theirs::Stays };
+            let theirs = if goes { Theirs::Go } else { Theirs::Stay };
             let aim = if closes { Aim::Closed { secret: &secret } } else { Aim::Open { theirs } };
             let moved = async {
                 match self.still(listener, &own, planned).await? {

@@ -7,7 +7,7 @@ use super::Alb;
 use super::acts::{Act, to_close, to_open};
 use super::calls::Listener;
 use super::outlook::{is_bare, outlook};
-use super::room::{Renumber, by_terraform, closing};
+use super::room::{Renumber, all_by_terraform, closing};
 use super::rule::{PAGE, Rule};
 use super::told::{Call, RULE_NOT_FOUND, told};
 use crate::aws::{Backoff, Error as AwsError};
@@ -32,13 +32,13 @@ pub(super) enum Aim<'a> {
     },
 }
 
-/// What becomes of Terraform's own rule.
+/// What becomes of Terraform's own rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Theirs {
-    /// It stays.
-    Stays,
-    /// It goes: a step says so.
-    Goes,
+    /// They stay.
+    Stay,
+    /// They go: a step says so.
+    Go,
 }
 
 impl Alb {
@@ -132,8 +132,8 @@ impl Alb {
         let secret = match aim {
             Aim::Closed { secret } => secret,
             Aim::Open { theirs } => {
-                let theirs = by_terraform(rules, &self.wants).filter(|_| theirs == Theirs::Goes);
-                return Ok(to_open(rules, theirs));
+                let all = all_by_terraform(rules, &self.wants);
+                return Ok(to_open(rules, if theirs == Theirs::Go { &all } else { &[] }));
             }
         };
         if let Ok(closing) = closing(rules, &self.wants, secret, renumber) {

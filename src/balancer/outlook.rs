@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::calls::Listener;
-use super::room::{Closing, Move, NoRoom, Renumber, back, by_terraform, closing, is_closed};
+use super::room::{
+    Closing, Move, NoRoom, Renumber, all_by_terraform, back, by_terraform, closing, is_closed,
+};
 use super::rule::{Role, Rule, words};
 use super::wanted::{STATUS, Wants};
 use crate::config::Stays;
@@ -51,7 +53,7 @@ pub(super) fn outlook(
     wants: &Wants,
     (secret, renumber): (&str, Renumber),
 ) -> Outlook {
-    let theirs = by_terraform(rules, wants).map(|rule| of_terraform(rule, wants));
+    let theirs = by_terraform(rules, wants).map(|rule| of_terraform(rule, rules, wants));
     let mut seen = Outlook {
         closed: theirs.is_some() || is_closed(rules, wants),
         now: now(rules),
@@ -120,9 +122,14 @@ fn now(rules: &[Rule]) -> Value {
 }
 
 /// Terraform's own rule now, and once the site is open: gone, or why that is not ours to do.
-fn of_terraform(rule: &Rule, wants: &Wants) -> (Value, Value) {
+fn of_terraform(rule: &Rule, rules: &[Rule], wants: &Wants) -> (Value, Value) {
     let Some(theirs) = &wants.theirs else { return (Value::Null, Value::Null) };
-    let now = json!({ "address": theirs.address, "rule": rule.in_words() });
+    let mut now = json!({ "address": theirs.address, "rule": rule.in_words() });
+    let beside = all_by_terraform(rules, wants).into_iter().filter(|other| other.arn != rule.arn);
+    let beside: Vec<_> = beside.map(Rule::in_words).collect();
+    if let (false, Some(fields)) = (beside.is_empty(), now.as_object_mut()) {
+        fields.insert("beside".to_owned(), json!(beside));
+    }
     let then = match theirs.stays {
         Stays::Gone => Value::Null,
         Stays::Changed => json!({ NOT_OURS: format!(

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::rule::{Role, Rule, print};
+use super::terraform::Theirs;
 use super::wanted::{Wanted, Wants, answers, testers};
 
 /// The largest number of a rule (ELB API reference, `CreateRule`).
@@ -143,11 +144,18 @@ pub(super) fn is_closed(rules: &[Rule], wants: &Wants) -> bool {
 pub(super) fn by_terraform<'a>(rules: &'a [Rule], wants: &Wants) -> Option<&'a Rule> {
     let first = Listener::of(rules, wants).first();
     let stands = |rule: &&Rule| rule.priority.is_some_and(|priority| priority < first);
-    rules.iter().filter(stands).find(|rule| is_theirs(rule, wants))
+    let answers = |rule: &&Rule| wants.theirs.as_ref().is_some_and(|theirs| theirs.is(rule));
+    rules.iter().filter(stands).find(answers)
+}
+
+/// All of Terraform's own rules: the one that answers, and those that let somebody past it.
+pub(super) fn all_by_terraform<'a>(rules: &'a [Rule], wants: &Wants) -> Vec<&'a Rule> {
+    rules.iter().filter(|rule| is_theirs(rule, wants)).collect()
 }
 
 fn is_theirs(rule: &Rule, wants: &Wants) -> bool {
-    wants.theirs.as_ref().is_some_and(|theirs| theirs.is(rule))
+    let is = |theirs: &Theirs| theirs.is(rule) || theirs.lets_past(rule);
+    wants.theirs.as_ref().is_some_and(is)
 }
 
 /// The rules that gave way and go back: those that stand where we put them, if all their old places are free once our
@@ -190,7 +198,7 @@ impl<'a> Listener<'a> {
         sorted.sort_by_key(|rule| rule.priority.unwrap_or(u32::MAX));
         let of_others = |rule: &&&Rule| rule.own.is_none();
         let others = sorted.iter().filter(of_others).copied();
-        // Terraform's own answer is none that testers have to meet.
+        // Terraform's own are there with the boolean true alone, and whom they let past is let past.
         let concerned =
             others.clone().filter(|rule| rule.concerns(&wants.hosts) && !is_theirs(rule, wants));
         let own = sorted.iter().filter(|rule| rule.is(Role::Answer) || rule.is(Role::Testers));

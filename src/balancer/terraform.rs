@@ -17,23 +17,34 @@ use super::rule::{Rule, print};
 use super::wanted::{Answer, Wants, of_hosts};
 use crate::config::{AnsweringRule, RuleAnswer, RuleCondition as Asked, Stays};
 
-/// Terraform's own rule, as it would be known.
+/// Terraform's own rules, as they would be known.
 #[derive(Debug, Clone)]
 pub(super) struct Theirs {
     /// `aws_lb_listener_rule.maintenance[0]`
     pub(super) address: String,
     /// The boolean.
     pub(super) variable: String,
-    /// What becomes of it where the boolean is false.
+    /// What becomes of them where the boolean is false.
     pub(super) stays: Stays,
-    /// What it asks and does.
+    /// What the one that answers asks and does.
     print: (Vec<String>, Vec<String>),
+    /// What those ask that let somebody past.
+    beside: Vec<Vec<String>>,
 }
 
 impl Theirs {
-    /// Whether `rule` is it.
+    /// Whether `rule` is the one that answers.
     pub(super) fn is(&self, rule: &Rule) -> bool {
         rule.own.is_none() && rule.priority.is_some() && rule.print() == self.print
+    }
+
+    /// Whether `rule` lets somebody past it.
+    pub(super) fn lets_past(&self, rule: &Rule) -> bool {
+        let (asks, _) = rule.print();
+        rule.own.is_none()
+            && rule.priority.is_some()
+            && rule.forwards()
+            && self.beside.contains(&asks)
     }
 }
 
@@ -46,8 +57,11 @@ pub(super) fn wants(
 ) -> Wants {
     let action = action(&rule.answer);
     let conditions: Vec<_> = rule.conditions.iter().map(condition).collect();
+    let asks =
+        |conditions: &[Asked]| print(&conditions.iter().map(condition).collect::<Vec<_>>(), &[]).0;
     let theirs = Theirs {
         address: rule.addresses.join(", "),
+        beside: rule.beside.iter().map(|beside| asks(&beside.conditions)).collect(),
         variable: variable.to_owned(),
         stays: rule.stays,
         print: print(&conditions, std::slice::from_ref(&action)),
@@ -146,6 +160,7 @@ mod tests {
     use super::super::rule::trials::rule;
     use super::super::rule::{Role, values};
     use super::*;
+    use crate::config::RuleBeside;
 
     fn fixed() -> RuleAnswer {
         let (content_type, body) = ("text/plain".to_owned(), "soon".to_owned());
@@ -159,6 +174,7 @@ mod tests {
             conditions,
             answer,
             stays: Stays::Gone,
+            beside: Vec::new(),
             declared: vec![10, 20],
         }
     }
@@ -222,6 +238,29 @@ mod tests {
         let rules = [app, made(&elsewhere, 10)];
         assert_eq!(by_terraform(&rules, &wants).and_then(|rule| rule.priority), Some(10));
         assert!(!is_closed(&rules, &wants), "not by ours");
+    }
+
+    #[test]
+    fn whom_terraforms_own_rules_let_past_opens_nothing_to_others_and_goes_with_them() {
+        let office = vec![hosts(&["a.x"]), Asked::Sources(vec!["203.0.113.0/24".to_owned()])];
+        let address = "aws_lb_listener_rule.office[0]".to_owned();
+        let beside = RuleBeside { address, conditions: office.clone() };
+        let asks =
+            AnsweringRule { beside: vec![beside], ..answering(vec![hosts(&["a.x"])], fixed()) };
+        let wants = wanted(&asks);
+        let conditions = office.iter().map(condition).collect();
+        let past = Rule { conditions, ..rule(9, "", "app") };
+        let ours = rule(20, "a.x", "app");
+        let rules = [ours.clone(), made(&asks, 10), past.clone()];
+        assert_eq!(by_terraform(&rules, &wants).and_then(|rule| rule.priority), Some(10));
+        let closed = closing(&rules, &wants, "hush", Renumber::No).unwrap();
+        assert_eq!(closed.priorities(Role::Answer), [19], "no need to stand before 9");
+        let gone = super::super::room::all_by_terraform(&rules, &wants);
+        let gone: Vec<_> = gone.into_iter().filter_map(|rule| rule.priority).collect();
+        assert_eq!(gone, [10, 9]);
+        let another = Rule { conditions: ours.conditions.clone(), ..past };
+        let rules = [ours, made(&asks, 10), another];
+        assert!(by_terraform(&rules, &wants).is_none(), "one for everybody comes before it");
     }
 
     #[test]

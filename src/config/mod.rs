@@ -30,7 +30,9 @@ mod units;
 mod unresolved;
 mod variable;
 
-pub use crate::terraform::{AnsweringRule, Audience, RuleAnswer, RuleCondition, Spelling, Stays};
+pub use crate::terraform::{
+    AnsweringRule, Audience, RuleAnswer, RuleBeside, RuleCondition, Spelling, Stays,
+};
 pub use balancer::{BalancerConfig, BalancerSource, Listeners};
 pub use checks::{CheckConfig, CheckKind, HttpCheckConfig};
 pub use error::Error;

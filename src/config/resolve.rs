@@ -468,7 +468,7 @@ fn compared(
 struct Moved {
     records: Vec<SwitchedRecord>,
     rule: Option<Result<AnsweringRule, Unresolved>>,
-    /// The resources of all rules that differ.
+    /// The resources of the rules that it is made of.
     rules: Vec<String>,
     also: Vec<String>,
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::reach::Node;
 use super::scope::World;
 use super::survey::{self, SurveyedRule};
-use super::{AnsweringRule, Error, ListenerRule, RuleAction, RuleAnswer, Stays};
+use super::{AnsweringRule, Error, ListenerRule, RuleAction, RuleAnswer, RuleBeside, Stays};
 use crate::hcl::Diagnostic;
 
 /// What a boolean does to a folder's listeners' rules.
@@ -14,7 +14,7 @@ use crate::hcl::Diagnostic;
 pub(super) struct Answering {
     /// The rule that answers, or why what the boolean does is of no use; `None` where it does nothing to rules.
     pub(super) rule: Option<Result<AnsweringRule, Error>>,
-    /// The resources of all rules that differ.
+    /// The resources of the rules that it is made of.
     pub(super) resources: Vec<String>,
 }
 
@@ -43,7 +43,6 @@ struct Answers<'a> {
     address: &'a str,
     rule: &'a ListenerRule,
     answer: &'a RuleAnswer,
-    stays: Stays,
 }
 
 /// Finds it in a folder with the boolean false and true. Only the want of a state is an error of the search itself.
@@ -64,11 +63,7 @@ pub(super) fn find(
     let mut numbers = survey::numbers(live)?;
     numbers.extend(survey::numbers(maintenance)?);
     let sides = sides(&before, &after);
-    let moved: BTreeSet<_> =
-        sides.iter().filter(|one| one.differ()).map(|one| one.address).collect();
     let all = || before.iter().chain(&after);
-    let resources = all().filter(|one| moved.contains(&*one.address));
-    let resources: BTreeSet<_> = resources.map(|one| one.resource.clone()).collect();
     let at_its_place = |useless: Useless| {
         let Useless { address, message, hint } = useless;
         let diagnostic = match all().find(|one| one.address == address) {
@@ -78,6 +73,11 @@ pub(super) fn find(
         diagnostic.with_hint(hint).into()
     };
     let rule = choose(&sides, &numbers).map(|rule| rule.map_err(at_its_place));
+    let moved = |one: &&SurveyedRule<'_>| match &rule {
+        Some(Ok(rule)) => rule.is_made_of(&one.address),
+        Some(Err(_)) | None => false,
+    };
+    let resources: BTreeSet<_> = all().filter(moved).map(|one| one.resource.clone()).collect();
     Ok(Answering { rule, resources: resources.into_iter().collect() })
 }
 
@@ -104,8 +104,21 @@ pub(super) fn choose(
     let answering: Vec<_> = differing().filter_map(answers).collect();
     match answering.as_slice() {
         [] => differing().next().map(|one| Err(answers_nobody(one))),
-        [first, rest @ ..] => Some(one_answer(first, rest, numbers)),
+        [first, rest @ ..] => Some(one_answer(first, rest, numbers).map(|mut rule| {
+            rule.beside = differing().filter_map(beside).collect();
+            // What Terraform changes, or takes away meanwhile, only Terraform puts back.
+            if differing().any(|one| one.live.is_some()) {
+                rule.stays = Stays::Changed;
+            }
+            rule
+        })),
     }
+}
+
+fn beside(one: &Sides<'_>) -> Option<RuleBeside> {
+    let rule = one.maintenance.filter(|_| one.live.is_none())?;
+    let (address, conditions) = (one.address.to_owned(), rule.conditions.clone());
+    matches!(rule.action, RuleAction::Other(_)).then_some(RuleBeside { address, conditions })
 }
 
 impl Sides<'_> {
@@ -117,9 +130,8 @@ impl Sides<'_> {
 
 fn answers<'a>(one: &Sides<'a>) -> Option<Answers<'a>> {
     let rule = one.maintenance?;
-    let stays = if one.live.is_some() { Stays::Changed } else { Stays::Gone };
     match &rule.action {
-        RuleAction::Answers(answer) => Some(Answers { address: one.address, rule, answer, stays }),
+        RuleAction::Answers(answer) => Some(Answers { address: one.address, rule, answer }),
         RuleAction::Other(_) => None,
     }
 }
@@ -152,7 +164,8 @@ fn one_answer(
         listeners: vec![first.rule.listener.clone()],
         conditions: first.rule.conditions.clone(),
         answer: first.answer.clone(),
-        stays: first.stays,
+        stays: Stays::Gone,
+        beside: Vec::new(),
         declared: Vec::new(),
     };
     for other in rest {
@@ -168,9 +181,6 @@ fn one_answer(
         } else {
             rule.addresses.push(other.address.to_owned());
             rule.listeners.push(listener.clone());
-            if other.stays == Stays::Changed {
-                rule.stays = Stays::Changed;
-            }
             continue;
         };
         let (one, another) = (first.address, other.address);

@@ -44,7 +44,7 @@ pub struct Switchboard {
     pub records: Vec<MovedRecord>,
     /// The listeners' rule that answers while it is true, or why what it does to rules is of no use.
     pub rule: Option<Result<AnsweringRule, Error>>,
-    /// The resources of all rules that it moves.
+    /// The resources of the rules that it is made of.
     pub rules: Vec<String>,
     /// Addresses of other resources and data that it changes, those rules among them.
     pub also_moves: Vec<String>,

@@ -53,7 +53,9 @@ pub use find::{
 pub use folder::{Folder, Inputs, VariableInput, load};
 pub use number::{Number, NumberError};
 pub use record::{RecordKey, RecordSet, Routing, Target};
-pub use rule::{AnsweringRule, ListenerRule, RuleAction, RuleAnswer, RuleCondition, Stays};
+pub use rule::{
+    AnsweringRule, ListenerRule, RuleAction, RuleAnswer, RuleBeside, RuleCondition, Stays,
+};
 pub use shape::{Attribute, Block, Body};
 pub use state::{LARGEST_STATE, State};
 pub use value::{Unknown, Value};

@@ -33,7 +33,7 @@ pub struct Compared {
     pub records: Vec<PlannedRecord>,
     /// The listeners' rule that answers while it is true, or why what it does to rules is of no use.
     pub rule: Option<Result<AnsweringRule, PlansError>>,
-    /// Addresses of all rules that it moves.
+    /// Addresses of the rules that it is made of.
     pub rules: Vec<String>,
     /// Addresses of the other resources that differ, those rules among them.
     pub also_moves: Vec<String>,
@@ -59,7 +59,7 @@ pub fn compare(live: &[u8], maintenance: &[u8]) -> Result<Compared, PlansError> 
     let live = Document::read(live, "live")?;
     let maintenance = Document::read(maintenance, "maintenance")?;
     let variable = switch(&live, &maintenance)?;
-    let (rule, rules) = listeners::rule(&live, &maintenance);
+    let rule = listeners::rule(&live, &maintenance);
     let (mut also_moves, mut undecided) = (Vec::new(), Vec::new());
     let mut sides: [Side; 2] = Default::default();
     let addresses: BTreeSet<&str> =
@@ -86,7 +86,14 @@ pub fn compare(live: &[u8], maintenance: &[u8]) -> Result<Compared, PlansError> 
     match (records.as_slice(), rule) {
         ([], None) => Err(PlansError::NothingMoves { variable, undecided }),
         ([], Some(Err(why))) => Err(why),
-        (_, rule) => Ok(Compared { variable, records, rule, rules, also_moves, undecided }),
+        (_, rule) => {
+            let made_of = |address: &&String| match &rule {
+                Some(Ok(rule)) => rule.is_made_of(address),
+                Some(Err(_)) | None => false,
+            };
+            let rules = also_moves.iter().filter(made_of).cloned().collect();
+            Ok(Compared { variable, records, rule, rules, also_moves, undecided })
+        }
     }
 }
 

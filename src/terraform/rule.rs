@@ -88,19 +88,31 @@ pub struct AnsweringRule {
     pub conditions: Vec<RuleCondition>,
     /// What they get.
     pub answer: RuleAnswer,
-    /// Whether the rule is there while the boolean is false, too, and says something else then.
+    /// What becomes of it and of all others that differ where the boolean is false.
     pub stays: Stays,
+    /// What the boolean makes besides, to let somebody past.
+    #[serde(default)]
+    pub beside: Vec<RuleBeside>,
     /// The numbers that rules of the folder have on those listeners, whatever the boolean says.
     pub declared: Vec<u32>,
 }
 
-/// What becomes of Terraform's own rule where the boolean is false.
+/// A rule that is there while the boolean is true, and does not answer: it lets the office past, say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleBeside {
+    /// `aws_lb_listener_rule.office[0]`
+    pub address: String,
+    /// For which requests.
+    pub conditions: Vec<RuleCondition>,
+}
+
+/// What becomes of Terraform's own rules where the boolean is false.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stays {
-    /// There is none.
+    /// There are none of them.
     Gone,
-    /// It is there, and says something else or stands somewhere else.
+    /// One is there, and says something else or stands somewhere else.
     Changed,
 }
 
@@ -116,6 +128,37 @@ impl AnsweringRule {
             | RuleCondition::Query(_) => None,
         });
         hosts.unwrap_or_default()
+    }
+
+    /// Whether the rule at `address` is among those of Terraform that it stands for.
+    pub(super) fn is_made_of(&self, address: &str) -> bool {
+        self.addresses
+            .iter()
+            .chain(self.beside.iter().map(|one| &one.address))
+            .any(|own| own == address)
+    }
+
+    /// The networks that the boolean lets past for all that is answered.
+    pub fn lets_past(&self) -> Vec<String> {
+        let mut past: Vec<String> = Vec::new();
+        for RuleBeside { conditions, .. } in &self.beside {
+            let only_sources = conditions.iter().all(|condition| match condition {
+                RuleCondition::Sources(_) => true,
+                RuleCondition::Hosts(hosts) => self.hosts().iter().all(|own| hosts.contains(own)),
+                RuleCondition::Paths(_)
+                | RuleCondition::Methods(_)
+                | RuleCondition::Header { .. }
+                | RuleCondition::Query(_) => false,
+            });
+            for condition in conditions.iter().filter(|_| only_sources) {
+                if let RuleCondition::Sources(networks) = condition {
+                    past.extend(networks.iter().cloned());
+                }
+            }
+        }
+        past.sort();
+        past.dedup();
+        past
     }
 
     /// Its first host, or else the name of its load balancer.

@@ -13,11 +13,11 @@ use crate::terraform::answering::{Numbered, Sides, Useless, choose};
 use crate::terraform::rules::{self, Mistake};
 use crate::terraform::{AnsweringRule, ListenerRule, Unknown, Value, state};
 
-/// The rule that answers, and the addresses of all that differ.
+/// The rule that answers, if one does.
 pub(super) fn rule(
     live: &Document,
     maintenance: &Document,
-) -> (Option<Result<AnsweringRule, PlansError>>, Vec<String>) {
+) -> Option<Result<AnsweringRule, PlansError>> {
     let addresses: BTreeSet<&str> =
         live.changes.keys().chain(maintenance.changes.keys()).map(String::as_str).collect();
     let both = |address: &str| [live, maintenance].map(|side| side.changes.get(address));
@@ -29,7 +29,6 @@ pub(super) fn rule(
             before.map(Resource::seen) != after.map(Resource::seen)
         })
         .collect();
-    let rules = moved.iter().map(|&address| address.to_owned()).collect();
     let mut read: BTreeMap<&str, [Option<ListenerRule>; 2]> = BTreeMap::new();
     for address in moved {
         let [before, after] =
@@ -38,7 +37,7 @@ pub(super) fn rule(
             (Ok(before), Ok(after)) => {
                 read.insert(address, [before.flatten(), after.flatten()]);
             }
-            (Err(why), _) | (_, Err(why)) => return (Some(Err(why)), rules),
+            (Err(why), _) | (_, Err(why)) => return Some(Err(why)),
         }
     }
     let sides = read.iter().map(|(&address, [live, maintenance])| Sides {
@@ -50,7 +49,7 @@ pub(super) fn rule(
     let rule = choose(&sides.collect::<Vec<_>>(), &numbers);
     let useless =
         |Useless { message, hint, .. }| PlansError::Rule { message, hint: hint.to_owned() };
-    (rule.map(|rule| rule.map_err(useless)), rules)
+    rule.map(|rule| rule.map_err(useless))
 }
 
 fn is_rule(resource: &Resource) -> bool {

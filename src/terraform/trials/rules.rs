@@ -108,6 +108,31 @@ fn each_condition_and_a_redirect_are_read_as_the_provider_reads_them() {
 }
 
 #[test]
+fn what_lets_the_office_past_is_part_of_it_and_what_only_terraform_puts_back_is_not() {
+    let office = "condition {\n    source_ip { values = [\"203.0.113.0/24\"] }\n  }";
+    let past = usual(&[HOST, office, FORWARD])
+        .replace("\"maintenance\"", "\"office\"")
+        .replace("= 10\n", "= 9\n");
+    let board = trial(&format!("{}{past}", usual(&[HOST, FIXED]))).find();
+    let Some(Ok(rule)) = &board.rule else { panic!("{:?}", board.rule) };
+    assert_eq!(rule.beside[0].address, "aws_lb_listener_rule.office[0]");
+    assert_eq!(rule.lets_past(), ["203.0.113.0/24"]);
+    assert_eq!((rule.stays, &rule.declared), (Stays::Gone, &vec![9, 10]));
+    assert_eq!(board.rules, ["aws_lb_listener_rule.maintenance", "aws_lb_listener_rule.office"]);
+    let narrower =
+        past.replace("source_ip {", "path_pattern {").replace("203.0.113.0/24", "/status");
+    assert_eq!(found(&format!("{}{narrower}", usual(&[HOST, FIXED]))).lets_past(), [""; 0]);
+    // A pair: while the boolean is true the app has no rule at all.
+    let app =
+        usual(&[HOST, FORWARD]).replace("1 : 0", "0 : 1").replace("\"maintenance\"", "\"app\"");
+    let board = trial(&format!("{}{app}", usual(&[HOST, FIXED]))).find();
+    let Some(Ok(rule)) = &board.rule else { panic!("{:?}", board.rule) };
+    assert_eq!((rule.stays, rule.beside.len()), (Stays::Changed, 0));
+    assert_eq!(board.also_moves, ["aws_lb_listener_rule.app", "aws_lb_listener_rule.maintenance"]);
+    assert_eq!(board.rules, ["aws_lb_listener_rule.maintenance"]);
+}
+
+#[test]
 fn one_answer_on_two_listeners_is_one_rule() {
     let rules = usual(&[HOST, FIXED]).replace("count = var.maintenance_mode ? 1 : 0", "for_each = var.maintenance_mode ? { a = aws_lb_listener.https.arn, b = aws_lb_listener.other.arn } : {}");
     let rule = found(&rules.replace("= aws_lb_listener.https.arn\n", "= each.value\n"));
