@@ -19,7 +19,6 @@ mod wanted;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -30,7 +29,7 @@ use rule::{Role, Rule};
 use wanted::{Answer as Answers, Wants, secret_of};
 
 use crate::aws::Session;
-use crate::config::{AnsweringRule, BalancerConfig, Listeners};
+use crate::config::{BalancerConfig, Listeners};
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
 use crate::net::tls;
 use crate::switch::{LeverName, Mode, OperationId, Step};
@@ -93,22 +92,6 @@ impl Alb {
             theirs: None,
         };
         let listeners = config.listeners.clone();
-        Alb { calls: Calls::new(session), listeners, wants, renumber: Renumber::No }
-    }
-
-    /// The lever for `site`, whose visitors get what `rule` of Terraform's says, which `variable` makes; testers pass from
-    /// `from`, and from where Terraform lets somebody past.
-    pub fn of_rule(
-        session: Session,
-        site: &str,
-        (rule, variable): (&AnsweringRule, &str),
-        from: &[IpNet],
-    ) -> Alb {
-        let mut from: Vec<_> = from.iter().map(ToString::to_string).collect();
-        let past = rule.lets_past().into_iter().filter(|network| !from.contains(network));
-        from.extend(past.collect::<Vec<_>>());
-        let wants = terraform::wants(site, (rule, variable), from, digest);
-        let listeners = Listeners::Named(rule.listeners.clone());
         Alb { calls: Calls::new(session), listeners, wants, renumber: Renumber::No }
     }
 
@@ -179,36 +162,6 @@ impl Alb {
             ),
             hint: "shorten the message of the `page` block".to_owned(),
         })
-    }
-
-    /// Why opening would let nobody in, where a run of Terraform closed the site meanwhile.
-    fn closed_by_terraform(&self, seen: &Observation) -> Option<Refusal> {
-        let theirs = seen.parts.iter().filter_map(|part| Some((part, seen_of(part)?.theirs?)));
-        let theirs: Vec<_> = theirs.collect();
-        let removable = theirs.iter().all(|(_, (_, then))| then.is_null());
-        let told = theirs.iter().map(|(part, (now, _))| {
-            let word = |name: &str| now.get(name).map(one_word).unwrap_or_default();
-            format!("{}, at {} on {}", word("address"), word("rule"), part.target)
-        });
-        let told = told.collect::<Vec<_>>().join("; ");
-        let again = self.by_terraform_again();
-        let more = ", or take that rule away too: --override=closed-by-terraform --reason ..";
-        (!theirs.is_empty()).then(|| Refusal {
-            rule: BY_TERRAFORM,
-            message: format!(
-                "a run of Terraform made its own rule, which would keep visitors out: {told}"
-            ),
-            hint: format!("{again}{}", if removable { more } else { "" }),
-        })
-    }
-
-    /// How Terraform takes its own rule away.
-    fn by_terraform_again(&self) -> String {
-        let theirs = self.wants.theirs.as_ref();
-        let variable = theirs.map_or("maintenance_mode", |theirs| theirs.variable.as_str());
-        format!(
-            "run `terraform apply -var {variable}=false`, or `roadworks pipeline start -var {variable}=false`; then run `roadworks open` again"
-        )
     }
 
     fn step(&self, target: String, before: Value, after: Value) -> Step {

@@ -12,10 +12,64 @@ use aws_sdk_elasticloadbalancingv2::types::{
     QueryStringKeyValuePair, RedirectActionConfig, RedirectActionStatusCodeEnum, RuleCondition,
     SourceIpConditionConfig,
 };
+use ipnet::IpNet;
 
+use super::calls::Calls;
+use super::room::Renumber;
 use super::rule::{Rule, print};
 use super::wanted::{Answer, Wants, of_hosts};
-use crate::config::{AnsweringRule, RuleAnswer, RuleCondition as Asked, Stays};
+use super::{Alb, BY_TERRAFORM, digest, one_word, seen_of};
+use crate::aws::Session;
+use crate::config::{AnsweringRule, Listeners, RuleAnswer, RuleCondition as Asked, Stays};
+use crate::lever::{Observation, Refusal};
+
+impl Alb {
+    /// The lever for `site`, whose visitors get what `rule` of Terraform's says, which `variable` makes; testers pass from
+    /// `from`, and from where Terraform lets somebody past.
+    pub fn of_rule(
+        session: Session,
+        site: &str,
+        (rule, variable): (&AnsweringRule, &str),
+        from: &[IpNet],
+    ) -> Alb {
+        let mut from: Vec<_> = from.iter().map(ToString::to_string).collect();
+        let past = rule.lets_past().into_iter().filter(|network| !from.contains(network));
+        from.extend(past.collect::<Vec<_>>());
+        let wants = wants(site, (rule, variable), from);
+        let listeners = Listeners::Named(rule.listeners.clone());
+        Alb { calls: Calls::new(session), listeners, wants, renumber: Renumber::No }
+    }
+
+    /// Why opening would let nobody in, where a run of Terraform closed the site meanwhile.
+    pub(super) fn closed_by_terraform(&self, seen: &Observation) -> Option<Refusal> {
+        let theirs = seen.parts.iter().filter_map(|part| Some((part, seen_of(part)?.theirs?)));
+        let theirs: Vec<_> = theirs.collect();
+        let removable = theirs.iter().all(|(_, (_, then))| then.is_null());
+        let told = theirs.iter().map(|(part, (now, _))| {
+            let word = |name: &str| now.get(name).map(one_word).unwrap_or_default();
+            format!("{}, at {} on {}", word("address"), word("rule"), part.target)
+        });
+        let told = told.collect::<Vec<_>>().join("; ");
+        let again = self.by_terraform_again();
+        let more = ", or take that rule away too: --override=closed-by-terraform --reason ..";
+        (!theirs.is_empty()).then(|| Refusal {
+            rule: BY_TERRAFORM,
+            message: format!(
+                "a run of Terraform made its own rule, which would keep visitors out: {told}"
+            ),
+            hint: format!("{again}{}", if removable { more } else { "" }),
+        })
+    }
+
+    /// How Terraform takes its own rule away.
+    pub(super) fn by_terraform_again(&self) -> String {
+        let theirs = self.wants.theirs.as_ref();
+        let variable = theirs.map_or("maintenance_mode", |theirs| theirs.variable.as_str());
+        format!(
+            "run `terraform apply -var {variable}=false`, or `roadworks pipeline start -var {variable}=false`; then run `roadworks open` again"
+        )
+    }
+}
 
 /// Terraform's own rules, as they would be known.
 #[derive(Debug, Clone)]
@@ -53,7 +107,6 @@ pub(super) fn wants(
     site: &str,
     (rule, variable): (&AnsweringRule, &str),
     from: Vec<String>,
-    digest: impl Fn(&[u8]) -> String,
 ) -> Wants {
     let action = action(&rule.answer);
     let conditions: Vec<_> = rule.conditions.iter().map(condition).collect();
@@ -158,7 +211,7 @@ fn action(answer: &RuleAnswer) -> Action {
 mod tests {
     use super::super::room::{Renumber, by_terraform, closing, is_closed};
     use super::super::rule::trials::rule;
-    use super::super::rule::{Role, values};
+    use super::super::rule::{Own, Role, values};
     use super::*;
     use crate::config::RuleBeside;
 
@@ -180,7 +233,7 @@ mod tests {
     }
 
     fn wanted(rule: &AnsweringRule) -> Wants {
-        wants("shop", (rule, "down"), Vec::new(), |bytes| format!("{} bytes", bytes.len()))
+        wants("shop", (rule, "down"), Vec::new())
     }
 
     fn hosts(all: &[&str]) -> Asked {
@@ -265,14 +318,27 @@ mod tests {
 
     #[test]
     fn testers_do_not_meet_terraforms_own_answer() {
-        let asks = answering(vec![hosts(&["a.x"])], fixed());
+        let asks =
+            AnsweringRule { declared: vec![10, 11], ..answering(vec![hosts(&["a.x"])], fixed()) };
         let wants = wanted(&asks);
-        let rules = [rule(20, "a.x", "app"), made(&asks, 10)];
-        let closed = closing(&rules, &wants, "hush", Renumber::No).unwrap();
-        let copies = closed.placed.iter().filter(|placed| placed.wanted.role == Role::Testers);
-        assert!(copies.clone().count() == 1, "{:?}", closed.placed);
-        assert!(copies.into_iter().all(|copy| copy.wanted.actions[0].target_group_arn.is_some()));
-        // All that stands before 20 is free but 10.
-        assert_eq!(closed.priorities(Role::Answer), [19]);
+        let app = rule(11, "a.x", "app");
+        let closed = closing(std::slice::from_ref(&app), &wants, "hush", Renumber::No).unwrap();
+        let (testers, answers) =
+            (closed.priorities(Role::Testers), closed.priorities(Role::Answer));
+        assert_eq!((testers, answers), (vec![8], vec![9]), "10 is Terraform's");
+        // A run of Terraform makes its own between ours and the app's.
+        let mut rules = vec![app, made(&asks, 10)];
+        rules.extend(closed.placed.into_iter().map(|placed| Rule {
+            conditions: placed.wanted.conditions,
+            actions: placed.wanted.actions,
+            own: Some(Own {
+                role: placed.wanted.role,
+                page: Some(wants.answer.digest.clone()),
+                moved: std::collections::BTreeMap::new(),
+            }),
+            ..rule(placed.priority, "", "app")
+        }));
+        let again = closing(&rules, &wants, "hush", Renumber::No).unwrap();
+        assert!(again.is_whole(&wants), "{again:#?}");
     }
 }

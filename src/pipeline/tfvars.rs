@@ -300,4 +300,21 @@ mod tests {
         assert!(moved(&lever, Mode::Detour).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "maintenance_mode = true");
     }
+
+    #[test]
+    fn a_boolean_that_closes_listeners_is_true_as_soon_as_they_close() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |true_from| VariableFile::new(folder.path(), "down", false).true_from(true_from);
+        let (closes, leads_away) = (of(Mode::Closed), of(Mode::Detour));
+        let written = |lever: &VariableFile, to| {
+            let seen = lever.observation().unwrap();
+            lever.steps(&seen, to).into_iter().map(|step| step.after).collect::<Vec<_>>()
+        };
+        assert_eq!(written(&closes, Mode::Closed), [json!(true)]);
+        assert_eq!(written(&closes, Mode::Detour), [json!(true)]);
+        assert_eq!(written(&leads_away, Mode::Closed), [Value::Null; 0]);
+        assert_eq!(moved(&closes, Mode::Closed).unwrap(), 1);
+        assert_eq!(closes.observation().unwrap().position, Position::At(Mode::Closed));
+        assert_eq!(written(&leads_away, Mode::Closed), [Value::Null]);
+    }
 }

@@ -170,6 +170,11 @@ fn a_boolean_that_makes_other_rules_is_no_switch_and_takes_nothing_from_one_that
     let record = SIMPLE.replace("maintenance_mode", "down");
     let found = trial("").file("main.tf", &format!("{block}{admin}{record}")).find();
     assert_eq!(found.variable, "down");
+    let comes = record
+        .replace("ttl     = 60", "ttl   = 60\n  count = var.down ? 1 : 0")
+        .replace("var.down ? \"192.0.2.2\" : ", "");
+    let found = trial("").file("main.tf", &format!("{block}{admin}{comes}")).find();
+    assert_eq!(found.variable, "down");
     let api = usual(&[HOST, FORWARD]).replace("var.maintenance_mode", "var.api");
     let api = format!("{}{api}", VARIABLE.replace("maintenance_mode", "api"));
     let found = trial("").file("main.tf", &format!("{api}{record}")).find();
