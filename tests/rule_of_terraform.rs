@@ -29,14 +29,20 @@ struct Stand {
 impl Stand {
     /// With what Terraform made: the shop's rule at 20, the blog's at 30.
     fn new() -> Stand {
-        let balancing = Balancing::start(&ministack(), &[80]);
+        Stand::at(&[80])
+    }
+
+    fn at(ports: &[u16]) -> Stand {
+        let balancing = Balancing::start(&ministack(), ports);
         let stand = Stand { balancing, folder: tempfile::tempdir().unwrap() };
-        let (listener, group) = (&stand.balancing.listeners[0], &stand.balancing.group);
-        stand.balancing.rule(listener, 20, (SHOP, ""), group);
+        let group = &stand.balancing.group;
         let blog = stand.balancing.group_for(&stand.balancing.other, "blog");
-        stand.balancing.rule(listener, 30, (BLOG, ""), &blog);
+        for listener in &stand.balancing.listeners {
+            stand.balancing.rule(listener, 20, (SHOP, ""), group);
+            stand.balancing.rule(listener, 30, (BLOG, ""), &blog);
+        }
         stand.write("rules.tf", RULES);
-        stand.knows(listener);
+        stand.knows();
         stand
     }
 
@@ -45,21 +51,22 @@ impl Stand {
     }
 
     /// The state, after an apply.
-    fn knows(&self, listener: &str) {
-        let resource = |kind: &str, attributes: Value| {
+    fn knows(&self) {
+        let resource = |kind: &str, name: &str, attributes: Value| {
             json!({
-                "mode": "managed", "type": kind, "name": "web",
+                "mode": "managed", "type": kind, "name": name,
                 "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]",
                 "instances": [{ "attributes": attributes }],
             })
         };
+        let listeners = self.balancing.listeners.iter().zip(["web", "other"]);
+        let listeners =
+            listeners.map(|(arn, name)| resource("aws_lb_listener", name, json!({ "arn": arn })));
         let group = json!({ "arn": self.balancing.group });
+        let group = resource("aws_lb_target_group", "web", group);
         let state = json!({
             "version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "shop", "outputs": {},
-            "resources": [
-                resource("aws_lb_listener", json!({ "arn": listener })),
-                resource("aws_lb_target_group", group),
-            ],
+            "resources": listeners.chain([group]).collect::<Vec<_>>(),
         });
         self.write("terraform.tfstate", &state.to_string());
     }
@@ -266,6 +273,47 @@ fn a_night_without_a_state_goes_by_what_was_pinned() {
     stand.is_closed();
     stand.run(&["open", "--yes"]).exits(0);
     stand.is_open();
+}
+
+#[test]
+fn a_rule_on_two_listeners_for_every_host_sends_all_of_them_away_and_testers_nowhere() {
+    let stand = Stand::at(&[80, 8080]);
+    let (shop, page) = RULES.split_at(RULES.rfind("resource").unwrap());
+    let (head, rest) = page.split_once("  condition {").unwrap();
+    let (_, rest) = rest.split_once("  action {").unwrap();
+    let listeners = "{ web = aws_lb_listener.web.arn, other = aws_lb_listener.other.arn }";
+    let head = head
+        .replace(
+            "count        = var.maintenance_mode ? 1 : 0",
+            &format!("for_each = var.maintenance_mode ? {listeners} : {{}}"),
+        )
+        .replace("= aws_lb_listener.web.arn\n", "= each.value\n");
+    let away = "  action {\n    type = \"redirect\"\n    redirect {\n      host        = \"status.example.com\"\n      path        = \"/shop\"\n      status_code = \"HTTP_302\"\n    }\n  }\n}\n";
+    assert!(rest.contains("fixed-response") && head.contains("each.value"));
+    stand.write("rules.tf", &format!("{shop}{head}{away}"));
+    let before: Vec<_> =
+        stand.balancing.listeners.iter().map(|one| stand.balancing.rules(one)).collect();
+    let gives = |header: Option<&str>| {
+        [80, 8080].map(|port| {
+            [SHOP, BLOG].map(|host| stand.balancing.get(port, host, "/x", header).status)
+        })
+    };
+    let closed = stand.run(&["close", "--yes", "--json"]).exits(0).json();
+    assert_eq!(
+        closed["site"],
+        json!(stand.balancing.name),
+        "no host: named like the load balancer"
+    );
+    assert_eq!(gives(None), [[302, 302], [302, 302]]);
+    let said = stand.run(&["bypass", "--json"]).exits(0).json();
+    assert_eq!(gives(said["header"].as_str()), [[200, 200], [200, 200]]);
+    let again = stand.run(&["plan", "close", "--json"]).exits(0).json();
+    assert_eq!(again["changes"], false, "{again:#}");
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(gives(None), [[200, 200], [200, 200]]);
+    let after: Vec<_> =
+        stand.balancing.listeners.iter().map(|one| stand.balancing.rules(one)).collect();
+    assert_eq!(after, before);
 }
 
 #[test]
