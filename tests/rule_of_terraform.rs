@@ -3,6 +3,9 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -10,6 +13,7 @@ use crate::support::app::App;
 use crate::support::balancing::{Balancing, Through, strict, through};
 use crate::support::command::{Ran, roadworks, run};
 use crate::support::emulator::{aws_cli, ministack};
+use crate::support::json::{Json, Pipeline};
 use crate::support::site::{LIVE, LIVE_ZONE, MAINTENANCE, NAME, Site, TOLD};
 use crate::support::terraform::Terraform;
 
@@ -273,6 +277,54 @@ fn a_night_without_a_state_goes_by_what_was_pinned() {
     stand.is_closed();
     stand.run(&["open", "--yes"]).exits(0);
     stand.is_open();
+}
+
+#[test]
+fn a_run_of_the_pipeline_is_proven_by_the_rule_that_it_makes_and_takes_away() {
+    let stand = Stand::new();
+    let name = "shop-deploy";
+    stand.write("roadworks.hcl", &format!("site \"shop\" {{\n  balancer \"terraform\" {{}}\n  pipeline \"codepipeline\" {{\n    name = \"{name}\"\n  }}\n}}\n"));
+    let balancing = Arc::new(stand.balancing);
+    let (made, works) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(true)));
+    let (shared, own, does) = (Arc::clone(&balancing), Arc::clone(&made), Arc::clone(&works));
+    let pipeline = Pipeline::new(name, "V2").working(move |variables| {
+        let on = variables.get("maintenance_mode").is_some_and(|value| value == "true");
+        let mut made = own.lock().unwrap();
+        match made.take() {
+            _ if !does.load(SeqCst) => {}
+            None if on => {
+                let rule = shared.answering(&shared.listeners[0], 19, SHOP, ("503", PAGE));
+                *made = Some(rule);
+            }
+            Some(rule) if !on => shared.without(&rule),
+            other => *made = other,
+        }
+        true
+    });
+    let json = Json::start();
+    json.cloud(|cloud| cloud.pipelines.insert(name.to_owned(), pipeline));
+    let ran = |words: &[&str]| {
+        let mut command = roadworks(stand.folder.path(), &balancing.endpoint, &[]);
+        command.args(words);
+        run(&mut json.around(command))
+    };
+    let start = |value: &str| {
+        let variable = format!("maintenance_mode={value}");
+        ran(&["pipeline", "start", "-var", &variable, "--yes"])
+    };
+    let told = start("true").exits(0);
+    assert!(
+        told.stdout.contains("the listener is closed: ") && told.stdout.contains("(as asked)"),
+        "{told:#?}"
+    );
+    ran(&["close", "--yes"]).exits(0);
+    ran(&["open", "--yes"]).exits(3);
+    let told = start("false").exits(0);
+    assert!(told.stdout.contains("503 at 18 (as asked)"), "ours close it still: {told:#?}");
+    ran(&["open", "--yes"]).exits(0);
+    works.store(false, SeqCst);
+    let told = start("true").exits(1);
+    assert!(told.stderr.contains("and yet the listener is open"), "{told:#?}");
 }
 
 #[test]

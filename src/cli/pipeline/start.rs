@@ -1,5 +1,5 @@
 //! `pipeline start`: the seed's own way, with proof. The pipeline is started with the variable, followed stage by stage, and the
-//! record is looked at afterwards. Whatever ends this command, the execution goes on.
+//! record, or the listener where the boolean moves no name, is looked at afterwards. Whatever ends this command, the execution goes on.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::agent;
 use crate::clock;
 use crate::lever::{Observation, Position, Progress as _};
 use crate::pipeline::{CodePipeline, Ended, Told};
-use crate::switch::{LeverName, OperationId};
+use crate::switch::{LeverName, Mode, OperationId};
 
-/// How often the record is looked at before it is said not to have moved, and how long between.
+/// How often it is looked at before it is said not to have moved, and how long between.
 const LOOKS: u32 = 3;
 const BETWEEN: Duration = Duration::from_secs(1);
 
@@ -131,13 +131,15 @@ fn still_runs(id: &str, end: RunEnd, how: &str) -> Error {
     }
 }
 
-/// What came of it, by what the record says.
+/// What came of it, by what the record says, or the listener.
 async fn proven(run: &Run<'_>, ended: Ended, expected: Option<bool>) -> Result<u8, Error> {
-    let wanted = expected.map(|value| if value { Position::Maintenance } else { Position::Live });
-    let seen = looked(run, wanted).await?;
-    let is_there = wanted.is_some() && seen.as_ref().map(|seen| seen.position) == wanted;
-    let stands = seen.as_ref().map(|seen| format!("{}: {}", seen.position, seen.detail));
-    let stands = stands.unwrap_or_else(|| "not seen: the site has no name to move".to_owned());
+    let looked = looked(run, expected).await?;
+    let is_there = looked.as_ref().is_some_and(|looked| looked.is_there);
+    let stands = looked
+        .as_ref()
+        .map(|Looked { what, seen, .. }| format!("{what} is {}: {}", seen.position, seen.detail));
+    let stands =
+        stands.unwrap_or_else(|| "the record is not seen: the site has no name to move".to_owned());
     let why = ended.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     let (id, status) = (&ended.id, &ended.status);
     if status != "Succeeded" {
@@ -148,33 +150,53 @@ async fn proven(run: &Run<'_>, ended: Ended, expected: Option<bool>) -> Result<u
         };
         return Err(Error::Run {
             end,
-            message: format!("execution {id} ended as {status}{why}; the record is {stands}"),
+            message: format!("execution {id} ended as {status}{why}; {stands}"),
             hint: "see `roadworks pipeline status`; `roadworks status` says what visitors get"
                 .to_owned(),
         });
     }
-    if wanted.is_some() && seen.is_some() && !is_there {
+    if expected.is_some() && looked.is_some() && !is_there {
         return Err(Error::Run {
             end: RunEnd::Unmoved,
-            message: format!("execution {id} succeeded, and yet the record is {stands}"),
+            message: format!("execution {id} succeeded, and yet {stands}"),
             hint: format!(
                 "see whether {} reaches Terraform in it: #{{variables.{}}} as TF_VAR_..; `roadworks status` says what visitors get",
                 run.variable, run.variable
             ),
         });
     }
-    told(run, &ended, seen.as_ref(), (is_there, &stands))
+    told(run, &ended, looked.map(|looked| looked.seen), (is_there, &stands))
 }
 
-/// The name as its own system has it now: once more where it is not yet where it should be.
-async fn looked(run: &Run<'_>, wanted: Option<Position>) -> Result<Option<Observation>, Error> {
-    let mut levers = run.opened.site.levers.iter();
-    let Some(lever) = levers.find(|lever| lever.name() == LeverName::Dns) else { return Ok(None) };
+/// What the execution was to move, as its own system has it now.
+struct Looked {
+    /// `the record`
+    what: &'static str,
+    seen: Observation,
+    /// Whether it is where the variable says.
+    is_there: bool,
+}
+
+/// Looks at the name, or at the listeners where the boolean moves none: once more where it is not yet where it should be.
+async fn looked(run: &Run<'_>, expected: Option<bool>) -> Result<Option<Looked>, Error> {
+    let find = |name| run.opened.site.levers.iter().find(move |lever| lever.name() == name);
+    let of_rule = || find(LeverName::Balancer).filter(|_| run.opened.resolved.rule.is_some());
+    let Some(lever) = find(LeverName::Dns).or_else(of_rule) else { return Ok(None) };
+    let is_name = lever.name() == LeverName::Dns;
+    let what = if is_name { "the record" } else { "the listener" };
     let mut looks = 1;
     loop {
         let seen = lever.observe().await.map_err(agent::Error::from)?;
-        if looks == LOOKS || wanted.is_none_or(|wanted| wanted == seen.position) {
-            return Ok(Some(seen));
+        let is_so = match seen.position {
+            Position::Maintenance if is_name => Some(true),
+            Position::Live if is_name => Some(false),
+            _ if is_name => None,
+            // Ours may close it, too: Terraform's own is what would keep it closed.
+            _ => Some(lever.refusal(&seen, Mode::Open).is_some()),
+        };
+        let is_there = expected.is_some() && is_so == expected;
+        if looks == LOOKS || is_there || expected.is_none() {
+            return Ok(Some(Looked { what, seen, is_there }));
         }
         looks += 1;
         tokio::time::sleep(BETWEEN).await;
@@ -184,7 +206,7 @@ async fn looked(run: &Run<'_>, wanted: Option<Position>) -> Result<Option<Observ
 fn told(
     run: &Run<'_>,
     ended: &Ended,
-    seen: Option<&Observation>,
+    seen: Option<Observation>,
     (verified, stands): (bool, &str),
 ) -> Result<u8, Error> {
     let Run { context, opened, pipeline, .. } = run;
@@ -205,10 +227,9 @@ fn told(
     }
     let site = &opened.site.name;
     let proof = if verified { "as asked" } else { "nothing was asked of it" };
-    context.report.data(&format!(
-        "{site}  execution {} succeeded; the record is {stands} ({proof})",
-        ended.id
-    ))?;
+    context
+        .report
+        .data(&format!("{site}  execution {} succeeded; {stands} ({proof})", ended.id))?;
     context.report.words("Next: roadworks status");
     Ok(0)
 }
