@@ -331,3 +331,38 @@ fn a_service_of_ecs_passes_once_all_of_its_tasks_run() {
     let (code, _, why) = asked(&ministack, "ecs", &service);
     assert!(code == 0, "{why}");
 }
+
+#[test]
+fn a_database_of_rds_passes_where_it_is_available_with_nothing_pending() {
+    let moto = moto();
+    let name = format!("roadworks-{}", fastrand::u32(..));
+    let instance = format!("    instance = \"{name}\"");
+    let (code, _, why) = asked(&moto, "rds", &instance);
+    assert!(code == 3 && why.contains("rds:DescribeDBInstances"), "{why}");
+    let made = ["rds", "create-db-instance", "--db-instance-identifier", &name];
+    let of = ["--engine", "postgres", "--db-instance-class", "db.t4g.micro"];
+    aws(&moto, &[&made[..], &of, &["--allocated-storage", "20"]].concat());
+    let (code, _, why) = asked(&moto, "rds", &instance);
+    assert!(code == 0 && why.contains("is available, with nothing pending"), "{why}");
+    aws(&moto, &["rds", "stop-db-instance", "--db-instance-identifier", &name]);
+    let (code, _, why) = asked(&moto, "rds", &instance);
+    assert!(code == 3 && why == format!("the instance {name} is stopped"), "{why}");
+}
+
+#[test]
+fn a_cluster_of_rds_passes_where_all_of_its_instances_are_available() {
+    let moto = moto();
+    let name = format!("roadworks-{}", fastrand::u32(..));
+    let cluster = format!("    cluster = \"{name}\"");
+    let made = ["rds", "create-db-cluster", "--db-cluster-identifier", &name];
+    let of = ["--engine", "aurora-postgresql", "--master-username", "ana"];
+    aws(&moto, &[&made[..], &of, &["--master-user-password", "not-a-secret"]].concat());
+    let (code, _, why) = asked(&moto, "rds", &cluster);
+    assert!(code == 3 && why == format!("the cluster {name} has no instance"), "{why}");
+    let made = ["rds", "create-db-instance", "--db-cluster-identifier", &name];
+    let first = format!("{name}-1");
+    let of = ["--engine", "aurora-postgresql", "--db-instance-class", "db.t4g.medium"];
+    aws(&moto, &[&made[..], &of, &["--db-instance-identifier", &first]].concat());
+    let (code, _, why) = asked(&moto, "rds", &cluster);
+    assert!(code == 0 && why.contains("its instances, 1, are available"), "{why}");
+}

@@ -8,6 +8,8 @@ mod distribution;
 mod ecs;
 mod http;
 #[cfg(feature = "aws")]
+mod rds;
+#[cfg(feature = "aws")]
 mod target_group;
 
 use std::future::Future;
@@ -24,6 +26,8 @@ pub use distribution::DeployedDistribution;
 #[cfg(feature = "aws")]
 pub use ecs::EcsService;
 pub use http::HttpCheck;
+#[cfg(feature = "aws")]
+pub use rds::{Database, RdsDatabase};
 #[cfg(feature = "aws")]
 pub use target_group::TargetGroup;
 

@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What every check says besides its own.
 const COMMON: [&str; 3] = ["passes", "interval", "deadline"];
 const OF_AWS: [&str; 3] = ["profile", "region", "assume_role"];
-const KINDS: [&str; 4] = ["http", "target-group", "ecs", "cloudfront"];
+const KINDS: [&str; 5] = ["http", "target-group", "ecs", "rds", "cloudfront"];
 
 /// A check that a site has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,13 @@ pub enum CheckKind {
         /// Whose credentials ask.
         account: Account,
     },
+    /// A database of RDS is available, with nothing pending.
+    Rds {
+        /// Which.
+        which: RdsName,
+        /// Whose credentials ask.
+        account: Account,
+    },
     /// A distribution is switched on and deployed.
     Distribution {
         /// Its id.
@@ -68,6 +75,15 @@ pub enum CheckKind {
         /// Whose credentials ask.
         account: Account,
     },
+}
+
+/// A database of RDS, by its identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RdsName {
+    /// One instance.
+    Instance(String),
+    /// A cluster, with all of its instances.
+    Cluster(String),
 }
 
 /// One HTTP request, and what its answer must be.
@@ -115,6 +131,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckConfig> {
         "http" => CheckKind::Http(http(reader, block)?),
         "target-group" => target_group(reader, block)?,
         "ecs" => ecs(reader, block)?,
+        "rds" => rds(reader, block)?,
         "cloudfront" => {
             only(reader, block, &["distribution"], &OF_AWS);
             let id = reader.needed(block, "distribution")?;
@@ -225,6 +242,22 @@ fn ecs<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckKind> {
     Some(CheckKind::Ecs { cluster, service, running, account: account(reader, block) })
 }
 
+fn rds<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckKind> {
+    only(reader, block, &["instance", "cluster"], &OF_AWS);
+    let named = (reader.text(&block.body, "instance"), reader.text(&block.body, "cluster"));
+    let which = match named {
+        (Some(instance), None) => RdsName::Instance(instance),
+        (None, Some(cluster)) => RdsName::Cluster(cluster),
+        _ => {
+            let message = "a check \"rds\" says which database, one way";
+            let hint = "instance = \"shop-db\", or cluster = \"shop\" for all of its instances";
+            reader.wrong_with(&block.ident, message, Some(hint.to_owned()));
+            return None;
+        }
+    };
+    Some(CheckKind::Rds { which, account: account(reader, block) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,6 +301,12 @@ mod tests {
                 "  check \"target-group\" \"app\" {\n    arn = \"arn:aws:s3:::x\"\n  }\n",
                 8,
                 "no ARN of a target group",
+            ),
+            ("  check \"rds\" \"db\" {\n  }\n", 7, "says which database, one way"),
+            (
+                "  check \"rds\" \"db\" {\n    instance = \"a\"\n    cluster = \"a\"\n  }\n",
+                7,
+                "says which database, one way",
             ),
             (
                 "  check \"http\" \"app\" {\n    url = \"http://a/\"\n    passes = 40\n  }\n",

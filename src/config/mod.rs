@@ -32,7 +32,7 @@ mod variable;
 
 pub use crate::terraform::{Audience, Spelling};
 pub use balancer::{BalancerConfig, Listeners};
-pub use checks::{CheckConfig, CheckKind, HttpCheckConfig};
+pub use checks::{CheckConfig, CheckKind, HttpCheckConfig, RdsName};
 pub use error::Error;
 pub use gateway::words::{host, upstream};
 pub use gateway::{

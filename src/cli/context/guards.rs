@@ -2,8 +2,10 @@
 
 use super::levers::settings;
 use crate::aws::Session;
-use crate::checks::{Check, DeployedDistribution, EcsService, Guard, HttpCheck, TargetGroup};
-use crate::config::{CheckConfig, CheckKind};
+use crate::checks::{
+    Check, Database, DeployedDistribution, EcsService, Guard, HttpCheck, RdsDatabase, TargetGroup,
+};
+use crate::config::{CheckConfig, CheckKind, RdsName};
 
 /// What `checks` say, ready to be asked.
 pub(in crate::cli) async fn guards(checks: &[CheckConfig]) -> Vec<Guard> {
@@ -19,6 +21,14 @@ pub(in crate::cli) async fn guards(checks: &[CheckConfig]) -> Vec<Guard> {
                 let session = Session::load(&settings(account)).await;
                 let (cluster, service) = (cluster.clone(), service.clone());
                 Box::new(EcsService::new(session, cluster, service, *running))
+            }
+            CheckKind::Rds { which, account } => {
+                let session = Session::load(&settings(account)).await;
+                let which = match which.clone() {
+                    RdsName::Instance(name) => Database::Instance(name),
+                    RdsName::Cluster(name) => Database::Cluster(name),
+                };
+                Box::new(RdsDatabase::new(session, which))
             }
             CheckKind::Distribution { id, account } => {
                 let session = Session::load(&settings(account)).await;
