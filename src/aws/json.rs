@@ -1,4 +1,4 @@
-//! The services of AWS that speak JSON (awsJson1.1), of which a handful of operations are needed each.
+//! The services of AWS that speak JSON (awsJson1.1 and 1.0), of which a handful of operations are needed each.
 //!
 //! Not by their SDKs: those drop each field that they are older than when a pipeline or a project is read and written again,
 //! and take long to compile (Systems Manager's alone 111 s of a core, for three operations). A document passes through here as
@@ -11,8 +11,6 @@ use super::error::Error;
 use super::session::{Retry, Session};
 use super::signed::{Asks, Hidden, Place, Said};
 
-const PROTOCOL: &str = "application/x-amz-json-1.1";
-
 /// A service that speaks JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonService {
@@ -24,6 +22,8 @@ pub enum JsonService {
     CodeBuild,
     /// Elastic Container Service.
     Ecs,
+    /// `DynamoDB`.
+    DynamoDb,
 }
 
 impl JsonService {
@@ -33,6 +33,7 @@ impl JsonService {
             JsonService::CodePipeline => ("CodePipeline", "codepipeline"),
             JsonService::CodeBuild => ("CodeBuild", "codebuild"),
             JsonService::Ecs => ("ECS", "ecs"),
+            JsonService::DynamoDb => ("DynamoDB", "dynamodb"),
         };
         Place { id, host }
     }
@@ -44,6 +45,17 @@ impl JsonService {
             JsonService::CodePipeline => "CodePipeline_20150709",
             JsonService::CodeBuild => "CodeBuild_20161006",
             JsonService::Ecs => "AmazonEC2ContainerServiceV20141113",
+            JsonService::DynamoDb => "DynamoDB_20120810",
+        }
+    }
+
+    fn protocol(self) -> &'static str {
+        match self {
+            JsonService::DynamoDb => "application/x-amz-json-1.0",
+            JsonService::Ssm
+            | JsonService::CodePipeline
+            | JsonService::CodeBuild
+            | JsonService::Ecs => "application/x-amz-json-1.1",
         }
     }
 }
@@ -57,9 +69,21 @@ impl Session {
         input: &Value,
         retry: Retry,
     ) -> Result<Value, Error> {
+        self.json_at(None, service, (operation, input), retry).await
+    }
+
+    /// The same at `endpoint`, if one is given.
+    pub async fn json_at(
+        &self,
+        endpoint: Option<String>,
+        service: JsonService,
+        (operation, input): (&'static str, &Value),
+        retry: Retry,
+    ) -> Result<Value, Error> {
         let asks = Asks {
             operation,
-            content_type: PROTOCOL,
+            endpoint,
+            content_type: service.protocol(),
             target: Some(("x-amz-target", format!("{}.{operation}", service.prefix()))),
             body: input.to_string(),
         };

@@ -46,7 +46,8 @@ impl Session {
         let mut form = Serializer::new(String::new());
         form.append_pair("Action", operation).append_pair("Version", service.version());
         form.extend_pairs(parameters);
-        let asks = Asks { operation, content_type: PROTOCOL, target: None, body: form.finish() };
+        let (content_type, body) = (PROTOCOL, form.finish());
+        let asks = Asks { operation, endpoint: None, content_type, target: None, body };
         self.ask(service.place(), asks, answer, Retry::Standard).await
     }
 }

@@ -50,6 +50,8 @@ impl Place {
 #[derive(Debug, Clone)]
 pub(super) struct Asks {
     pub(super) operation: &'static str,
+    /// Where, if not at the service's usual place.
+    pub(super) endpoint: Option<String>,
     pub(super) content_type: &'static str,
     /// A header besides, by name and value.
     pub(super) target: Option<(&'static str, String)>,
@@ -68,7 +70,7 @@ impl Session {
         reads: Reads<T>,
         retry: Retry,
     ) -> Result<T, Error> {
-        let configured = self.endpoint(place.id);
+        let configured = asks.endpoint.clone().or_else(|| self.endpoint(place.id));
         let endpoint = configured.unwrap_or_else(|| place.usual_endpoint(self.region()));
         let builder = Operation::builder().service_name(place.id).operation_name(asks.operation);
         let call = self
