@@ -78,6 +78,8 @@ mod pipeline;
 #[cfg(feature = "aws")]
 mod pipeline_runs;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod preflight;
 #[cfg(test)]
 mod readme;

@@ -11,6 +11,7 @@ mod lent;
 #[cfg(test)]
 mod loopback;
 mod pace;
+pub mod policy;
 mod query;
 pub mod s3;
 mod session;

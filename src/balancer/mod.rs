@@ -9,6 +9,7 @@ mod calls;
 mod hosts;
 mod moving;
 mod outlook;
+mod rights;
 mod room;
 mod rule;
 mod told;
@@ -31,6 +32,7 @@ use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, 
 use crate::net::tls;
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
+pub use rights::rights;
 pub use room::Renumber;
 pub use wanted::HEADER;
 

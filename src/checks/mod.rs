@@ -10,6 +10,8 @@ mod http;
 #[cfg(feature = "aws")]
 mod rds;
 #[cfg(feature = "aws")]
+mod rights;
+#[cfg(feature = "aws")]
 mod target_group;
 
 use std::future::Future;
@@ -28,6 +30,8 @@ pub use ecs::EcsService;
 pub use http::HttpCheck;
 #[cfg(feature = "aws")]
 pub use rds::{Database, RdsDatabase};
+#[cfg(feature = "aws")]
+pub use rights::rights;
 #[cfg(feature = "aws")]
 pub use target_group::TargetGroup;
 

@@ -4,6 +4,7 @@ mod distribution;
 mod gateway;
 mod nameservers;
 mod pipeline;
+mod policy;
 mod store;
 
 use std::fmt::Display;
@@ -74,6 +75,9 @@ fn lacking(secret: &Diagnostic) -> Finding {
 }
 
 pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Error> {
+    if args.policy {
+        return Box::pin(policy::run(context, args)).await;
+    }
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
     let mut findings = store::findings(&config.store, &Context::store(&config, site).await?).await;

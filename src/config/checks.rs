@@ -77,6 +77,19 @@ pub enum CheckKind {
     },
 }
 
+impl CheckKind {
+    /// Whose credentials ask, where AWS is asked.
+    pub fn account(&self) -> Option<&Account> {
+        match self {
+            CheckKind::Http(_) => None,
+            CheckKind::TargetGroup { account, .. }
+            | CheckKind::Ecs { account, .. }
+            | CheckKind::Rds { account, .. }
+            | CheckKind::Distribution { account, .. } => Some(account),
+        }
+    }
+}
+
 /// A database of RDS, by its identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RdsName {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::records::SwitchedRecord;
 use super::site::{Account, DnsSource, SiteConfig};
 use super::unresolved::Unresolved;
+#[cfg(feature = "aws")]
+use crate::aws::policy::Statement;
 use crate::clock;
 use crate::files::read_up_to;
 use crate::terraform::backend::{Backend, BackendError, Lock, Surroundings};
@@ -104,6 +106,12 @@ impl Resolved {
                 backend.lock().await.unwrap_or_else(|error| unseen(error.to_string()))
             }
         }
+    }
+
+    /// Whose credentials read Terraform's state, where it is in AWS, and the rights that they need. Cancel safe.
+    #[cfg(feature = "aws")]
+    pub async fn rights(&self) -> Option<(crate::aws::Settings, Vec<Statement>)> {
+        self.backend.as_ref()?.as_ref().ok()?.rights().await
     }
 
     /// Keeps the backend for its lock, and learns the folder's workspaces.

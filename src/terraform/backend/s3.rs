@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::{BackendError, DEFAULT, Lock, LockHolder, Settings, Workspaces, lock};
+use crate::aws::policy::{Owner, Statement};
 use crate::aws::s3::{Addressing, Bucket, Location};
 use crate::aws::{AssumeRole, Error, JsonService, Keys, Retry, Session};
 
@@ -135,6 +136,30 @@ impl Objects {
             names.insert(DEFAULT.to_owned());
         }
         Ok(Workspaces { names, complete: !listing.truncated })
+    }
+
+    /// Whose credentials read it.
+    pub(super) fn session(&self) -> &crate::aws::Settings {
+        &self.session
+    }
+
+    /// The rights that reading it, and its lock, needs.
+    pub(super) fn rights(&self, owner: &Owner) -> Vec<Statement> {
+        let key = |rest: &str| owner.bare("s3", &format!("{}/{}{rest}", self.bucket, self.state));
+        let objects = [key(""), key(".tflock")];
+        let mut all = vec![
+            Statement::new("ReadsTheState", ["s3:GetObject"], objects),
+            Statement::new(
+                "SeesItsWorkspaces",
+                ["s3:ListBucket"],
+                [owner.bare("s3", &self.bucket)],
+            ),
+        ];
+        if let Some(table) = &self.table {
+            let table = owner.arn("dynamodb", &format!("table/{}", table.name));
+            all.push(Statement::new("SeesItsLock", ["dynamodb:GetItem"], [table]));
+        }
+        all
     }
 
     async fn get(&self, key: &str) -> Result<Option<crate::aws::s3::Object>, BackendError> {
