@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::app::App;
-use crate::support::emulator::{aws_cli, ministack, moto};
+use crate::support::emulator::{aws, ministack, moto};
 use crate::support::route53::{Fault, Route53, Verb};
 use crate::support::serving::{HOST, Serving, Stand, config};
 use crate::support::site::{LIVE, MAINTENANCE, Site, maintenance};
@@ -195,16 +195,6 @@ fn no_site_has_checks_until_it_says_so() {
     assert_eq!(asked["checks"], serde_json::json!([]));
     let words = stand.run(&["check"]).exits(0).stdout;
     assert!(words.contains("no checks"), "{words}");
-}
-
-/// What the `aws` command says of this at an emulator.
-fn aws(endpoint: &str, words: &[&str]) -> Value {
-    let mut command = std::process::Command::new(aws_cli());
-    command.args(["--endpoint-url", endpoint, "--region", "us-east-1", "--output", "json"]);
-    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    let done = command.args(words).output().unwrap();
-    assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
-    serde_json::from_slice(&done.stdout).unwrap_or_default()
 }
 
 /// What becomes of a check of this kind at an emulator: its exit code, `pass` or `fail`, and why.

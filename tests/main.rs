@@ -58,6 +58,8 @@ mod init;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]
+mod looked_up;
+#[cfg(test)]
 mod nameserver;
 #[cfg(test)]
 mod packaging;

@@ -8,6 +8,7 @@ mod dns;
 mod error;
 mod gateway;
 mod locate;
+mod lookup;
 mod nameserver;
 mod page;
 mod read;
@@ -30,7 +31,7 @@ mod units;
 mod unresolved;
 mod variable;
 
-pub use crate::terraform::{Audience, Spelling};
+pub use crate::terraform::{Audience, Known, Spelling};
 pub use balancer::{BalancerConfig, Listeners};
 pub use checks::{CheckConfig, CheckKind, HttpCheckConfig, RdsName};
 pub use error::Error;
@@ -40,6 +41,7 @@ pub use gateway::{
     PathPattern, ReadOnlyConfig, TlsConfig, Upgrades, UpstreamProtocol, UpstreamUrl,
 };
 pub use locate::{Config, FILE_NAME, StoreAt, load};
+pub use lookup::LookedUp;
 pub use nameserver::{NameserverConfig, RecordConfig};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};

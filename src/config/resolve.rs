@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lookup::{self, LookedUp};
 use super::records::SwitchedRecord;
 use super::site::{Account, DnsSource, SiteConfig};
 use super::unresolved::Unresolved;
@@ -43,6 +44,8 @@ pub struct Resolved {
     pub account: Account,
     /// When an earlier plan pinned this, if it was not learned now.
     pub pinned_at: Option<Timestamp>,
+    /// Whether AWS was asked for a target that the configuration names.
+    looked_up: bool,
     /// Where the Terraform state is kept, if it can be told.
     backend: Option<Result<Arc<Backend>, String>>,
 }
@@ -95,6 +98,11 @@ pub struct Pinned {
 const FORMAT: u32 = 1;
 
 impl Resolved {
+    /// Whether something else than the configuration said what the targets are, and may be silent at night.
+    pub fn is_learned(&self) -> bool {
+        self.folder.is_some() || self.looked_up
+    }
+
     /// Whether somebody holds the lock of the Terraform state now. Cancel safe.
     pub async fn lock(&self) -> Lock {
         let unseen = |why: String| Lock::Unseen { why };
@@ -189,6 +197,7 @@ impl Pinned {
             digest: self.digest,
             account,
             pinned_at: Some(self.at),
+            looked_up: false,
             backend: None,
         })
     }
@@ -228,8 +237,8 @@ pub async fn resolve(
     beside: Beside<'_>,
 ) -> Result<Resolved, Unresolved> {
     let (dir, account) = match &site.dns {
-        Some(DnsSource::Records { records, account }) => {
-            return Ok(written_out(site, records, account));
+        Some(DnsSource::Records { records, looked_up, account }) => {
+            return with_targets(site, records, looked_up, account).await;
         }
         Some(DnsSource::Terraform { dir, account, .. }) => (dir, account),
         Some(DnsSource::Rfc2136(_)) | None => {
@@ -245,8 +254,8 @@ pub async fn resolve(
             let plans = plans::compare(&read(files, 0)?, &read(files, 1)?)?;
             compared(&plans, &folder, inputs)?
         }
-        None => match evaluated(&folder, inputs, backend.as_ref()).await {
-            Ok(board) => of_board(board),
+        None => match evaluated(&folder, inputs, backend.as_ref(), account).await {
+            Ok((board, said)) => of_board(board, said),
             Err(Unresolved::Terraform(error)) if error.is_beyond_us() => match beside.pinned {
                 Some(pinned) if pinned.digest.as_ref() == Some(&folder.digest) => {
                     let why = "the .tf files are beyond our own evaluator";
@@ -278,32 +287,68 @@ fn written_out(site: &SiteConfig, records: &[SwitchedRecord], account: &Account)
         digest: None,
         account: account.clone(),
         pinned_at: None,
+        looked_up: false,
         backend: None,
     }
 }
 
-/// Evaluates without the state first: most of the time it is needed, but where it is not, nothing is asked of it.
+/// The records as they are written, with those targets that are looked up.
+async fn with_targets(
+    site: &SiteConfig,
+    records: &[SwitchedRecord],
+    looked_up: &[Option<LookedUp>; 2],
+    account: &Account,
+) -> Result<Resolved, Unresolved> {
+    let (mut targets, mut said) = ([None, None], Vec::new());
+    for (target, wanted) in targets.iter_mut().zip(looked_up) {
+        if let Some(wanted) = wanted {
+            let (found, words) = lookup::target(wanted, account).await?;
+            said.push(words);
+            *target = Some(found);
+        }
+    }
+    let [live, maintenance] = targets;
+    let records = lookup::with(records, live.as_ref(), maintenance.as_ref());
+    let resolved = written_out(site, &records, account);
+    Ok(Resolved { looked_up: !said.is_empty(), warnings: said, ..resolved })
+}
+
+/// Evaluates without the state first: most of the time it is needed, but where it is not, nothing is asked of it. What it
+/// does not say, AWS may; what is told beside the switch are the words for that.
 async fn evaluated(
     folder: &Folder,
     inputs: &Inputs,
     backend: Result<&Backend, &BackendError>,
-) -> Result<Switchboard, Unresolved> {
+    account: &Account,
+) -> Result<(Switchboard, Vec<String>), Unresolved> {
     match terraform::find_switch(folder, inputs, None) {
         Err(terraform::Error::NeedsState { .. }) => {}
-        found => return Ok(found?),
+        found => return Ok((found?, Vec::new())),
     }
+    let (state, failed) = match read_state(backend).await {
+        Ok(Some(state)) => {
+            let found = terraform::find_switch(folder, inputs, Some(&state));
+            match found {
+                Err(error) if error.is_beyond_us() => (state, error.into()),
+                found => return Ok((found?, Vec::new())),
+            }
+        }
+        // A folder of literal values tells its switch before anything was ever applied.
+        Ok(None) => match terraform::find_switch(folder, inputs, Some(&State::default())) {
+            Err(error) if error.is_beyond_us() => (State::default(), Unresolved::NoState(error)),
+            found => return Ok((found?, Vec::new())),
+        },
+        Err(error @ Unresolved::BadState { .. }) => return Err(error),
+        Err(error) => (State::default(), error),
+    };
+    lookup::switchboard(folder, inputs, state, account).await.ok_or(failed)
+}
+
+async fn read_state(backend: Result<&Backend, &BackendError>) -> Result<Option<State>, Unresolved> {
     let backend = backend.map_err(Unresolved::of_state)?;
     let bytes = backend.read().await.map_err(|error| Unresolved::of_state(&error))?;
-    if let Some(bytes) = bytes {
-        let state = State::parse(&bytes)
-            .map_err(|error| Unresolved::BadState { place: backend.describe(), error })?;
-        return Ok(terraform::find_switch(folder, inputs, Some(&state))?);
-    }
-    // A folder of literal values tells its switch before anything was ever applied.
-    match terraform::find_switch(folder, inputs, Some(&State::default())) {
-        Err(error) if error.is_beyond_us() => Err(Unresolved::NoState(error)),
-        found => Ok(found?),
-    }
+    let parsed = bytes.map(|bytes| State::parse(&bytes));
+    parsed.transpose().map_err(|error| Unresolved::BadState { place: backend.describe(), error })
 }
 
 /// The way out where our evaluator refuses: two plans by Terraform itself. Where that fails too, our own reason is the
@@ -346,15 +391,12 @@ fn read(files: &[PathBuf], index: usize) -> Result<Vec<u8>, Unresolved> {
         .map_err(|source| Unresolved::PlanFile { path: path.to_owned(), source })
 }
 
-fn of_board(board: Switchboard) -> Resolved {
-    let mut warnings: Vec<_> = board
-        .warnings
-        .iter()
-        .map(|warning| match &warning.place {
-            Some(place) => format!("{} ({place})", warning.message),
-            None => warning.message.clone(),
-        })
-        .collect();
+fn of_board(board: Switchboard, said: Vec<String>) -> Resolved {
+    let mut warnings = said;
+    warnings.extend(board.warnings.iter().map(|warning| match &warning.place {
+        Some(place) => format!("{} ({place})", warning.message),
+        None => warning.message.clone(),
+    }));
     warnings.extend(also_moves(&board.also_moves, &board.variable));
     for sibling in &board.siblings {
         warnings.push(format!(
@@ -423,6 +465,7 @@ fn learned(
         digest: Some(digest),
         account: Account::default(),
         pinned_at: None,
+        looked_up: false,
         backend: None,
     }
 }

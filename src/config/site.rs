@@ -8,6 +8,7 @@ use super::balancer::{self, BalancerConfig};
 use super::checks::{self, CheckConfig};
 use super::dns;
 use super::gateway::{self, GatewayConfig, words};
+use super::lookup::LookedUp;
 use super::page::{self, PageConfig};
 use super::read::Reader;
 use super::records::SwitchedRecord;
@@ -77,8 +78,10 @@ pub enum DnsSource {
     },
     /// Written out in roadworks.hcl.
     Records {
-        /// The records.
+        /// The records, as far as they are written.
         records: Vec<SwitchedRecord>,
+        /// The targets that are looked up, if they are: while the site is open, and in maintenance.
+        looked_up: Box<[Option<LookedUp>; 2]>,
         /// Whose credentials move them.
         account: Account,
     },

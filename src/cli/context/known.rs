@@ -41,7 +41,7 @@ impl Context {
         let named = self.common.variable.clone().or_else(|| named(site));
         let mut switch = named.clone().unwrap_or_else(|| USUAL.to_owned());
         let mut inputs = self.inputs(site, named, &switch)?;
-        let mut found = config::resolve(site, &inputs, beside).await;
+        let mut found = Box::pin(config::resolve(site, &inputs, beside)).await;
         // A boolean of another name is known only now: what -var says of it is what is asked, not what is so.
         if let Ok(Resolved { variable: Some(variable), .. }) = &found
             && variable.name != switch
@@ -49,7 +49,7 @@ impl Context {
         {
             switch.clone_from(&variable.name);
             inputs = self.inputs(site, Some(switch.clone()), &switch)?;
-            found = config::resolve(site, &inputs, beside).await;
+            found = Box::pin(config::resolve(site, &inputs, beside)).await;
         }
         let mut resolved = match (found, pinned) {
             (Ok(resolved), _) => resolved,

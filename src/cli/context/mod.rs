@@ -229,7 +229,7 @@ impl Context {
                 "what the name says could not be remembered ({error}), so a TTL that is lowered now is not counted by a flip"
             ));
         }
-        if opened.resolved.pinned_at.is_some() || opened.resolved.folder.is_none() {
+        if opened.resolved.pinned_at.is_some() || !opened.resolved.is_learned() {
             return;
         }
         let store = &opened.site.store;

@@ -100,6 +100,11 @@ async fn of_levers(
             let records = opened.map_or(&[][..], |opened| &opened.resolved.records);
             let owner = owner(&whose).await;
             policies.add(&whose, route53::rights(records, &owner));
+            if let Some(DnsSource::Records { looked_up, .. }) = &site.dns {
+                for wanted in looked_up.iter().flatten() {
+                    policies.add(&whose, route53::rights_to_look_up(&wanted.known));
+                }
+            }
         }
         Some(DnsSource::Rfc2136(_)) | None => {}
     }

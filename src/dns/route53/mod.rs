@@ -39,7 +39,7 @@ use crate::lever::{
 };
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
-pub use rights::rights;
+pub use rights::{rights, rights_to_look_up};
 pub use scratch::exercise;
 pub use zone::{Allowed, Zone};
 

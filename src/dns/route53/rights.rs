@@ -3,7 +3,19 @@
 use serde_json::json;
 
 use crate::aws::policy::{Owner, Statement};
-use crate::config::{SwitchedRecord, Target};
+use crate::config::{Known, SwitchedRecord, Target};
+
+/// What `dns "route53"` names is looked up.
+pub fn rights_to_look_up(known: &Known) -> Vec<Statement> {
+    let (sid, action) = match known {
+        Known::LoadBalancer(_) => {
+            ("LooksUpTheLoadBalancer", "elasticloadbalancing:DescribeLoadBalancers")
+        }
+        Known::Distribution(_) => ("LooksUpTheDistribution", "cloudfront:ListDistributions"),
+        Known::Zone(_) => ("LooksUpTheZone", "route53:ListHostedZonesByName"),
+    };
+    vec![Statement::new(sid, [action], ["*".to_owned()])]
+}
 
 /// The records of one site are moved, by `doctor` tried, and their distribution is looked at.
 pub fn rights(records: &[SwitchedRecord], owner: &Owner) -> Vec<Statement> {
