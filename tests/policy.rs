@@ -155,6 +155,9 @@ fn a_bare_folder_needs_rights_on_its_own_zone_and_record_and_no_more_is_asked() 
             Verb::Other if request.path.contains("/distribution") => {
                 ("cloudfront:ListDistributions", "*")
             }
+            Verb::Other if request.body.contains("Action=DescribeLoadBalancers") => {
+                ("elasticloadbalancing:DescribeLoadBalancers", "*")
+            }
             // AWS asks for no right to say who somebody is.
             Verb::Identity => continue,
             Verb::Other => panic!("{request:?}"),

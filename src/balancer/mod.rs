@@ -6,6 +6,7 @@
 
 mod acts;
 mod calls;
+mod front;
 mod hosts;
 mod moving;
 mod outlook;
@@ -32,6 +33,7 @@ use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, 
 use crate::net::tls;
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
+pub use front::Front;
 pub use rights::rights;
 pub use room::Renumber;
 pub use wanted::HEADER;

@@ -61,7 +61,24 @@ pub fn rights(records: &[SwitchedRecord], owner: &Owner) -> Vec<Statement> {
             ["*".to_owned()],
         ));
     }
+    if records.is_empty() || records.iter().any(from_a_load_balancer) {
+        all.push(Statement::new(
+            "LooksAtTheLoadBalancer",
+            [
+                "elasticloadbalancing:DescribeLoadBalancers",
+                "elasticloadbalancing:DescribeLoadBalancerAttributes",
+            ],
+            ["*".to_owned()],
+        ));
+    }
     all
+}
+
+fn from_a_load_balancer(record: &SwitchedRecord) -> bool {
+    record.live.iter().any(|set| match &set.target {
+        Target::Alias { name, .. } => name.contains(".elb.amazonaws.com"),
+        Target::Plain { .. } => false,
+    })
 }
 
 fn to_cloudfront(record: &SwitchedRecord) -> bool {
