@@ -6,7 +6,13 @@ use crate::config::{CheckKind, RdsName};
 /// One check is asked.
 pub fn rights(check: &CheckKind, owner: &Owner) -> Vec<Statement> {
     match check {
-        CheckKind::Http(_) => Vec::new(),
+        CheckKind::Http(_)
+        | CheckKind::Tcp { .. }
+        | CheckKind::Dns(_)
+        | CheckKind::Exec { .. }
+        | CheckKind::Redis(_)
+        | CheckKind::Postgres(_)
+        | CheckKind::Lacking { .. } => Vec::new(),
         CheckKind::TargetGroup { .. } => vec![Statement::new(
             "AsksTheTargetGroup",
             ["elasticloadbalancing:DescribeTargetHealth"],

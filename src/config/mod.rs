@@ -33,7 +33,10 @@ mod variable;
 
 pub use crate::terraform::{Audience, Known, Spelling};
 pub use balancer::{BalancerConfig, Listeners};
-pub use checks::{CheckConfig, CheckKind, HttpCheckConfig, RdsName};
+pub use checks::{
+    CheckConfig, CheckKind, DnsCheckConfig, HttpCheckConfig, PostgresCheckConfig, RdsName,
+    RedisCheckConfig, Writes,
+};
 pub use error::Error;
 pub use gateway::words::{host, upstream};
 pub use gateway::{
