@@ -38,6 +38,8 @@ mod crowd;
 #[cfg(test)]
 mod demo_aws;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod fleet;
@@ -133,5 +135,7 @@ mod variable;
 #[cfg(test)]
 #[cfg(feature = "aws")]
 mod variable_in_aws;
+#[cfg(test)]
+mod watched;
 #[cfg(test)]
 mod watching;

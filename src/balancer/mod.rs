@@ -316,6 +316,14 @@ impl Lever for Alb {
         steps
     }
 
+    fn strays(&self, seen: &Observation, to: Mode) -> Vec<Step> {
+        let stray = |part: &Part| {
+            let (before, after) = seen_of(part)?.stray(to)?;
+            Some(self.step(part.target.clone(), before, after))
+        };
+        seen.parts.iter().filter_map(stray).collect()
+    }
+
     /// Reading is all the confirmation there is, and it was read.
     fn again(&self, _seen: &Observation, _to: Mode) -> Vec<Step> {
         Vec::new()

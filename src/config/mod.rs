@@ -53,7 +53,7 @@ pub use rfc2136::{Answers, MOVED, Rfc2136Config};
 pub use secret::Secret;
 pub use serve::{Admin, Limits, ServeConfig};
 pub use settle::{MOST_RESOLVERS, SettleConfig};
-pub use site::{Account, DnsSource, SiteConfig};
+pub use site::{Account, DnsSource, OnDrift, SiteConfig};
 pub use spot::Spots;
 pub use store::{BucketConfig, BucketKind};
 pub use tsig::{TsigDigest, TsigKey};

@@ -20,6 +20,8 @@ pub(super) struct Known {
     pub(super) resolved: Resolved,
     pub(super) asked: Option<bool>,
     pub(super) locked_by: Option<LockHolder>,
+    /// Why nothing is moved now that nobody asks for.
+    pub(super) held_back: Option<String>,
 }
 
 impl Context {
@@ -61,10 +63,11 @@ impl Context {
         self.knows_every_variable(site, &switch)?;
         resolved.warnings.extend(unread);
         let lock = resolved.lock().await;
+        let held_back = held_back(&lock, &resolved);
         let locked_by = locked_by(lock, &mut resolved.warnings);
         let asked = self.given(&switch)?;
         let asked = asked.map(|value| boolean(&switch, &value, &resolved)).transpose()?;
-        Ok(Known { resolved, asked, locked_by })
+        Ok(Known { resolved, asked, locked_by, held_back })
     }
 
     /// The value that `-var` gives to `variable` last.
@@ -174,6 +177,19 @@ fn boolean(switch: &str, value: &str, resolved: &Resolved) -> Result<bool, Error
             message: format!("{switch} is true or false, not `{other}`"),
             hint: format!("write -var {switch}=true"),
         }),
+    }
+}
+
+/// Why what somebody else moved is not put back: perhaps an apply is under way, which moves the record to a target that is not
+/// in the state yet.
+fn held_back(lock: &Lock, resolved: &Resolved) -> Option<String> {
+    match (lock, resolved.pinned_at) {
+        (Lock::Held(holder), _) => Some(format!("{holder} holds the lock of the Terraform state")),
+        (_, Some(at)) => Some(format!("its targets are known only as they were pinned at {at}")),
+        (Lock::Unseen { why }, None) => {
+            Some(format!("whether an apply of Terraform is under way cannot be seen: {why}"))
+        }
+        (Lock::Free, None) => None,
     }
 }
 

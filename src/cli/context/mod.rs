@@ -192,6 +192,8 @@ impl Context {
             levers,
             checks,
             quiet: site.settle.quiet,
+            on_drift: site.on_drift,
+            held_back: known.held_back,
             warnings: site.warnings.iter().chain(&known.resolved.warnings).cloned().collect(),
         };
         Ok(Opened {
