@@ -252,17 +252,14 @@ impl Ledger {
                 "it was not seen where it is to be since the switch was thrown, so it would not go back, but somewhere else",
             );
         }
-        if let Some(before) = self.drifts.iter().find(|drift| drift.then == Then::GaveUp) {
-            return (Then::GaveUp, before.why.clone());
-        }
-        if self.tries.len() >= MOST {
-            let why = match &self.failed {
-                Some(why) => format!("it was tried {MOST} times within 10 minutes: {why}"),
-                None => format!(
-                    "it was put back {MOST} times within 10 minutes, so somebody wants it otherwise"
-                ),
-            };
-            return (Then::GaveUp, Some(why));
+        let gave_up = self.drifts.iter().any(|drift| drift.then == Then::GaveUp);
+        if gave_up || self.tries.len() >= MOST {
+            if let Some(why) = &self.failed {
+                let told = "times within 10 minutes, and is tried again after that";
+                return (Then::Waits, Some(format!("it was tried {MOST} {told}: {why}")));
+            }
+            let told = "times within 10 minutes, so somebody wants it otherwise";
+            return (Then::GaveUp, Some(format!("it was put back {MOST} {told}")));
         }
         match policy.held_back {
             Some(why) => (Then::Waits, Some(why.to_owned())),

@@ -111,25 +111,44 @@ fn a_move_of_the_switch_ends_what_was_told() {
 }
 
 #[test]
-fn what_failed_is_why_it_is_given_up() {
+fn what_fails_three_times_is_tried_again_ten_minutes_later() {
     let detour = switch(Mode::Detour, 1);
     let mut ledger = Ledger::default();
+    let look = |ledger: &mut Ledger, second| {
+        let looked = [name("app", Mode::Detour)];
+        *ledger = ledger.seen(Some(&detour), &looked, PUT_BACK, at(second)).0;
+        then(ledger)
+    };
     for second in [0, 30, 60] {
-        (ledger, _) =
-            ledger.seen(Some(&detour), &[name("app", Mode::Detour)], PUT_BACK, at(second));
-        assert!(ledger.goes_back());
+        assert_eq!(look(&mut ledger, second), [Then::PutBack]);
         ledger.tried(at(second));
         ledger.failed("no right".to_owned());
     }
-    (ledger, _) = ledger.seen(Some(&detour), &[name("app", Mode::Detour)], PUT_BACK, at(90));
+    assert_eq!(look(&mut ledger, 90), [Then::Waits]);
     let why = ledger.drifts()[0].why.clone().unwrap();
-    assert_eq!((then(&ledger), why.contains("no right")), (vec![Then::GaveUp], true), "{why}");
-    // It is not tried again because time passed, but once somebody has put it right.
-    (ledger, _) = ledger.seen(Some(&detour), &[name("app", Mode::Detour)], PUT_BACK, at(3600));
-    assert_eq!(then(&ledger), [Then::GaveUp]);
-    (ledger, _) = ledger.seen(Some(&detour), &[name("page", Mode::Detour)], PUT_BACK, at(3630));
-    (ledger, _) = ledger.seen(Some(&detour), &[name("app", Mode::Detour)], PUT_BACK, at(3660));
-    assert_eq!(then(&ledger), [Then::PutBack]);
+    assert!(why.ends_with("no right"), "{why}");
+    assert_eq!(look(&mut ledger, 599), [Then::Waits]);
+    assert_eq!(look(&mut ledger, 600), [Then::PutBack]);
+}
+
+#[test]
+fn what_somebody_wants_otherwise_is_theirs_until_it_is_put_right() {
+    let detour = switch(Mode::Detour, 1);
+    let mut ledger = Ledger::default();
+    let look = |ledger: &mut Ledger, value, second| {
+        *ledger = ledger.seen(Some(&detour), &[name(value, Mode::Detour)], PUT_BACK, at(second)).0;
+        then(ledger)
+    };
+    for second in [0, 60, 120] {
+        assert_eq!(look(&mut ledger, "app", second), [Then::PutBack]);
+        ledger.tried(at(second));
+        assert_eq!(look(&mut ledger, "page", second + 30), []);
+    }
+    for (value, second) in [("app", 180), ("app", 3600), ("other", 3630), ("app", 3660)] {
+        assert_eq!(look(&mut ledger, value, second), [Then::GaveUp], "{value} at {second}");
+    }
+    assert_eq!(look(&mut ledger, "page", 3690), []);
+    assert_eq!(look(&mut ledger, "app", 3720), [Then::PutBack]);
 }
 
 #[test]
