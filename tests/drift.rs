@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use roadworks::agent::{Depth, Drift, Keeper, Opener, Order, Site, Then, carry_out, drifts, look};
+use roadworks::agent::{
+    Depth, Drift, Keeper, Opener, Order, Site, Then, Watched, carry_out, drifts, look,
+};
 use roadworks::audit::{self, Entry, Event};
 use roadworks::clock;
 use roadworks::config::OnDrift;
@@ -236,6 +238,7 @@ impl World {
             store: self.store.clone(),
             opener: self.clone(),
             holder: Holder::agent("ops@host", "a1"),
+            watched: Watched::default(),
         };
         let tasks = Tasks::new();
         // A crash gives back what it held, as the operating system does.

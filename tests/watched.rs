@@ -63,6 +63,8 @@ fn a_record_that_somebody_moved_is_told_within_a_minute_and_left_where_it_is() {
     let told = serving.log();
     let line = told.lines().find(|line| line.contains("somebody else moved")).unwrap();
     assert!(line.contains("ERROR") && line.contains(MAINTENANCE) && line.contains(LIVE), "{line}");
+    let metric = || serving.metric("roadworks_drift{site=\"shop\",lever=\"dns\"}");
+    until(|| metric().filter(|value| value == "1"));
     let drift = drift(&site);
     assert_eq!(drift["target"], json!(format!("{NAME} A")));
     assert_eq!(drift["was"]["alias"]["name"], MAINTENANCE);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::ends::{TIMEOUT, at_end, overdue, told_already};
 use super::lead::{Depth, Order, carry_out};
 use super::pulse::{Pulse, Pulses};
-use super::watch::{Watch, set_aside};
+use super::watch::{Watch, Watched, set_aside};
 use super::{Error, Site, look};
 use crate::clock;
 use crate::lever::Silent;
@@ -66,6 +66,8 @@ pub struct Keeper<S, O> {
     pub opener: O,
     /// `user@host`, and the id of this machine.
     pub holder: Holder,
+    /// What is told of what it watches.
+    pub watched: Watched,
 }
 
 /// What became of an operation whose time is over.
@@ -106,7 +108,12 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
             match right {
                 Ok(mut right) => {
                     let moved = watch::Sender::new(None);
-                    let watch = Watch::new(&self.site, &self.store, &self.opener, &self.holder);
+                    let watch = Watch::new(
+                        &self.site,
+                        &self.store,
+                        &self.opener,
+                        (&self.holder, &self.watched),
+                    );
                     let watches = watch.run(moved.subscribe());
                     let holds = right.hold(async {
                         tokio::select! {
@@ -116,6 +123,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                         }
                     });
                     let ended = holds.await;
+                    self.watched.leaves(&self.site);
                     right.release().await;
                     match ended {
                         Ok(()) => return,

@@ -38,7 +38,7 @@ pub use quiet::Proof;
 pub use serve::Crew;
 #[cfg(feature = "aws")]
 pub use stage::{Asks, may_release, pass, release};
-pub use watch::{Drift, Then, drifts};
+pub use watch::{Drift, Then, Watched, drifts};
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@
 //! is tried again, and said once.
 
 mod ledger;
+mod told;
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -25,6 +26,7 @@ use crate::store::{self, Expect, Holder, Lease as _, SiteStore, Store, Version};
 use crate::switch::{LeverName, Mode, OperationId, Phase, Switch};
 pub use ledger::{Drift, Then};
 use ledger::{FORMAT, Ledger, Looked, News, Policy};
+pub use told::Watched;
 
 /// How often is looked, and how soon after what could not be read: a move is noticed within a minute.
 const EVERY: Duration = Duration::from_secs(30);
@@ -86,6 +88,7 @@ pub(super) struct Watch<'a, S, O> {
     store: &'a SiteStore<S>,
     opener: &'a O,
     holder: &'a Holder,
+    watched: &'a Watched,
     opened: Option<Opened<S>>,
 }
 
@@ -101,9 +104,9 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
         site: &'a str,
         store: &'a SiteStore<S>,
         opener: &'a O,
-        holder: &'a Holder,
+        (holder, watched): (&'a Holder, &'a Watched),
     ) -> Self {
-        Watch { site, store, opener, holder, opened: None }
+        Watch { site, store, opener, holder, watched, opened: None }
     }
 
     /// Looks until it is dropped, and at once where an operation has just `moved` the levers. Crash safe: what was being put
@@ -157,10 +160,17 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
             let version = self.store.write(KEY, &next, expect).await.map_err(in_words)?;
             expect = Expect::At(version);
         }
+        self.watched.looked(self.site, clock::now(), &self.levers(), next.drifts());
         match thrown {
             Some(thrown) if next.goes_back() => self.put_back(next, expect, thrown).await,
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// What is watched of the site.
+    fn levers(&self) -> Vec<LeverName> {
+        let site = self.opened.iter().flat_map(|opened| &opened.site.levers);
+        site.map(|lever| lever.name()).filter(|name| is_watched(*name)).collect()
     }
 
     /// Opens the site, where it is not open or not as it is to be.
