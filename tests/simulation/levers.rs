@@ -254,7 +254,7 @@ impl Levers {
             warnings: Vec::new(),
             checks: Vec::new(),
             quiet: Duration::from_mins(2),
-            on_drift: OnDrift::Report,
+            on_drift: OnDrift::PutBack,
             held_back: None,
         }
     }
