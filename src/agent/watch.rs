@@ -6,6 +6,7 @@
 //! is tried again, and said once.
 
 mod ledger;
+mod said;
 mod told;
 
 use std::convert::Infallible;
@@ -21,16 +22,15 @@ use super::lead::{Depth, Order, put_back};
 use super::{Error, Sight, Site, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::lever::{Observation, Silent};
+use crate::lever::Silent;
 use crate::store::{self, Expect, Holder, Lease as _, SiteStore, Store, Version};
 use crate::switch::{LeverName, Mode, OperationId, Phase, Switch};
-pub use ledger::{Drift, Then};
 use ledger::{FORMAT, Ledger, Looked, News, Policy};
+use said::{Readable, Said};
+
+pub use ledger::{Drift, Then};
 pub use told::Watched;
 
-/// How often is looked, and how soon after what could not be read: a move is noticed within a minute.
-const EVERY: Duration = Duration::from_secs(30);
-const AGAIN: Duration = Duration::from_secs(10);
 /// What is news is looked at once more: others move in two steps, too, and what is read may be of a moment ago.
 const SURE: Duration = Duration::from_secs(2);
 /// So long a site's levers are kept as they were opened: what Terraform says need not be read at each look.
@@ -144,14 +144,15 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
         }
         let (ledger, expect) = read(self.store).await.map_err(in_words)?;
         self.open(if ledger.is_to_go_back() { Age::Fresh } else { Age::Kept }).await?;
-        let Some((mut next, mut news)) = self.seen(&ledger, &thrown).await? else { return Ok(()) };
-        if !news.is_empty() {
+        let Some(mut seen) = self.seen(&ledger, &thrown).await? else { return Ok(()) };
+        if !seen.news.is_empty() {
             tokio::time::sleep(SURE).await;
             // What Terraform says may be another by now.
             self.open(Age::Fresh).await?;
             let Some(again) = self.seen(&ledger, &thrown).await? else { return Ok(()) };
-            (next, news) = again;
+            seen = again;
         }
+        let Seen { ledger: next, news, unread } = seen;
         for piece in &news {
             self.tell(piece, thrown.as_ref().map(|(switch, _)| switch)).await.map_err(in_words)?;
         }
@@ -160,7 +161,13 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
             let version = self.store.write(KEY, &next, expect).await.map_err(in_words)?;
             expect = Expect::At(version);
         }
-        self.watched.looked(self.site, clock::now(), &self.levers(), next.drifts());
+        let read = unread.is_empty().then(clock::now);
+        self.watched.looked(self.site, read, &self.levers(), next.drifts());
+        if !unread.is_empty() {
+            // Credentials may be others by now.
+            self.opened = None;
+            return Err(unread.join("; "));
+        }
         match thrown {
             Some(thrown) if next.goes_back() => self.put_back(next, expect, thrown).await,
             Some(_) | None => Ok(()),
@@ -188,34 +195,34 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
     }
 
     /// What the levers say now, and what of it is news; `None` where the switch was thrown meanwhile, so that it may be our own
-    /// doing.
-    async fn seen(
-        &mut self,
-        ledger: &Ledger,
-        thrown: &Thrown,
-    ) -> Result<Option<(Ledger, Vec<News>)>, String> {
+    /// doing. A lever that cannot be read hides no other.
+    async fn seen(&self, ledger: &Ledger, thrown: &Thrown) -> Result<Option<Seen>, String> {
         let Some(Opened { site, .. }) = &self.opened else { return Ok(None) };
         let mode = mode_of(thrown);
         let (mut looked, mut given) = (Vec::new(), Vec::new());
+        let (mut unread, mut why) = (Vec::new(), Vec::new());
         for lever in site.levers.iter().filter(|lever| is_watched(lever.name())) {
-            let seen: Observation = match lever.observe().await {
-                Ok(seen) => seen,
-                Err(error) => {
-                    // Credentials may be others by now.
-                    self.opened = None;
-                    return Err(error.to_string());
+            match lever.observe().await {
+                Ok(seen) => {
+                    given.extend(lever.given(&seen));
+                    looked.push(Looked::at(lever.as_ref(), &seen, mode));
                 }
-            };
-            given.extend(lever.given(&seen));
-            looked.push(Looked::at(lever.as_ref(), &seen, mode));
+                Err(error) => {
+                    unread.push(lever.name());
+                    why.push(error.to_string());
+                }
+            }
         }
         if !self.is_so_still(thrown).await.map_err(in_words)? {
             return Ok(None);
         }
         let now = clock::now();
         note_all(self.store, &given, now).await.map_err(in_words)?;
-        let policy = Policy { on_drift: site.on_drift, held_back: site.held_back.as_deref() };
-        Ok(Some(ledger.seen(thrown.as_ref().map(|(switch, _)| switch), &looked, policy, now)))
+        let held_back = site.held_back.as_deref();
+        let policy = Policy { on_drift: site.on_drift, held_back, unread: &unread };
+        let switch = thrown.as_ref().map(|(switch, _)| switch);
+        let (ledger, news) = ledger.seen(switch, &looked, policy, now);
+        Ok(Some(Seen { ledger, news, unread: why }))
     }
 
     async fn is_so_still(&self, thrown: &Thrown) -> Result<bool, store::Error> {
@@ -345,7 +352,8 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
         let looked: Vec<_> = watched
             .map(|(lever, seen)| Looked::at(lever.as_ref(), seen, mode_of(thrown)))
             .collect();
-        let policy = Policy { on_drift: site.on_drift, held_back: site.held_back.as_deref() };
+        let held_back = site.held_back.as_deref();
+        let policy = Policy { on_drift: site.on_drift, held_back, unread: &[] };
         let switch = thrown.as_ref().map(|(switch, _)| switch);
         let (again, news) = ledger.seen(switch, &looked, policy, clock::now());
         (news.is_empty() && again.goes_back()).then_some(again)
@@ -354,6 +362,14 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
     fn by(&self) -> String {
         format!("{} (agent)", self.holder.name)
     }
+}
+
+/// What was seen in one look.
+struct Seen {
+    ledger: Ledger,
+    news: Vec<News>,
+    /// Why a lever could not be read.
+    unread: Vec<String>,
 }
 
 /// How old what is known of a site's levers may be.
@@ -376,49 +392,5 @@ fn in_words(error: store::Error) -> String {
 async fn changed(moved: &mut Receiver<Option<Version>>) {
     if moved.changed().await.is_err() {
         pending::<()>().await;
-    }
-}
-
-/// Whether the last look failed.
-#[derive(Debug, Default)]
-struct Said(bool);
-
-/// What is worth a line in the log.
-#[derive(Debug, PartialEq, Eq)]
-enum Readable {
-    No(String),
-    Again,
-}
-
-impl Said {
-    /// The first failure of several in a row is tried again soon.
-    fn pause(&self, looked: &Result<(), String>) -> Duration {
-        if looked.is_err() && !self.0 { AGAIN } else { EVERY }
-    }
-
-    /// The first failure of several in a row is news, and so is that they are over.
-    fn news(&mut self, looked: &Result<(), String>) -> Option<Readable> {
-        let failed = std::mem::replace(&mut self.0, looked.is_err());
-        match looked {
-            Err(why) if !failed => Some(Readable::No(why.clone())),
-            Ok(()) if failed => Some(Readable::Again),
-            Ok(()) | Err(_) => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failures_in_a_row_are_said_once_and_the_first_is_tried_again_soon() {
-        let (mut said, failed) = (Said::default(), Err("silent".to_owned()));
-        assert_eq!((said.pause(&Ok(())), said.news(&Ok(()))), (EVERY, None));
-        let first = (said.pause(&failed), said.news(&failed));
-        assert_eq!(first, (AGAIN, Some(Readable::No("silent".to_owned()))));
-        assert_eq!((said.pause(&failed), said.news(&failed)), (EVERY, None));
-        assert_eq!((said.pause(&Ok(())), said.news(&Ok(()))), (EVERY, Some(Readable::Again)));
-        assert_eq!(said.news(&Ok(())), None);
     }
 }

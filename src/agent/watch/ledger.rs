@@ -128,6 +128,8 @@ impl Looked {
 pub(super) struct Policy<'a> {
     pub(super) on_drift: OnDrift,
     pub(super) held_back: Option<&'a str>,
+    /// The levers that could not be read: nothing is known of them now, and nothing is over.
+    pub(super) unread: &'a [LeverName],
 }
 
 /// What is written of it in the store.
@@ -203,7 +205,13 @@ impl Ledger {
             next.drifts.push(drift);
         }
         let gone = |drift: &Drift| found.iter().all(|found| !drift.is_of(found.step));
-        news.extend(told.into_iter().filter(gone).map(News::Over));
+        for drift in told.into_iter().filter(gone) {
+            if policy.unread.contains(&drift.lever) {
+                next.drifts.push(drift);
+            } else {
+                news.push(News::Over(drift));
+            }
+        }
         if next.drifts.is_empty() {
             next.failed = None;
         }
@@ -260,6 +268,9 @@ impl Ledger {
             }
             let told = "times within 10 minutes, so somebody wants it otherwise";
             return (Then::GaveUp, Some(format!("it was put back {MOST} {told}")));
+        }
+        if let Some(unread) = policy.unread.first() {
+            return (Then::Waits, Some(format!("the {unread} lever cannot be read")));
         }
         match policy.held_back {
             Some(why) => (Then::Waits, Some(why.to_owned())),

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::switch::Phase;
 
-const PUT_BACK: Policy<'_> = Policy { on_drift: OnDrift::PutBack, held_back: None };
+const PUT_BACK: Policy<'_> = Policy { on_drift: OnDrift::PutBack, held_back: None, unread: &[] };
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -95,6 +95,22 @@ fn where_one_of_two_must_stay_neither_is_moved() {
         Ledger::default().seen(Some(&switch(Mode::Closed, 1)), &looked, PUT_BACK, at(0));
     assert_eq!(then(&ledger), [Then::Stays, Then::Stays]);
     assert_eq!(news.len(), 2);
+}
+
+#[test]
+fn a_lever_that_cannot_be_read_hides_no_other_and_is_not_right_again() {
+    let closed = switch(Mode::Closed, 1);
+    let both = [name("other", Mode::Closed), rules(Mode::Open, Mode::Closed)];
+    let (ledger, _) = Ledger::default().seen(Some(&closed), &both, PUT_BACK, at(0));
+    let blind = Policy { unread: &[LeverName::Dns], ..PUT_BACK };
+    let (ledger, news) =
+        ledger.seen(Some(&closed), &[rules(Mode::Closed, Mode::Closed)], blind, at(30));
+    assert!(matches!(news.as_slice(), [News::Over(drift)] if drift.lever == LeverName::Balancer));
+    let (ledger, news) =
+        ledger.seen(Some(&closed), &[rules(Mode::Open, Mode::Closed)], blind, at(60));
+    assert!(matches!(news.as_slice(), [News::Drifted(_)]), "{news:?}");
+    assert_eq!(ledger.drifts().len(), 2);
+    assert!(!ledger.goes_back(), "what is not seen is not moved");
 }
 
 #[test]

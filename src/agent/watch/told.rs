@@ -19,7 +19,8 @@ pub struct Watched(Arc<Mutex<BTreeMap<String, Site>>>);
 /// A site, as it was looked at last.
 #[derive(Debug)]
 struct Site {
-    at: Timestamp,
+    /// When all of it could be read.
+    at: Option<Timestamp>,
     /// Each lever that is watched, and whether somebody else moved it.
     levers: BTreeMap<LeverName, bool>,
 }
@@ -29,11 +30,19 @@ impl Watched {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The `levers` of `site` were looked at at `at`, and these had been moved.
-    pub(super) fn looked(&self, site: &str, at: Timestamp, levers: &[LeverName], drifts: &[Drift]) {
+    /// The `levers` of `site` were looked at, all of them at `read` if that could be, and these had been moved.
+    pub(super) fn looked(
+        &self,
+        site: &str,
+        read: Option<Timestamp>,
+        levers: &[LeverName],
+        drifts: &[Drift],
+    ) {
         let moved = |lever: LeverName| drifts.iter().any(|drift| drift.lever == lever);
         let levers = levers.iter().map(|lever| (*lever, moved(*lever))).collect();
-        self.sites().insert(site.to_owned(), Site { at, levers });
+        let mut sites = self.sites();
+        let at = read.or_else(|| sites.get(site)?.at);
+        sites.insert(site.to_owned(), Site { at, levers });
     }
 
     /// Another agent leads `site`, or none.
@@ -56,6 +65,7 @@ impl Collector for Watched {
         let (name, help) = ("watched_timestamp_seconds", "When the levers could be read last");
         let mut read = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (site, Site { at, .. }) in sites.iter() {
+            let Some(at) = at else { continue };
             let at = at.as_duration().as_secs_f64();
             read.encode_family(&[("site", site.as_str())])?.encode_gauge(&at)?;
         }
@@ -86,7 +96,9 @@ mod tests {
             why: None,
         };
         let at = Timestamp::from_second(1_800_000_000).unwrap();
-        watched.looked("shop", at, &[LeverName::Dns, LeverName::Balancer], &[drift]);
+        let levers = [LeverName::Dns, LeverName::Balancer];
+        watched.looked("shop", Some(at), &levers, &[]);
+        watched.looked("shop", None, &levers, &[drift]);
         let text = metrics.text();
         for line in [
             "roadworks_drift{site=\"shop\",lever=\"dns\"} 1",
