@@ -74,10 +74,10 @@ impl Lever for Name {
                 let (message, hint) = ("nobody answers".to_owned(), String::new());
                 return Err(Error::Failed { code: "unreachable", message, hint });
             }
-            let value = self.0.value.borrow().clone();
             if self.0.happens(Mishap::SwitchThrown) {
                 self.0.throws(Mode::Open).await;
             }
+            let value = self.0.value.borrow().clone();
             let position = match value.as_str() {
                 AWAY => Position::Maintenance,
                 other if other == *self.0.live.borrow() => Position::Live,
@@ -294,8 +294,9 @@ fn a_move_is_noticed_within_a_minute_though_one_look_fails() {
         let agent = world.runs(NOTICED * 20);
         let scene = async {
             tokio::time::sleep(Duration::from_secs(95)).await;
-            for at in 0..8 {
-                tokio::time::sleep(Duration::from_secs(97 + at)).await;
+            // Whenever between two looks it is.
+            for at in 0..10 {
+                tokio::time::sleep(Duration::from_secs(33 + at * 13 % 31)).await;
                 world.moves(if at % 2 == 0 { LIVE } else { AWAY });
                 if at == 3 {
                     world.mishap.set(Some(Mishap::Unreadable));
@@ -316,7 +317,7 @@ fn where_the_switch_is_thrown_while_it_is_looked_nothing_is_told() {
     play(async {
         let world = World::new(OnDrift::PutBack);
         world.throws(Mode::Detour).await;
-        // What it gives is of before, and stands elsewhere than the switch of afterwards asks for.
+        // What it gives is of afterwards, and stands elsewhere than the switch of before asks for.
         world.mishap.set(Some(Mishap::SwitchThrown));
         world.runs(NOTICED * 3).await;
         assert_eq!((world.value(), world.drifts().await), (LIVE.to_owned(), vec![]));
