@@ -48,6 +48,7 @@ struct World {
     live: Rc<RefCell<String>>,
     on_drift: Rc<Cell<OnDrift>>,
     held_back: Rc<RefCell<Option<String>>>,
+    edition: Rc<Cell<u64>>,
 }
 
 struct Name(World);
@@ -152,6 +153,10 @@ impl Opener<MemoryStore> for World {
     async fn open(&self) -> Result<Site<MemoryStore>, String> {
         Ok(self.site())
     }
+
+    fn edition(&self) -> u64 {
+        self.edition.get()
+    }
 }
 
 impl World {
@@ -164,6 +169,7 @@ impl World {
             live: Rc::new(RefCell::new(LIVE.to_owned())),
             on_drift: Rc::new(Cell::new(on_drift)),
             held_back: Rc::default(),
+            edition: Rc::default(),
         }
     }
 
@@ -439,14 +445,18 @@ fn while_somebody_moves_the_site_or_applies_terraform_nothing_is_put_back() {
         assert_eq!((world.value(), world.count(Event::Drifted).await), (LIVE.to_owned(), 1));
         lease.release().await;
         *world.held_back.borrow_mut() = Some("ann holds the lock".to_owned());
-        world.runs(NOTICED * 3).await;
-        let [drift] = world.drifts().await.try_into().unwrap();
-        assert_eq!((drift.then, drift.why.as_deref()), (Then::Waits, Some("ann holds the lock")));
-        assert_eq!(world.value(), LIVE);
-        *world.held_back.borrow_mut() = None;
-        world.runs(NOTICED).await;
-        assert_eq!(world.value(), AWAY);
-        assert_eq!(world.count(Event::Drifted).await, 1);
+        let scene = async {
+            tokio::time::sleep(NOTICED * 3).await;
+            let [drift] = world.drifts().await.try_into().unwrap();
+            let why = drift.why.as_deref();
+            assert_eq!((drift.then, why), (Then::Waits, Some("ann holds the lock")));
+            assert_eq!(world.value(), LIVE);
+            *world.held_back.borrow_mut() = None;
+            tokio::time::sleep(NOTICED).await;
+            assert_eq!(world.value(), AWAY, "it is looked again whether she still does");
+            assert_eq!(world.count(Event::Drifted).await, 1);
+        };
+        tokio::select! { () = scene => {}, () = world.runs(NOTICED * 60) => panic!("it ended") }
     });
 }
 
@@ -488,6 +498,24 @@ fn another_target_in_the_configuration_is_no_drift_and_moves_nothing() {
         let [drift] = world.drifts().await.try_into().unwrap();
         assert_eq!((drift.was, drift.then), (json!(LIVE), Then::Stays));
         assert_eq!(world.value(), "other");
+    });
+}
+
+#[test]
+fn a_configuration_that_was_read_again_counts_from_the_next_look_on() {
+    play(async {
+        let world = World::new(OnDrift::Report);
+        world.throws(Mode::Detour).await;
+        let scene = async {
+            world.moves(LIVE);
+            tokio::time::sleep(NOTICED).await;
+            assert_eq!(world.value(), LIVE);
+            world.on_drift.set(OnDrift::PutBack);
+            world.edition.set(1);
+            tokio::time::sleep(NOTICED).await;
+            assert_eq!(world.value(), AWAY);
+        };
+        tokio::select! { () = scene => {}, () = world.runs(NOTICED * 60) => panic!("it ended") }
     });
 }
 
