@@ -10,6 +10,7 @@ use roadworks::agent::{
     Depth, Drift, Keeper, Opener, Order, Site, Then, Watched, carry_out, drifts, look,
 };
 use roadworks::audit::{self, Entry, Event};
+use roadworks::checks::{Asked, Check, Failed, Guard};
 use roadworks::clock;
 use roadworks::config::OnDrift;
 use roadworks::lever::{
@@ -49,6 +50,20 @@ struct World {
     on_drift: Rc<Cell<OnDrift>>,
     held_back: Rc<RefCell<Option<String>>>,
     edition: Rc<Cell<u64>>,
+    /// Whether the site's check does not pass.
+    unwell: Rc<Cell<bool>>,
+}
+
+impl Check for World {
+    fn kind(&self) -> &'static str {
+        "fake"
+    }
+
+    fn ask(&self) -> Asked<'_> {
+        let failed = || Failed { why: "it is down".to_owned(), fix: "start it".to_owned() };
+        let found = if self.unwell.get() { Err(failed()) } else { Ok("it is up".to_owned()) };
+        Box::pin(async { found })
+    }
 }
 
 struct Name(World);
@@ -170,6 +185,7 @@ impl World {
             on_drift: Rc::new(Cell::new(on_drift)),
             held_back: Rc::default(),
             edition: Rc::default(),
+            unwell: Rc::default(),
         }
     }
 
@@ -178,7 +194,13 @@ impl World {
             name: "shop".to_owned(),
             store: self.store.clone(),
             levers: vec![Box::new(Name(self.clone()))],
-            checks: Vec::new(),
+            checks: vec![Guard {
+                name: "app".to_owned(),
+                check: Box::new(self.clone()),
+                passes: 1,
+                interval: Duration::from_secs(1),
+                deadline: Duration::from_secs(10),
+            }],
             warnings: Vec::new(),
             quiet: Duration::from_mins(2),
             on_drift: self.on_drift.get(),
@@ -396,9 +418,13 @@ fn a_name_that_somebody_led_to_the_page_by_hand_is_not_led_back_to_visitors() {
         let [drift] = world.drifts().await.try_into().unwrap();
         assert_eq!(drift.then, Then::Stays);
         assert!(drift.why.unwrap().contains("let visitors in"));
-        // What leads nowhere that is known goes back to where it was seen.
+        // What leads nowhere that is known goes back to where it was seen, where the app is well.
         world.moves("other");
+        world.unwell.set(true);
         world.runs(NOTICED * 2).await;
+        assert_eq!(world.value(), "other", "a check does not pass");
+        world.unwell.set(false);
+        world.runs(NOTICED * 11).await;
         assert_eq!(world.value(), LIVE);
     });
 }
