@@ -38,6 +38,12 @@ pub enum Event {
     Passed,
     /// Those who waited before a closed stage of a pipeline were let go.
     Released,
+    /// Somebody else moved a record or a rule behind the switch's back.
+    Drifted,
+    /// It stands where the switch asks again.
+    DriftOver,
+    /// The agent puts back what somebody else moved.
+    PutBack,
     /// Something that a newer Roadworks wrote.
     #[serde(other)]
     Unknown,

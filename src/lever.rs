@@ -3,6 +3,8 @@
 //! A lever knows its own system only. It never reads the store, never decides what should be so, and never
 //! knows another lever; `agent` joins them.
 
+mod words;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -13,6 +15,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::switch::{LeverName, Mode, OperationId, Step};
+
+pub use words::value_words;
 
 /// What a lever's asynchronous work gives.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
@@ -30,6 +34,12 @@ pub trait Lever {
 
     /// What has to change for `to`, seen from `seen`; empty where nothing has to.
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step>;
+
+    /// What of it stands elsewhere than it does in `to`, though nobody threw the switch since it was moved there: before is
+    /// what it is, after what it should be.
+    fn strays(&self, seen: &Observation, to: Mode) -> Vec<Step> {
+        self.steps(seen, to)
+    }
 
     /// The steps of an operation that was cut short and left this lever where it belongs, perhaps without anybody
     /// having seen its system confirm it: the same value again.

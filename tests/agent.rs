@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use roadworks::agent::{self, Depth, Done, Order, Site, carry_out, look};
 use roadworks::audit::{self, Entry, Event};
+use roadworks::config::OnDrift;
 use roadworks::lever::{
     Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Silent, Started,
 };
@@ -197,6 +198,8 @@ impl World {
             warnings: Vec::new(),
             checks: Vec::new(),
             quiet: Duration::from_mins(2),
+            on_drift: OnDrift::Report,
+            held_back: None,
         };
         World { site, variable, name, log }
     }

@@ -302,7 +302,7 @@ fn a_missing_right_names_the_action_and_the_resource_and_nothing_is_moved() {
     for words in [
         "elasticloadbalancing:CreateRule",
         stand.balancing.listeners[0].as_str(),
-        "docs/balancer.md",
+        "`roadworks doctor --policy`",
     ] {
         assert!(ran.stderr.contains(words), "`{words}` in {ran:#?}");
     }

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::support::app::App;
-use crate::support::emulator::{aws_cli, ministack, moto};
+use crate::support::bind::Bind;
+use crate::support::databases::{PASSWORD, Postgres, Redis};
+use crate::support::emulator::{aws, ministack, moto};
 use crate::support::route53::{Fault, Route53, Verb};
 use crate::support::serving::{HOST, Serving, Stand, config};
 use crate::support::site::{LIVE, MAINTENANCE, Site, maintenance};
@@ -197,16 +199,6 @@ fn no_site_has_checks_until_it_says_so() {
     assert!(words.contains("no checks"), "{words}");
 }
 
-/// What the `aws` command says of this at an emulator.
-fn aws(endpoint: &str, words: &[&str]) -> Value {
-    let mut command = std::process::Command::new(aws_cli());
-    command.args(["--endpoint-url", endpoint, "--region", "us-east-1", "--output", "json"]);
-    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    let done = command.args(words).output().unwrap();
-    assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
-    serde_json::from_slice(&done.stdout).unwrap_or_default()
-}
-
 /// What becomes of a check of this kind at an emulator: its exit code, `pass` or `fail`, and why.
 fn asked(endpoint: &str, kind: &str, body: &str) -> (i32, String, String) {
     let app = App::start();
@@ -330,4 +322,143 @@ fn a_service_of_ecs_passes_once_all_of_its_tasks_run() {
     aws(&ministack, &scaled);
     let (code, _, why) = asked(&ministack, "ecs", &service);
     assert!(code == 0, "{why}");
+}
+
+#[test]
+fn a_database_of_rds_passes_where_it_is_available_with_nothing_pending() {
+    let moto = moto();
+    let name = format!("roadworks-{}", fastrand::u32(..));
+    let instance = format!("    instance = \"{name}\"");
+    let (code, _, why) = asked(&moto, "rds", &instance);
+    assert!(code == 3 && why.contains("rds:DescribeDBInstances"), "{why}");
+    let made = ["rds", "create-db-instance", "--db-instance-identifier", &name];
+    let of = ["--engine", "postgres", "--db-instance-class", "db.t4g.micro"];
+    aws(&moto, &[&made[..], &of, &["--allocated-storage", "20"]].concat());
+    let (code, _, why) = asked(&moto, "rds", &instance);
+    assert!(code == 0 && why.contains("is available, with nothing pending"), "{why}");
+    aws(&moto, &["rds", "stop-db-instance", "--db-instance-identifier", &name]);
+    let (code, _, why) = asked(&moto, "rds", &instance);
+    assert!(code == 3 && why == format!("the instance {name} is stopped"), "{why}");
+}
+
+#[test]
+fn a_cluster_of_rds_passes_where_all_of_its_instances_are_available() {
+    let moto = moto();
+    let name = format!("roadworks-{}", fastrand::u32(..));
+    let cluster = format!("    cluster = \"{name}\"");
+    let made = ["rds", "create-db-cluster", "--db-cluster-identifier", &name];
+    let of = ["--engine", "aurora-postgresql", "--master-username", "ana"];
+    aws(&moto, &[&made[..], &of, &["--master-user-password", "not-a-secret"]].concat());
+    let (code, _, why) = asked(&moto, "rds", &cluster);
+    assert!(code == 3 && why == format!("the cluster {name} has no instance"), "{why}");
+    let made = ["rds", "create-db-instance", "--db-cluster-identifier", &name];
+    let first = format!("{name}-1");
+    let of = ["--engine", "aurora-postgresql", "--db-instance-class", "db.t4g.medium"];
+    aws(&moto, &[&made[..], &of, &["--db-instance-identifier", &first]].concat());
+    let (code, _, why) = asked(&moto, "rds", &cluster);
+    assert!(code == 0 && why.contains("its instances, 1, are available"), "{why}");
+}
+
+/// What becomes of a check that asks nobody at AWS; `of` is set in the environment as `WHERE`.
+fn asked_here(kind: &str, body: &str, of: &str) -> (i32, String) {
+    let app = App::start();
+    let check = format!(
+        "}}\n  check \"{kind}\" \"it\" {{\n    deadline = \"10s\"\n    interval = \"20s\"\n{body}"
+    );
+    let stand = Stand::new(&config(&app.url(), &check));
+    let mut command = stand.command(&["--json", "check"]);
+    let done = crate::support::command::run(command.env("WHERE", of));
+    assert!(!done.stdout.contains(PASSWORD) && !done.stderr.contains(PASSWORD), "{done:?}");
+    (done.code.unwrap(), done.json()["checks"][0]["reason"].as_str().unwrap().to_owned())
+}
+
+const URL: &str = "    url = env(\"WHERE\")\n";
+
+#[test]
+fn a_redis_passes_where_it_answers_whoever_has_the_password() {
+    let redis = Redis::start();
+    let place = format!("127.0.0.1:{}", redis.port);
+    let coded = "not-a%3Asecret%2Fat%40all";
+    let url = format!("redis://:{coded}@{place}");
+    assert_eq!(asked_here("redis", URL, &url), (0, format!("{place} answers PING")));
+    let (code, why) = asked_here("redis", URL, &format!("redis://{place}"));
+    assert!(code == 3 && why.contains("NOAUTH"), "{why}");
+    let (code, why) = asked_here("redis", URL, &format!("redis://:wrong@{place}"));
+    assert!(code == 3 && why.contains("WRONGPASS"), "{why}");
+    drop(redis);
+    let (code, why) = asked_here("redis", URL, &url);
+    assert!(code == 3 && why.contains("cannot be asked"), "{why}");
+}
+
+#[test]
+fn a_postgresql_passes_where_it_takes_writes_and_says_yes() {
+    let postgres = Postgres::start();
+    let place = format!("127.0.0.1:{}/shop", postgres.port);
+    let url = postgres.url(PASSWORD);
+    assert_eq!(
+        asked_here("postgres", URL, &url),
+        (0, format!("{place} answers, and takes writes"))
+    );
+    postgres.does("CREATE TABLE orders (id int)");
+    let query = format!("{URL}    query = \"select count(*) > 0 from orders\"\n");
+    let (code, why) = asked_here("postgres", &query, &url);
+    assert_eq!((code, why), (3, format!("{place} answers f to the query")));
+    postgres.does("INSERT INTO orders VALUES (1)");
+    assert_eq!(asked_here("postgres", &query, &url).0, 0);
+    let (code, why) = asked_here("postgres", &query.replace("orders", "nothing"), &url);
+    assert!(code == 3 && why.contains("42P01"), "{why}");
+    let (code, why) = asked_here("postgres", URL, &postgres.url("wrong"));
+    assert!(code == 3 && why.contains("28P01"), "{why}");
+    postgres.does("ALTER DATABASE shop SET default_transaction_read_only = on");
+    let (code, why) = asked_here("postgres", URL, &url);
+    assert!(code == 3 && why.contains("takes no writes"), "{why}");
+    let readable = format!("{URL}    writable = false\n");
+    assert_eq!(asked_here("postgres", &readable, &url), (0, format!("{place} answers")));
+}
+
+#[test]
+fn a_check_whose_secret_is_not_on_this_machine_does_not_pass_and_stops_nothing_else() {
+    let app = App::start();
+    let check = "}\n  check \"redis\" \"cache\" {\n    url = env(\"NO_SUCH_VARIABLE\")";
+    let stand = Stand::new(&config(&app.url(), check));
+    let asked = stand.run(&["--json", "check"]).exits(3).json();
+    let why = asked["checks"][0]["reason"].as_str().unwrap();
+    assert!(
+        why.contains("cannot be asked from this machine") && why.contains("NO_SUCH_VARIABLE"),
+        "{why}"
+    );
+    let _serving = stand.serve();
+    stand.run(&["close", "--yes"]).exits(0);
+    let refused = stand.run(&["--json", "open", "--yes"]).exits(3).error();
+    assert_eq!(refused["code"], "check-failed", "{refused:#}");
+}
+
+#[test]
+fn a_port_a_name_and_a_command_are_checks_too() {
+    let app = App::start();
+    let address = app.url().replace("http://", "");
+    let tcp = format!("    address = \"{address}\"\n");
+    assert_eq!(asked_here("tcp", &tcp, ""), (0, format!("{address} accepts connections")));
+    let (code, why) = asked_here("tcp", "    address = \"127.0.0.1:1\"\n", "");
+    assert!(code == 3 && why.starts_with("127.0.0.1:1 cannot be reached"), "{why}");
+
+    let bind = Bind::primary("shop 60 A 192.0.2.7\nshop 60 A 192.0.2.8\n", None);
+    let dns = |name: &str, answers: &str| {
+        format!("    name = \"{name}\"\n    server = \"127.0.0.1:{}\"\n{answers}", bind.port())
+    };
+    let both = "    answers = [\"192.0.2.8\", \"192.0.2.7\"]\n";
+    assert_eq!(
+        asked_here("dns", &dns("shop.example.test", both), ""),
+        (0, "shop.example.test A is 192.0.2.7, 192.0.2.8".to_owned())
+    );
+    let (code, why) =
+        asked_here("dns", &dns("shop.example.test", "    answers = [\"192.0.2.9\"]\n"), "");
+    assert!(code == 3 && why.contains("192.0.2.9 is wanted"), "{why}");
+    let (code, why) = asked_here("dns", &dns("no.example.test", ""), "");
+    assert!(code == 3 && why.contains("127.0.0.1"), "{why}");
+
+    let told = "    command = [\"sh\", \"-c\", \"echo stock is $WHERE >&2; exit 4\"]\n";
+    let (code, why) = asked_here("exec", told, "low");
+    assert_eq!((code, why), (3, "`sh` ended with exit status: 4: stock is low".to_owned()));
+    assert_eq!(asked_here("exec", "    command = \"test $WHERE = well\"\n", "well").0, 0);
 }

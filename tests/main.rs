@@ -38,6 +38,8 @@ mod crowd;
 #[cfg(test)]
 mod demo_aws;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod fleet;
@@ -58,6 +60,8 @@ mod init;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]
+mod looked_up;
+#[cfg(test)]
 mod nameserver;
 #[cfg(test)]
 mod packaging;
@@ -77,6 +81,8 @@ mod pipeline;
 #[cfg(test)]
 #[cfg(feature = "aws")]
 mod pipeline_runs;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod preflight;
 #[cfg(test)]
@@ -131,5 +137,7 @@ mod variable;
 #[cfg(test)]
 #[cfg(feature = "aws")]
 mod variable_in_aws;
+#[cfg(test)]
+mod watched;
 #[cfg(test)]
 mod watching;

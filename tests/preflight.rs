@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::support::cloudfront::{CloudFront, Distribution};
 use crate::support::command::{Ran, run};
-use crate::support::emulator::ministack;
+use crate::support::emulator::{aws, ministack};
 use crate::support::route53::record::{Answer, RecordSet};
-use crate::support::site::{MAINTENANCE, NAME, Site, live};
+use crate::support::site::{LIVE, LIVE_ZONE, MAINTENANCE, NAME, STATE, Site, live};
 
 fn asked(site: &Site, front: &CloudFront, words: &[&str]) -> Ran {
     run(site.command(words).env("AWS_ENDPOINT_URL_CLOUDFRONT", &front.endpoint))
@@ -151,4 +151,64 @@ fn what_stays_behind_at_the_same_name_is_warned_of() {
         let told = format!("{NAME} A moves, but its sibling {NAME} {kind} does not");
         assert!(plan["warnings"].to_string().contains(&told), "{plan}");
     }
+}
+
+/// A load balancer that keeps connections for so many seconds, with a site's name at it.
+fn kept_for(seconds: &str) -> (Site, String) {
+    let endpoint = ministack();
+    let site = Site::at(&endpoint);
+    let name = format!("rw-{:08x}", fastrand::u32(..));
+    let made = aws(&endpoint, &["elbv2", "create-load-balancer", "--name", &name]);
+    let made = &made["LoadBalancers"][0];
+    let text = |key: &str| made[key].as_str().unwrap().to_owned();
+    let (arn, live, zone) =
+        (text("LoadBalancerArn"), text("DNSName"), text("CanonicalHostedZoneId"));
+    let attribute = format!("Key=client_keep_alive.seconds,Value={seconds}");
+    let words = ["elbv2", "modify-load-balancer-attributes", "--load-balancer-arn", &arn];
+    aws(&endpoint, &[&words[..], &["--attributes", &attribute]].concat());
+    site.upsert(&RecordSet::alias(NAME, &zone, &live.to_lowercase()));
+    let state = STATE.replace(LIVE, &live).replace(LIVE_ZONE, &zone);
+    site.write("terraform.tfstate", &state);
+    (site, name)
+}
+
+fn of_keep_alive(site: &Site) -> (Value, String) {
+    let doctor: Value = serde_json::from_str(&site.run(&["doctor", "--json"]).stdout).unwrap();
+    let checks = doctor["checks"].as_array().unwrap();
+    let found = checks.iter().find(|check| check["id"] == "keep-alive").unwrap().clone();
+    let plan = site.run(&["plan", "detour", "--json"]).exits(0).json();
+    (found, plan["warnings"].to_string())
+}
+
+#[test]
+fn connections_that_outlive_a_detour_are_told_with_the_fix_and_short_ones_are_not() {
+    let (site, name) = kept_for("3600");
+    let (found, warned) = of_keep_alive(&site);
+    let says = format!("{name} keeps a visitor's connection for up to 3600 s");
+    assert_eq!(found["result"], "warn", "{found:#}");
+    assert!(found["reason"].as_str().unwrap().contains(&says), "{found:#}");
+    assert!(found["fix"].as_str().unwrap().contains("client_keep_alive = 60"), "{found:#}");
+    assert!(warned.contains(&says), "{warned}");
+    let (site, _) = kept_for("60");
+    let (found, warned) = of_keep_alive(&site);
+    assert_eq!(found["result"], "ok", "{found:#}");
+    assert!(!warned.contains("keeps a visitor's connection"), "{warned}");
+}
+
+#[test]
+fn where_the_load_balancer_closes_too_a_long_connection_meets_its_page() {
+    let (site, name) = kept_for("3600");
+    site.write(
+        "roadworks.hcl",
+        &format!("site \"shop\" {{\n  hosts = [\"{NAME}\"]\n  dns \"terraform\" {{ dir = \".\" }}\n  balancer \"alb\" {{ load_balancer = \"{name}\" }}\n}}\n"),
+    );
+    let arn = aws(&site.endpoint, &["elbv2", "describe-load-balancers", "--names", &name]);
+    let arn = arn["LoadBalancers"][0]["LoadBalancerArn"].as_str().unwrap().to_owned();
+    let fixed = "Type=fixed-response,FixedResponseConfig={StatusCode=200}";
+    let words = ["elbv2", "create-listener", "--load-balancer-arn", &arn, "--protocol", "HTTP"];
+    aws(&site.endpoint, &[&words[..], &["--port", "80", "--default-actions", fixed]].concat());
+    let (found, warned) = of_keep_alive(&site);
+    assert_eq!(found["result"], "ok", "{found:#}");
+    assert!(found["reason"].as_str().unwrap().contains("the page of the balancer"), "{found:#}");
+    assert!(!warned.contains("keeps a visitor's connection"), "{warned}");
 }

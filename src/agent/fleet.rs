@@ -125,6 +125,7 @@ impl<S: Store> Fleet<S> {
             }
             // In a bucket nobody tells of a heartbeat, and this is worth asking for more often than all else.
             tokio::select! {
+                biased;
                 () = notice.changed() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }

@@ -1,17 +1,18 @@
 //! The agent of one site, whose process holds its right to lead: keeps the ends that were promised, finishes what a
-//! dead command left half way, and remembers beside it what the names say.
+//! dead command left half way, and watches beside it whether somebody else moves its record or its rules.
 //!
 //! Never opens a site because time passed: it opens where somebody asked for an end, every check passes, and it has
 //! just written the store.
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ends::{TIMEOUT, at_end, overdue, told_already};
 use super::lead::{Depth, Order, carry_out};
 use super::pulse::{Pulse, Pulses};
-use super::remember::remember;
+use super::watch::{Watch, Watched, set_aside};
 use super::{Error, Site, look};
 use crate::clock;
 use crate::lever::Silent;
@@ -48,6 +49,11 @@ pub async fn alive<S: Store>(store: &SiteStore<S>) -> Result<Option<Held>, store
 pub trait Opener<S> {
     /// The site. Cancel safe.
     fn open(&self) -> impl Future<Output = Result<Site<S>, String>>;
+
+    /// Another number whenever they are configured otherwise.
+    fn edition(&self) -> u64 {
+        0
+    }
 }
 
 /// One site's agent.
@@ -60,6 +66,8 @@ pub struct Keeper<S, O> {
     pub opener: O,
     /// `user@host`, and the id of this machine.
     pub holder: Holder,
+    /// What is told of what it watches.
+    pub watched: Watched,
 }
 
 /// What became of an operation whose time is over.
@@ -99,15 +107,23 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
             };
             match right {
                 Ok(mut right) => {
-                    let remember = remember(&self.site, &self.store, &self.opener);
+                    let moved = watch::Sender::new(None);
+                    let watch = Watch::new(
+                        &self.site,
+                        &self.store,
+                        &self.opener,
+                        (&self.holder, &self.watched),
+                    );
+                    let watches = watch.run(moved.subscribe());
                     let holds = right.hold(async {
                         tokio::select! {
                             biased;
-                            () = self.lead(tasks) => {}
-                            never = remember => match never {},
+                            () = self.lead(tasks, &moved) => {}
+                            never = watches => match never {},
                         }
                     });
                     let ended = holds.await;
+                    self.watched.leaves(&self.site);
                     right.release().await;
                     match ended {
                         Ok(()) => return,
@@ -127,12 +143,12 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         }
     }
 
-    async fn lead(&self, tasks: &Tasks) {
+    async fn lead(&self, tasks: &Tasks, moved: &watch::Sender<Option<Version>>) {
         let mut notice = self.store.watch_switch().await;
         let mut memory = Memory::default();
         while !tasks.is_stopping() {
             let turn = async {
-                self.turn(&mut memory).await;
+                self.turn(&mut memory, moved).await;
                 notice.changed().await;
             };
             tokio::select! {
@@ -144,8 +160,8 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         }
     }
 
-    /// Looks at the switch, and does what nobody else will.
-    async fn turn(&self, memory: &mut Memory) {
+    /// Looks at the switch, and does what nobody else will; tells through `moved` where it stands still.
+    async fn turn(&self, memory: &mut Memory, moved: &watch::Sender<Option<Version>>) {
         let (switch, version) = match self.store.switch().await {
             Ok(Some(found)) => found,
             Ok(None) => return,
@@ -154,6 +170,11 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                 return;
             }
         };
+        if switch.phase != Phase::Moving {
+            moved.send_if_modified(|known| {
+                known.replace(version.clone()).as_ref() != Some(&version)
+            });
+        }
         let now = clock::monotonic();
         if memory.not_before.is_some_and(|at| now < at) {
             return;
@@ -201,11 +222,12 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
     async fn move_to(&self, to: Mode, by: String) -> Result<(), Error> {
         let site = self.opener.open().await.map_err(|why| Error::Unopened { why })?;
         let sight = look(&site).await?;
+        let overrides = set_aside(&site, &sight).await;
         let order = Order {
             to,
             by,
             reason: None,
-            overrides: Vec::new(),
+            overrides,
             timeout: TIMEOUT,
             end: None,
             depth: Depth::Moved,

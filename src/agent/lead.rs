@@ -50,6 +50,15 @@ pub enum Depth {
     Moved,
 }
 
+/// Why levers are moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// Somebody asks for a mode.
+    Ordered,
+    /// Somebody else moved one of them away from where it was asked for.
+    Drifted,
+}
+
 /// What came of it.
 #[derive(Debug, Clone)]
 pub struct Done {
@@ -72,7 +81,23 @@ pub async fn carry_out<S: Store>(
     order: &Order,
     progress: &dyn Progress,
 ) -> Result<Done, Error> {
-    match carry_out_until(site, sight, order, progress, pending::<Infallible>()).await {
+    let never = pending::<Infallible>();
+    match under_the_right(site, sight, (order, Why::Ordered), progress, never).await {
+        Ok(done) => done,
+        Err(never) => match never {},
+    }
+}
+
+/// Puts back what somebody else moved, from what was seen and told: the operation of before goes on, whose mode `order` has. Where
+/// that fails and nothing has moved, it is as if it had never begun. Crash safe, too.
+pub(super) async fn put_back<S: Store>(
+    site: &Site<S>,
+    sight: Sight,
+    order: &Order,
+    progress: &dyn Progress,
+) -> Result<Done, Error> {
+    let never = pending::<Infallible>();
+    match under_the_right(site, sight, (order, Why::Drifted), progress, never).await {
         Ok(done) => done,
         Err(never) => match never {},
     }
@@ -84,6 +109,16 @@ pub async fn carry_out_until<S: Store, T>(
     site: &Site<S>,
     sight: Sight,
     order: &Order,
+    progress: &dyn Progress,
+    stop: impl Future<Output = T>,
+) -> Result<Result<Done, Error>, T> {
+    under_the_right(site, sight, (order, Why::Ordered), progress, stop).await
+}
+
+async fn under_the_right<S: Store, T>(
+    site: &Site<S>,
+    sight: Sight,
+    (order, why): (&Order, Why),
     progress: &dyn Progress,
     stop: impl Future<Output = T>,
 ) -> Result<Result<Done, Error>, T> {
@@ -104,7 +139,7 @@ pub async fn carry_out_until<S: Store, T>(
     let work = async {
         tokio::select! {
             biased;
-            done = Box::pin(carried_out(site, sight, order, (progress, well), &only_looks)) => Ok(done),
+            done = Box::pin(carried_out(site, sight, (order, why), (progress, well), &only_looks)) => Ok(done),
             stopped = stop => Err(stopped),
         }
     };
@@ -156,7 +191,7 @@ async fn ready<S: Store>(
 async fn carried_out<S: Store>(
     site: &Site<S>,
     sight: Sight,
-    order: &Order,
+    (order, why): (&Order, Why),
     (progress, well): (&dyn Progress, Vec<String>),
     only_looks: &Cell<bool>,
 ) -> Result<Done, Error> {
@@ -174,7 +209,7 @@ async fn carried_out<S: Store>(
     if sight.is_at(site, order.to) {
         return match (order.end, sight) {
             // It is there already, and only its end is another.
-            (Some(end), Sight { switch: Some((switch, version)), levers }) => {
+            (Some(end), Sight { switch: Some((switch, version)), levers, .. }) => {
                 let (sight, warnings) =
                     ends_at(site, order, end, (switch, version, levers)).await?;
                 Ok(done(true, sight, warnings))
@@ -183,10 +218,10 @@ async fn carried_out<S: Store>(
         };
     }
     let set_aside: Vec<_> = set_aside.into_iter().map(str::to_owned).chain(well).collect();
-    let mut operation = Operation::ask(site, order, sight, &set_aside, only_looks).await?;
+    let mut operation = Operation::ask(site, (order, why), sight, &set_aside, only_looks).await?;
     if order.depth == Depth::Asked {
-        let sight =
-            Sight { switch: Some((operation.switch, operation.version)), levers: operation.seen };
+        let switch = Some((operation.switch, operation.version));
+        let sight = Sight { switch, levers: operation.seen, noticed: Vec::new() };
         return Ok(done(true, sight, operation.warnings));
     }
     match operation.lead_to_the_end(progress).await {
@@ -195,7 +230,8 @@ async fn carried_out<S: Store>(
             Err(Error::Superseded { by, at: since, mode })
         }
         Ok(switch) => {
-            let sight = Sight { switch: Some((switch, operation.version)), levers: operation.seen };
+            let switch = Some((switch, operation.version));
+            let sight = Sight { switch, levers: operation.seen, noticed: Vec::new() };
             Ok(done(true, sight, operation.warnings))
         }
     }
@@ -224,7 +260,7 @@ async fn ends_at<S: Store>(
     };
     let logged = audit::append(&site.store, &entry, (switch.version, 0)).await;
     let warnings = logged.err().map(|error| unlogged(&error)).into_iter().collect();
-    Ok((Sight { switch: Some((switch, version)), levers }, warnings))
+    Ok((Sight { switch: Some((switch, version)), levers, noticed: Vec::new() }, warnings))
 }
 
 /// What was seen, if it still is what is asked for. An end that an agent has come further with since is seen anew. Levers check

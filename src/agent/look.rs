@@ -1,6 +1,6 @@
 //! What is so: the switch as the store has it, and every lever as its own system has it.
 
-use super::{Error, Site};
+use super::{Drift, Error, Site};
 use crate::lever::{Observation, Position, Refusal};
 use crate::store::{Store, Version};
 use crate::switch::{LeverName, Mode, Phase, Plan, Step, Switch};
@@ -12,6 +12,8 @@ pub struct Sight {
     pub switch: Option<(Switch, Version)>,
     /// What was seen of each lever, in the order of the site's levers.
     pub levers: Vec<Observation>,
+    /// What an agent noticed that somebody else moved, where that was asked for.
+    pub noticed: Vec<Drift>,
 }
 
 /// Asks the store and every lever. Changes nothing; cancel safe.
@@ -21,7 +23,7 @@ pub async fn look<S: Store>(site: &Site<S>) -> Result<Sight, Error> {
     for lever in &site.levers {
         levers.push(lever.observe().await?);
     }
-    Ok(Sight { switch, levers })
+    Ok(Sight { switch, levers, noticed: Vec::new() })
 }
 
 impl Sight {
@@ -35,6 +37,15 @@ impl Sight {
             }
         }
         Ok(())
+    }
+
+    /// What of `lever` an agent noticed that somebody else moved, as far as it is so still.
+    pub fn drifts<S: Store>(&self, site: &Site<S>, lever: LeverName) -> Vec<&Drift> {
+        let mut all = site.levers.iter().zip(&self.levers);
+        let Some((own, seen)) = all.find(|(own, _)| own.name() == lever) else { return Vec::new() };
+        let strays = own.strays(seen, self.desired());
+        let is_so = |drift: &&Drift| strays.iter().any(|step| drift.is_undone_by(step));
+        self.noticed.iter().filter(is_so).collect()
     }
 
     /// What is asked for: the switch, or `open` where nobody ever threw it.

@@ -16,11 +16,11 @@ mod lead;
 mod look;
 mod pulse;
 mod quiet;
-mod remember;
 mod reopen;
 mod serve;
 #[cfg(feature = "aws")]
 mod stage;
+mod watch;
 
 pub use answers::{note, pin, pinned};
 pub use control::{Control, Sites, Socket, Unheard, ask};
@@ -38,10 +38,12 @@ pub use quiet::Proof;
 pub use serve::Crew;
 #[cfg(feature = "aws")]
 pub use stage::{Asks, may_release, pass, release};
+pub use watch::{Drift, Then, Watched, drifts};
 
 use std::time::Duration;
 
 use crate::checks::Guard;
+use crate::config::OnDrift;
 use crate::lever::Lever;
 use crate::store::{SiteStore, Store};
 use crate::switch::{LeverName, Mode};
@@ -60,6 +62,10 @@ pub struct Site<S> {
     pub warnings: Vec<String>,
     /// For how long nobody may come to the old target before it is quiet.
     pub quiet: Duration,
+    /// What its agent does where somebody else moves its record or its rules.
+    pub on_drift: OnDrift,
+    /// Why they are not put back now: an apply of Terraform is under way, say.
+    pub held_back: Option<String>,
 }
 
 impl<S: Store> Site<S> {

@@ -276,7 +276,7 @@ fn credentials_hint(problem: CredentialsProblem, profile: Option<&str>, reason: 
     let single_sign_on = reason.to_lowercase().contains("sso");
     match problem {
         CredentialsProblem::Denied => format!(
-            "docs/route53.md lists the rights that are needed; `aws sts get-caller-identity{option}` says who asks"
+            "`roadworks doctor --policy` prints the rights that this site needs; `aws sts get-caller-identity{option}` says who asks"
         ),
         CredentialsProblem::Missing if profile.is_none() => {
             "set AWS_PROFILE, or run `aws configure`, or `aws sso login --profile NAME`".into()

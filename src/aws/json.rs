@@ -1,38 +1,15 @@
-//! The services of AWS that speak JSON (awsJson1.1), of which a handful of operations are needed each: signed, sent, bounded
-//! in time and sorted like every other call of the session.
+//! The services of AWS that speak JSON (awsJson1.1 and 1.0), of which a handful of operations are needed each.
 //!
 //! Not by their SDKs: those drop each field that they are older than when a pipeline or a project is read and written again,
 //! and take long to compile (Systems Manager's alone 111 s of a core, for three operations). A document passes through here as
 //! it came. Never shows one: an environment has secrets.
 
-use std::fmt;
-
-use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
-use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
-use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
-use aws_smithy_runtime::client::orchestrator::operation::{Operation, OperationBuilder};
-use aws_smithy_runtime::client::retries::classifiers::TransientErrorClassifier;
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::auth::AuthSchemeOptionResolverParams;
-use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
-use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
-use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::{FrozenLayer, Layer};
-use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
-use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
-use aws_types::SigningName;
-use aws_types::region::{Region, SigningRegion};
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
 use serde_json::Value;
 
 use super::error::Error;
 use super::session::{Retry, Session};
-
-const PROTOCOL: &str = "application/x-amz-json-1.1";
-const AGENT: &str = concat!("roadworks/", env!("CARGO_PKG_VERSION"));
+use super::signed::{Asks, Hidden, Place, Said};
 
 /// A service that speaks JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,27 +22,20 @@ pub enum JsonService {
     CodeBuild,
     /// Elastic Container Service.
     Ecs,
+    /// `DynamoDB`.
+    DynamoDb,
 }
 
 impl JsonService {
-    /// Its name in settings: `AWS_ENDPOINT_URL_SSM`.
-    fn id(self) -> &'static str {
-        match self {
-            JsonService::Ssm => "SSM",
-            JsonService::CodePipeline => "CodePipeline",
-            JsonService::CodeBuild => "CodeBuild",
-            JsonService::Ecs => "ECS",
-        }
-    }
-
-    /// Its name in signatures and host names.
-    fn host(self) -> &'static str {
-        match self {
-            JsonService::Ssm => "ssm",
-            JsonService::CodePipeline => "codepipeline",
-            JsonService::CodeBuild => "codebuild",
-            JsonService::Ecs => "ecs",
-        }
+    fn place(self) -> Place {
+        let (id, host) = match self {
+            JsonService::Ssm => ("SSM", "ssm"),
+            JsonService::CodePipeline => ("CodePipeline", "codepipeline"),
+            JsonService::CodeBuild => ("CodeBuild", "codebuild"),
+            JsonService::Ecs => ("ECS", "ecs"),
+            JsonService::DynamoDb => ("DynamoDB", "dynamodb"),
+        };
+        Place { id, host }
     }
 
     /// What stands before the operation in `X-Amz-Target`.
@@ -75,12 +45,18 @@ impl JsonService {
             JsonService::CodePipeline => "CodePipeline_20150709",
             JsonService::CodeBuild => "CodeBuild_20161006",
             JsonService::Ecs => "AmazonEC2ContainerServiceV20141113",
+            JsonService::DynamoDb => "DynamoDB_20120810",
         }
     }
 
-    fn usual_endpoint(self, region: &str) -> String {
-        let china = if region.starts_with("cn-") { ".cn" } else { "" };
-        format!("https://{}.{region}.amazonaws.com{china}", self.host())
+    fn protocol(self) -> &'static str {
+        match self {
+            JsonService::DynamoDb => "application/x-amz-json-1.0",
+            JsonService::Ssm
+            | JsonService::CodePipeline
+            | JsonService::CodeBuild
+            | JsonService::Ecs => "application/x-amz-json-1.1",
+        }
     }
 }
 
@@ -93,89 +69,26 @@ impl Session {
         input: &Value,
         retry: Retry,
     ) -> Result<Value, Error> {
-        let configured = self.endpoint(service.id());
-        let endpoint = configured.unwrap_or_else(|| service.usual_endpoint(self.region()));
-        let target = format!("{}.{operation}", service.prefix());
-        let builder = Operation::builder().service_name(service.id()).operation_name(operation);
-        let call = self
-            .bounded(builder, &endpoint, retry)
-            .runtime_plugin(self.signing(service))
-            .serializer(move |body: Hidden<String>| request(&target, body.0))
-            .deserializer(answer)
-            .build();
-        let answered = call.invoke(Hidden(input.to_string())).await;
-        let answered = answered.map_err(|error| Error::from_sdk(&error, &self.asked(&endpoint)))?;
-        Ok(answered.0)
+        self.json_at(None, service, (operation, input), retry).await
     }
 
-    fn bounded(&self, builder: OperationBuilder, endpoint: &str, retry: Retry) -> OperationBuilder {
-        let config = self.config(retry);
-        let times = config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
-        let standard = RetryConfig::standard();
-        let mut builder = builder
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(endpoint)
-            .timeout_config(times)
-            .retry_classifier(TransientErrorClassifier::<Said>::new())
-            .retry_classifier(AwsErrorCodeClassifier::<Said>::new());
-        if let Some(client) = config.http_client() {
-            builder = builder.http_client(client);
-        }
-        match retry {
-            Retry::Standard => builder.standard_retry(config.retry_config().unwrap_or(&standard)),
-            Retry::Never => builder.no_retry(),
-        }
+    /// The same at `endpoint`, if one is given.
+    pub async fn json_at(
+        &self,
+        endpoint: Option<String>,
+        service: JsonService,
+        (operation, input): (&'static str, &Value),
+        retry: Retry,
+    ) -> Result<Value, Error> {
+        let asks = Asks {
+            operation,
+            endpoint,
+            content_type: service.protocol(),
+            target: Some(("x-amz-target", format!("{}.{operation}", service.prefix()))),
+            body: input.to_string(),
+        };
+        self.ask(service.place(), asks, answer, retry).await
     }
-
-    /// Signature version 4 with the session's credentials, which its clients share.
-    fn signing(&self, service: JsonService) -> StaticRuntimePlugin {
-        let config = self.config(Retry::Never);
-        let mut parts = RuntimeComponentsBuilder::new("roadworks")
-            .with_auth_scheme(SigV4AuthScheme::new())
-            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
-                SCHEME_ID,
-            ])))
-            .with_identity_cache(config.identity_cache());
-        if let Some(provider) = config.credentials_provider() {
-            parts.set_identity_resolver(SCHEME_ID, provider);
-        }
-        let region = SigningRegion::from(Region::new(self.region().to_owned()));
-        StaticRuntimePlugin::new()
-            .with_config(signed_for(service, region))
-            .with_runtime_components(parts)
-    }
-}
-
-fn signed_for(service: JsonService, region: SigningRegion) -> FrozenLayer {
-    let name = SigningName::from_static(service.host());
-    let mut layer = Layer::new("roadworks");
-    layer.store_put(AuthSchemeOptionResolverParams::new(()));
-    layer.store_put(name.clone());
-    layer.store_put(region.clone());
-    layer.store_put(SigV4OperationSigningConfig {
-        region: Some(region),
-        name: Some(name),
-        signing_options: SigningOptions::default(),
-        ..SigV4OperationSigningConfig::default()
-    });
-    layer.freeze()
-}
-
-fn request(target: &str, body: String) -> Result<HttpRequest, BoxError> {
-    let length = body.len().to_string();
-    let mut request = HttpRequest::new(SdkBody::from(body));
-    request.set_method("POST")?;
-    request.set_uri("/")?;
-    let headers = [
-        ("content-type", PROTOCOL),
-        ("content-length", &length),
-        ("user-agent", AGENT),
-        ("x-amz-target", target),
-    ];
-    for (name, value) in headers {
-        request.headers_mut().try_insert(name.to_owned(), value.to_owned())?;
-    }
-    Ok(request)
 }
 
 fn answer(response: &HttpResponse) -> Result<Hidden<Value>, OrchestratorError<Said>> {
@@ -189,54 +102,20 @@ fn answer(response: &HttpResponse) -> Result<Hidden<Value>, OrchestratorError<Sa
             Err(error) => Err(OrchestratorError::other(error)),
         };
     }
-    Err(OrchestratorError::operation(Said::read(response, &parsed.unwrap_or_default())))
+    Err(OrchestratorError::operation(said(response, &parsed.unwrap_or_default())))
 }
 
-/// An error answer.
-#[derive(Debug)]
-struct Said(ErrorMetadata);
-
-impl Said {
-    /// The code stands in a header or in the body, perhaps behind a namespace and before a link (awsJson1.1, "Operation
-    /// error serialization").
-    fn read(response: &HttpResponse, body: &Value) -> Said {
-        let of_body = |name: &str| body.get(name).and_then(Value::as_str);
-        let of_header = response.headers().get("x-amzn-errortype");
-        let code = of_header.or_else(|| of_body("__type")).or_else(|| of_body("code"));
-        let code = code.unwrap_or("unknown");
-        let code = code.rsplit('#').next().unwrap_or(code);
-        let code = code.split(':').next().unwrap_or(code);
-        let message = of_body("message").or_else(|| of_body("Message"));
-        let mut meta = ErrorMetadata::builder().code(code);
-        meta = meta.message(message.unwrap_or("no message"));
-        if let Some(id) = response.headers().get("x-amzn-requestid") {
-            meta = meta.custom("aws_request_id", id);
-        }
-        Said(meta.build())
-    }
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Said {}
-
-impl ProvideErrorMetadata for Said {
-    fn meta(&self) -> &ErrorMetadata {
-        &self.0
-    }
-}
-
-/// What no log shows.
-struct Hidden<T>(T);
-
-impl<T> fmt::Debug for Hidden<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden(..)")
-    }
+/// The code stands in a header or in the body, perhaps behind a namespace and before a link (awsJson1.1, "Operation
+/// error serialization").
+fn said(response: &HttpResponse, body: &Value) -> Said {
+    let of_body = |name: &str| body.get(name).and_then(Value::as_str);
+    let of_header = response.headers().get("x-amzn-errortype");
+    let code = of_header.or_else(|| of_body("__type")).or_else(|| of_body("code"));
+    let code = code.unwrap_or("unknown");
+    let code = code.rsplit('#').next().unwrap_or(code);
+    let code = code.split(':').next().unwrap_or(code);
+    let message = of_body("message").or_else(|| of_body("Message"));
+    Said::new(code, message, response.headers().get("x-amzn-requestid"))
 }
 
 #[cfg(test)]
@@ -303,7 +182,7 @@ mod tests {
 
     #[test]
     fn each_service_has_its_place_in_each_region() {
-        let place = |region| JsonService::CodePipeline.usual_endpoint(region);
+        let place = |region| JsonService::CodePipeline.place().usual_endpoint(region);
         assert_eq!(place("eu-central-1"), "https://codepipeline.eu-central-1.amazonaws.com");
         assert_eq!(place("cn-north-1"), "https://codepipeline.cn-north-1.amazonaws.com.cn");
     }

@@ -7,9 +7,11 @@
 mod acts;
 mod calls;
 mod commands;
+mod front;
 mod hosts;
 mod moving;
 mod outlook;
+mod rights;
 mod room;
 mod rule;
 mod terraform;
@@ -35,6 +37,8 @@ use crate::net::tls;
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
 pub use commands::Commands;
+pub use front::Front;
+pub use rights::rights;
 pub use room::Renumber;
 pub use wanted::HEADER;
 use wanted::STATUS;
@@ -357,6 +361,19 @@ impl Lever for Alb {
             }
         }
         steps
+    }
+
+    fn strays(&self, seen: &Observation, to: Mode) -> Vec<Step> {
+        let stray = |part: &Part| {
+            let seen = seen_of(part)?;
+            // A run of Terraform closed what is to be open.
+            let theirs = seen.theirs.clone().filter(|_| to < Mode::Closed);
+            let theirs = theirs.map(|(now, then)| self.step(theirs_of(&part.target), now, then));
+            let ours = seen.stray(to);
+            let ours = ours.map(|(now, then)| self.step(part.target.clone(), now, then));
+            Some(ours.into_iter().chain(theirs))
+        };
+        seen.parts.iter().filter_map(stray).flatten().collect()
     }
 
     /// Reading is all the confirmation there is, and it was read.

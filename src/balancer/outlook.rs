@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::NO_ROOM;
 use super::calls::Listener;
 use super::room::{
     Closing, Move, NoRoom, Renumber, all_by_terraform, back, by_terraform, closing, is_closed,
@@ -12,6 +13,7 @@ use super::room::{
 use super::rule::{Role, Rule, words};
 use super::wanted::{STATUS, Wants};
 use crate::config::Stays;
+use crate::switch::Mode;
 
 /// What an open listener has where a move ended before it began: it remembers places that nobody left.
 const NOTES: &str = "notes";
@@ -44,6 +46,21 @@ pub(super) struct Outlook {
     pub(super) back: Option<(Value, Value)>,
     /// What a person should know.
     pub(super) warnings: Vec<String>,
+}
+
+impl Outlook {
+    /// What our rules are and should be, where visitors of a closed site come through, or those of an open one do not. Not which
+    /// page they get, nor which rules testers meet: that changes with the configuration, and with the rules of others.
+    pub(super) fn stray(self, to: Mode) -> Option<(Value, Value)> {
+        let Outlook { closed, now, then, no_room, .. } = self;
+        match (to >= Mode::Closed, no_room) {
+            (false, _) => (!is_bare(&now)).then_some((now, Value::Null)),
+            (true, _) if closed => None,
+            (true, None) => Some((now, then)),
+            // Set aside for a detour, which does not need it.
+            (true, Some(why)) => (to == Mode::Closed).then(|| (now, json!({ NO_ROOM: why }))),
+        }
+    }
 }
 
 /// Where a listener with these rules stands.
@@ -192,4 +209,38 @@ fn no_room(listener: &Listener, wants: &Wants, none: &NoRoom) -> String {
         listener.name,
         rules.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_strays_where_visitors_meet_something_else_than_they_should() {
+        let seen = |closed, now, no_room: Option<&str>| {
+            let then = if no_room.is_some() { Value::Null } else { json!("rules") };
+            let no_room = no_room.map(str::to_owned);
+            let (theirs, way, back, warnings) = (None, None, None, Vec::new());
+            Outlook { closed, now, then, theirs, no_room, way, back, warnings }
+        };
+        let (none, page, notes) =
+            (|| Value::Null, || json!({ "page": "old" }), || json!({ NOTES: [1] }));
+        for (outlook, to, stray) in [
+            (seen(false, none(), None), Mode::Closed, Some((none(), json!("rules")))),
+            (seen(false, page(), None), Mode::Detour, Some((page(), json!("rules")))),
+            (seen(true, page(), None), Mode::Closed, None),
+            (
+                seen(false, none(), Some("full")),
+                Mode::Closed,
+                Some((none(), json!({ NO_ROOM: "full" }))),
+            ),
+            (seen(false, none(), Some("full")), Mode::Detour, None),
+            (seen(true, page(), None), Mode::Open, Some((page(), none()))),
+            (seen(false, notes(), None), Mode::Open, None),
+            (seen(false, none(), Some("full")), Mode::Open, None),
+        ] {
+            let told = format!("{outlook:?} in {to}");
+            assert_eq!(outlook.stray(to), stray, "{told}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ pub(super) async fn told(session: &Session, call: Call<'_>, error: AwsError) -> 
         AwsError::Credentials { problem: CredentialsProblem::Denied, .. } => Error::Credentials {
             message: format!("not allowed: {action} on {on}: {error}"),
             hint: format!(
-                "{}allow {action} on {on}; docs/balancer.md has the whole policy",
+                "{}allow {action} on {on}; `roadworks doctor --policy` prints the whole policy",
                 elsewhere(session, on).await
             ),
         },

@@ -1,13 +1,19 @@
 //! A check by one HTTP request: to the app itself, or through a load balancer by its own name while the site's name leads
 //! elsewhere.
 
+use std::time::Duration;
+
 use http::Method;
 
 use super::{Asked, Check, Failed};
+use crate::clock;
 use crate::config::HttpCheckConfig;
 use crate::net::ask::{Question, Server};
 
 const AGENT: &str = concat!("roadworks/", env!("CARGO_PKG_VERSION"), " (check)");
+
+/// In seconds.
+const DAY: i64 = 86_400;
 
 /// One GET, and what its answer must be.
 #[derive(Debug)]
@@ -20,7 +26,8 @@ impl HttpCheck {
     }
 
     async fn asked(&self) -> Result<String, Failed> {
-        let HttpCheckConfig { url, host, path, statuses, contains, timeout } = &self.0;
+        let HttpCheckConfig { url, host, path, statuses, header, contains, .. } = &self.0;
+        let (certificate_for, timeout) = (self.0.certificate_for, self.0.timeout);
         let question = Question {
             method: Method::GET,
             path: path.clone(),
@@ -32,7 +39,7 @@ impl HttpCheck {
         let failed = |why: String, fix: &str| Failed { why, fix: fix.to_owned() };
         let server = Server::at(url, host.as_deref())
             .ok_or_else(|| failed(format!("{url} is no address"), "put `url` right"))?;
-        let answer = server.ask(&question, *timeout).await.map_err(|error| {
+        let answer = server.ask(&question, timeout).await.map_err(|error| {
             failed(
                 format!("{url}{path}: {error}"),
                 "see that it runs, and that it can be reached from here",
@@ -55,6 +62,19 @@ impl HttpCheck {
                 "see whether another app, or a page of an old release, answers there",
             ));
         }
+        if let Some((name, part)) = header {
+            let values = answer.headers.get_all(name).iter();
+            let mut texts = values.filter_map(|value| value.to_str().ok());
+            if !texts.any(|text| text.contains(part.as_str())) {
+                let why = format!("{url}{path} answers {} without {name}: {part}", answer.status);
+                return Err(failed(why, "see whether another release, or another server, answers"));
+            }
+        }
+        if let Some(least) = certificate_for {
+            good_for(answer.certificate.as_deref(), least).map_err(|why| {
+                failed(format!("{url}: {why}"), "renew it before visitors come back")
+            })?;
+        }
         Ok(format!("{url}{path} answers {}", answer.status))
     }
 }
@@ -67,6 +87,21 @@ impl Check for HttpCheck {
     fn ask(&self) -> Asked<'_> {
         Box::pin(self.asked())
     }
+}
+
+/// Whether a certificate is good for so long still.
+fn good_for(certificate: Option<&[u8]>, least: Duration) -> Result<(), String> {
+    let read = certificate.and_then(|der| x509_parser::parse_x509_certificate(der).ok());
+    let Some((_, certificate)) = read else {
+        return Err("its certificate cannot be read".to_owned());
+    };
+    let seconds = certificate.validity().not_after.timestamp() - clock::now().as_second();
+    let least = i64::try_from(least.as_secs()).unwrap_or(i64::MAX);
+    if seconds >= least {
+        return Ok(());
+    }
+    let (left, wanted) = (seconds.max(0) / DAY, least / DAY);
+    Err(format!("its certificate is good for {left} days, and {wanted} are wanted"))
 }
 
 fn has(body: &[u8], text: &[u8]) -> bool {

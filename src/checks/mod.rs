@@ -4,11 +4,21 @@
 
 #[cfg(feature = "aws")]
 mod distribution;
+mod dns;
 #[cfg(feature = "aws")]
 mod ecs;
+mod exec;
 mod http;
+mod lacking;
+mod postgres;
+#[cfg(feature = "aws")]
+mod rds;
+mod redis;
+#[cfg(feature = "aws")]
+mod rights;
 #[cfg(feature = "aws")]
 mod target_group;
+mod tcp;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,11 +31,21 @@ use crate::tasks::all;
 
 #[cfg(feature = "aws")]
 pub use distribution::DeployedDistribution;
+pub use dns::DnsCheck;
 #[cfg(feature = "aws")]
 pub use ecs::EcsService;
+pub use exec::ExecCheck;
 pub use http::HttpCheck;
+pub use lacking::LackingCheck;
+pub use postgres::PostgresCheck;
+#[cfg(feature = "aws")]
+pub use rds::{Database, RdsDatabase};
+pub use redis::RedisCheck;
+#[cfg(feature = "aws")]
+pub use rights::rights;
 #[cfg(feature = "aws")]
 pub use target_group::TargetGroup;
+pub use tcp::TcpCheck;
 
 /// Once asked: what is so, in words, or why it does not hold.
 pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<String, Failed>> + 'a>>;
@@ -91,7 +111,7 @@ pub async fn passed<'a>(
 pub async fn asked_once(guards: &[Guard], within: Duration) -> Vec<Outcome> {
     all(guards.iter().map(|guard| async move {
         let found = guard.asked(clock::monotonic() + within).await;
-        guard.outcome(found)
+        guard.outcome(found.unwrap_or_else(|| Err(late())))
     }))
     .await
 }
@@ -101,8 +121,10 @@ impl Guard {
         let began = clock::monotonic();
         let until = began + self.deadline.min(within);
         let mut passes = 0;
+        let mut last = None;
         loop {
-            let found = self.asked(until).await;
+            // What was found before says more than that the time is over.
+            let found = self.asked(until).await.or(last.take()).unwrap_or_else(|| Err(late()));
             passes = if found.is_ok() { passes + 1 } else { 0 };
             if passes >= self.passes {
                 return self.outcome(found);
@@ -117,20 +139,14 @@ impl Guard {
                 return self.outcome(found);
             }
             hears(&self.name, &said, now.duration_since(began));
+            last = found.is_err().then_some(found);
             tokio::time::sleep(self.interval).await;
         }
     }
 
-    async fn asked(&self, until: Instant) -> Result<String, Failed> {
-        let asked = tokio::time::timeout_at(until, self.check.ask()).await;
-        asked.unwrap_or_else(|_| {
-            Err(Failed {
-                why: "no answer in time".to_owned(),
-                fix:
-                    "see whether it can be reached from here, or give it more time with `deadline`"
-                        .to_owned(),
-            })
-        })
+    /// What it finds, if that takes no longer.
+    async fn asked(&self, until: Instant) -> Option<Result<String, Failed>> {
+        tokio::time::timeout_at(until, self.check.ask()).await.ok()
     }
 
     fn too_seldom(&self, detail: &str, passes: u32) -> Failed {
@@ -148,6 +164,14 @@ impl Guard {
     }
 }
 
+fn late() -> Failed {
+    Failed {
+        why: "no answer in time".to_owned(),
+        fix: "see whether it can be reached from here, or give it more time with `deadline`"
+            .to_owned(),
+    }
+}
+
 /// AWS did not answer a check's question.
 #[cfg(feature = "aws")]
 fn unasked(error: &crate::aws::Error, action: &str) -> Failed {
@@ -162,6 +186,39 @@ mod tests {
 
     /// Gives these answers in turn, then the last one for ever.
     struct Told(RefCell<Vec<bool>>);
+
+    /// Says no at once, and then nothing more.
+    struct Silent(RefCell<bool>);
+
+    impl Check for Silent {
+        fn kind(&self) -> &'static str {
+            "silent"
+        }
+
+        fn ask(&self) -> Asked<'_> {
+            Box::pin(async {
+                if self.0.replace(true) {
+                    std::future::pending::<()>().await;
+                }
+                Err(Failed { why: "the disk is full".to_owned(), fix: "empty it".to_owned() })
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_found_before_the_time_was_over_is_what_is_told() {
+        let guard = Guard {
+            name: "app".to_owned(),
+            check: Box::new(Silent(RefCell::new(false))),
+            passes: 1,
+            interval: Duration::from_secs(1),
+            deadline: Duration::from_secs(5),
+        };
+        let outcomes = passed([&guard].into_iter(), Duration::MAX, &|_, _, _| {}).await;
+        assert_eq!(outcomes[0].found.as_ref().unwrap_err().why, "the disk is full");
+        let outcomes = passed([&guard].into_iter(), Duration::MAX, &|_, _, _| {}).await;
+        assert_eq!(outcomes[0].found.as_ref().unwrap_err().why, "no answer in time");
+    }
 
     impl Check for Told {
         fn kind(&self) -> &'static str {

@@ -7,8 +7,8 @@ use super::context::{Context, Opened};
 use super::error::Error;
 use super::flip::{Agreed, carry_out_agreed, move_to, promised, who};
 use super::plan::{SavedPlan, default_mode, keys, saved};
-use super::report::value_words;
 use crate::agent::{self, Sight};
+use crate::lever::value_words;
 use crate::switch::Step;
 
 pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error> {
@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error
             Some(value) => opened.mode_of(value),
             None => default_mode(&opened).await?,
         };
-        return move_to(context, &mut opened, to, &args.flip).await;
+        return Box::pin(move_to(context, &mut opened, to, &args.flip)).await;
     };
     if opened.asked.is_some() {
         return Err(Error::Usage {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::context::{Context, guards};
 use super::error::Error;
 use super::report::{Form, Waiting, check_object, check_words};
+use super::settle;
 use crate::checks::passed;
 
 /// The exit code where a check does not pass.
@@ -13,7 +14,7 @@ const REFUSED: u8 = 3;
 pub(super) async fn run(context: &Context) -> Result<u8, Error> {
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
-    let guards = guards(&site.checks).await;
+    let guards = guards(&site.checks, &settle::resolvers(&site.settle)?).await;
     let waiting = Waiting::new(context.report);
     let hears = |name: &str, what: &str, waited| {
         waiting.told(&format!("check {name}: {what}"), waited);

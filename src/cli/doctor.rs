@@ -1,9 +1,11 @@
 //! `doctor`: every precondition tried now, each with a fix. Changes nothing, but for `--exercise`.
 
 mod distribution;
+mod front;
 mod gateway;
 mod nameservers;
 mod pipeline;
+mod policy;
 mod store;
 
 use std::fmt::Display;
@@ -17,7 +19,7 @@ use super::error::Error;
 use super::report::{Form, Waiting, doctor_object, doctor_words};
 use crate::aws::Session;
 use crate::clock;
-use crate::config::{DnsSource, PageConfig, SwitchedRecord};
+use crate::config::{DnsSource, PageConfig, SiteConfig, SwitchedRecord};
 use crate::dns::Exercise;
 use crate::dns::route53::{Allowed, Zone, exercise};
 use crate::files;
@@ -30,6 +32,7 @@ use crate::switch::{LeverName, Mode, OperationId};
 const LONG_TTL: u64 = 300;
 
 pub(super) use distribution::defects;
+pub(super) use front::defects as defects_in_front;
 
 const EXERCISE: &str = "exercise";
 
@@ -74,44 +77,15 @@ fn lacking(secret: &Diagnostic) -> Finding {
 }
 
 pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Error> {
+    if args.policy {
+        return Box::pin(policy::run(context, args)).await;
+    }
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
     let mut findings = store::findings(&config.store, &Context::store(&config, site).await?).await;
     findings.extend(config.lacking.iter().map(lacking));
     match Box::pin(context.open_site(&config, site)).await {
-        Ok(opened) => {
-            if let Some(session) = &opened.session {
-                findings.push(targets(&opened));
-                findings.push(state_lock(&opened));
-                findings.push(identity(session).await);
-                findings.extend(of_zones(session, &opened.resolved.records).await);
-            }
-            if let Some(DnsSource::Rfc2136(name)) = &site.dns {
-                findings.extend(nameservers::findings(name).await);
-            }
-            findings.extend(levers(&opened).await);
-            if let Some(session) = &opened.session {
-                findings.extend(distribution::findings(session, &opened.resolved.records).await);
-            }
-            if let Some(block) = &site.pipeline {
-                let boolean = opened.resolved.variable.as_ref();
-                let boolean = boolean.map_or(USUAL, |variable| variable.name.as_str());
-                findings.push(pipeline::finding(block, boolean).await);
-            }
-            if let Some(block) = &site.gateway {
-                findings
-                    .extend(gateway::findings(block, site.hosts.first().map(String::as_str)).await);
-            }
-            findings.extend(template(&site.page));
-            if args.exercise {
-                findings.push(match &site.dns {
-                    Some(DnsSource::Rfc2136(name)) => nameservers::exercised(context, name).await,
-                    Some(DnsSource::Terraform { .. } | DnsSource::Records { .. }) | None => {
-                        exercised(context, &opened).await
-                    }
-                });
-            }
-        }
+        Ok(opened) => findings.extend(Box::pin(of_site(context, args, site, &opened)).await),
         Err(error) => {
             let fix = error.hint().unwrap_or_else(|| "put it right, then ask again".to_owned());
             findings.push(fail("targets", super::report::message(&error), fix));
@@ -127,6 +101,52 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
         0 => Ok(0),
         failed => Err(Error::Unwell { failed, all: findings.len() }),
     }
+}
+
+/// What a site's levers, its targets, and what stands around them need.
+async fn of_site(
+    context: &Context,
+    args: &DoctorArgs,
+    site: &SiteConfig,
+    opened: &Opened,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(session) = &opened.session {
+        findings.push(targets(opened));
+        findings.push(state_lock(opened));
+        findings.push(identity(session).await);
+        findings.extend(of_zones(session, &opened.resolved.records).await);
+    }
+    if let Some(DnsSource::Rfc2136(name)) = &site.dns {
+        findings.extend(nameservers::findings(name).await);
+    }
+    findings.extend(levers(opened).await);
+    let mut gives_up = None;
+    if let Some(session) = &opened.session {
+        findings.extend(distribution::findings(session, &opened.resolved.records).await);
+        let (found, soonest) = front::findings(session, opened).await;
+        findings.extend(found);
+        gives_up = soonest;
+    }
+    if let Some(block) = &site.pipeline {
+        let boolean = opened.resolved.variable.as_ref();
+        let boolean = boolean.map_or(USUAL, |variable| variable.name.as_str());
+        findings.push(pipeline::finding(block, boolean).await);
+    }
+    if let Some(block) = &site.gateway {
+        let host = site.hosts.first().map(String::as_str);
+        findings.extend(gateway::findings(block, host, gives_up).await);
+    }
+    findings.extend(template(&site.page));
+    if args.exercise {
+        findings.push(match &site.dns {
+            Some(DnsSource::Rfc2136(name)) => nameservers::exercised(context, name).await,
+            Some(DnsSource::Terraform { .. } | DnsSource::Records { .. }) | None => {
+                exercised(context, opened).await
+            }
+        });
+    }
+    findings
 }
 
 /// The page's own template, compiled and tried as `serve` does it.

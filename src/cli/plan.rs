@@ -93,18 +93,24 @@ pub(super) fn plan_of(opened: &Opened, sight: &Sight, to: Mode) -> Plan {
     plan
 }
 
-/// What is wrong with the distribution that a move would lead visitors to. What cannot be looked at in time is
-/// `doctor`'s to say.
+/// What is wrong with the distribution that a move would lead visitors to, and what keeps them with the app all the same. What
+/// cannot be looked at in time is `doctor`'s to say.
 pub(super) async fn of_the_page(opened: &Opened, plan: &Plan) -> Vec<String> {
     let leads_there = plan.to == Mode::Detour && plan.changes();
     let Some(session) = opened.session.as_ref().filter(|_| leads_there) else { return Vec::new() };
-    let defects = doctor::defects(session, &opened.resolved.records);
-    let found = tokio::time::timeout(PREFLIGHT, Box::pin(defects)).await.unwrap_or_default();
-    let words = found.into_iter().map(|finding| {
+    let defects = Box::pin(doctor::defects(session, &opened.resolved.records));
+    let in_front = Box::pin(doctor::defects_in_front(session, opened));
+    let both = async { tokio::join!(within(defects), within(in_front)) };
+    let (found, kept) = both.await;
+    let words = found.into_iter().chain(kept).map(|finding| {
         let fix = finding.fix.map(|fix| format!("; {fix}")).unwrap_or_default();
         format!("{}{fix}", finding.reason)
     });
     words.collect()
+}
+
+async fn within(defects: impl Future<Output = Vec<doctor::Finding>>) -> Vec<doctor::Finding> {
+    tokio::time::timeout(PREFLIGHT, defects).await.unwrap_or_default()
 }
 
 /// Towards what the variable asks, in a bare folder; else towards what the switch asks.

@@ -15,10 +15,11 @@ use super::report::{
     Form, asked_words, check_words, checks_object, error_object, own_gateway_object,
     own_gateway_words, status_object, status_words, warnings_words,
 };
-use crate::agent::{self, Heartbeat, Sight, look};
+use crate::agent::{self, Heartbeat, Sight, Site, drifts, look};
 use crate::checks::{Outcome, asked_once};
 use crate::clock;
 use crate::lever::Position;
+use crate::store::AnyStore;
 use crate::switch::Mode;
 use crate::tasks::all;
 
@@ -190,7 +191,7 @@ fn all_of(objects: &[Value], of: Of) -> Value {
 async fn told_of(context: &Context, opened: Result<Opened, Error>) -> Result<Told, Error> {
     let opened = opened?;
     let (looked, outcomes) =
-        tokio::join!(look(&opened.site), asked_once(&opened.site.checks, CHECKS));
+        tokio::join!(seen(&opened.site), asked_once(&opened.site.checks, CHECKS));
     match looked {
         Ok(sight) => {
             let mut told = told(&opened, &sight);
@@ -202,6 +203,14 @@ async fn told_of(context: &Context, opened: Result<Opened, Error>) -> Result<Tol
             Err(error.into())
         }
     }
+}
+
+/// What is so, and what an agent noticed of it.
+async fn seen(site: &Site<AnyStore>) -> Result<Sight, agent::Error> {
+    let mut sight = look(site).await?;
+    // Where it is not readable, where the levers stand is shown all the same.
+    sight.noticed = drifts(&site.store).await.unwrap_or_default();
+    Ok(sight)
 }
 
 /// The levers are out of reach; what was asked for is not, or is said with the gateway of this machine.

@@ -1,25 +1,24 @@
 //! A `check "kind" "name"` block -> what must hold before visitors are let back. Asks nobody.
 
+mod kinds;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hcl_edit::structure::Block;
-use http::Uri;
+use hickory_proto::rr::{Name, RecordType};
 
-use super::dns::account;
-use super::gateway::words;
 use super::read::Reader;
+use super::secret::Secret;
 use super::site::Account;
 
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 const SOONEST: Duration = Duration::from_millis(100);
-/// How long an answer may take where nothing is said.
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a check may take to pass where nothing is said.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// What every check says besides its own.
-const COMMON: [&str; 3] = ["passes", "interval", "deadline"];
-const OF_AWS: [&str; 3] = ["profile", "region", "assume_role"];
-const KINDS: [&str; 4] = ["http", "target-group", "ecs", "cloudfront"];
+const KINDS: [&str; 10] =
+    ["http", "tcp", "dns", "exec", "redis", "postgres", "target-group", "ecs", "rds", "cloudfront"];
 
 /// A check that a site has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +40,35 @@ pub struct CheckConfig {
 pub enum CheckKind {
     /// One HTTP request.
     Http(HttpCheckConfig),
+    /// Something listens there.
+    Tcp {
+        /// `db.internal:5432`
+        address: String,
+        /// How long it may take.
+        timeout: Duration,
+    },
+    /// One question to the DNS.
+    Dns(DnsCheckConfig),
+    /// A command ends well.
+    Exec {
+        /// Its words.
+        command: Vec<String>,
+        /// The folder that it is run in: that of the configuration.
+        folder: PathBuf,
+        /// How long it may take.
+        timeout: Duration,
+    },
+    /// A Redis answers.
+    Redis(RedisCheckConfig),
+    /// A `PostgreSQL` answers.
+    Postgres(PostgresCheckConfig),
+    /// This machine does not have what it needs: it cannot be asked here, and does not pass.
+    Lacking {
+        /// What kind it is.
+        kind: &'static str,
+        /// What is lacking.
+        why: String,
+    },
     /// An ALB's target group has so many healthy targets.
     TargetGroup {
         /// Its ARN.
@@ -61,6 +89,13 @@ pub enum CheckKind {
         /// Whose credentials ask.
         account: Account,
     },
+    /// A database of RDS is available, with nothing pending.
+    Rds {
+        /// Which.
+        which: RdsName,
+        /// Whose credentials ask.
+        account: Account,
+    },
     /// A distribution is switched on and deployed.
     Distribution {
         /// Its id.
@@ -68,6 +103,34 @@ pub enum CheckKind {
         /// Whose credentials ask.
         account: Account,
     },
+}
+
+impl CheckKind {
+    /// Whose credentials ask, where AWS is asked.
+    pub fn account(&self) -> Option<&Account> {
+        match self {
+            CheckKind::Http(_)
+            | CheckKind::Tcp { .. }
+            | CheckKind::Dns(_)
+            | CheckKind::Exec { .. }
+            | CheckKind::Redis(_)
+            | CheckKind::Postgres(_)
+            | CheckKind::Lacking { .. } => None,
+            CheckKind::TargetGroup { account, .. }
+            | CheckKind::Ecs { account, .. }
+            | CheckKind::Rds { account, .. }
+            | CheckKind::Distribution { account, .. } => Some(account),
+        }
+    }
+}
+
+/// A database of RDS, by its identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RdsName {
+    /// One instance.
+    Instance(String),
+    /// A cluster, with all of its instances.
+    Cluster(String),
 }
 
 /// One HTTP request, and what its answer must be.
@@ -81,10 +144,68 @@ pub struct HttpCheckConfig {
     pub path: String,
     /// The statuses that pass; empty for any of 200 to 299.
     pub statuses: Vec<u16>,
+    /// A header, in lower case, and what its value has to have in it.
+    pub header: Option<(String, String)>,
     /// What the body has to have in it, within its first MiB.
     pub contains: Option<String>,
+    /// For how long the certificate has to be good still.
+    pub certificate_for: Option<Duration>,
     /// How long one answer may take.
     pub timeout: Duration,
+}
+
+/// One question to the DNS, and what its answer must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsCheckConfig {
+    /// What is asked for.
+    pub name: Name,
+    /// Of which type.
+    pub kind: RecordType,
+    /// What the answer must be, in any order; empty for any that is not empty.
+    pub answers: Vec<String>,
+    /// Who is asked; else the resolvers that the site has.
+    pub server: Option<SocketAddr>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// A Redis, and who asks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisCheckConfig {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether by TLS.
+    pub tls: bool,
+    /// Whose password it is, if not the default user's.
+    pub user: Option<String>,
+    /// The password, if it wants one.
+    pub password: Option<Secret>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// A `PostgreSQL`, and what it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresCheckConfig {
+    /// Its URL, with the password.
+    pub url: Secret,
+    /// A query that has to give a first value that is neither false nor null; none for a question that is always true.
+    pub query: Option<String>,
+    /// Whether it has to take writes.
+    pub wants: Writes,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// Whether a database has to take writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// It must: a standby, and one that is read-only, do not pass.
+    Taken,
+    /// It need not.
+    NotAsked,
 }
 
 /// Reads the `check` blocks of a site.
@@ -111,24 +232,9 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckConfig> {
         let hint = "letters, digits, `-`, `_` and `.`: --override takes it".to_owned();
         reader.wrong_with(&block.ident, format!("`{name}` is no name for a check"), Some(hint));
     }
-    let asks = match *kind {
-        "http" => CheckKind::Http(http(reader, block)?),
-        "target-group" => target_group(reader, block)?,
-        "ecs" => ecs(reader, block)?,
-        "cloudfront" => {
-            only(reader, block, &["distribution"], &OF_AWS);
-            let id = reader.needed(block, "distribution")?;
-            CheckKind::Distribution { id, account: account(reader, block) }
-        }
-        other => {
-            let message = format!("there is no check \"{other}\"");
-            let known: Vec<_> = KINDS.iter().map(|kind| format!("\"{kind}\"")).collect();
-            reader.wrong_with(&block.ident, message, Some(format!("known: {}", known.join(", "))));
-            return None;
-        }
-    };
+    let asks = kinds::read(reader, block, kind)?;
     let body = &block.body;
-    let usual = Duration::from_secs(if *kind == "http" { 1 } else { 5 });
+    let usual = Duration::from_secs(if asks.account().is_some() { 5 } else { 1 });
     let passes = reader.count(body, "passes", 1..=100).unwrap_or(1);
     let interval = reader.duration(body, "interval", SOONEST..=LONGEST_WAIT).unwrap_or(usual);
     let deadline = reader.duration(body, "deadline", SOONEST..=LONGEST_WAIT).unwrap_or(DEADLINE);
@@ -146,83 +252,6 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckConfig> {
         );
     }
     Some(CheckConfig { name: (*name).to_owned(), asks, passes, interval, deadline })
-}
-
-fn only(reader: &mut Reader<'_>, block: &Block, own: &[&str], more: &[&str]) {
-    let keys: Vec<_> = own.iter().chain(more).chain(&COMMON).copied().collect();
-    reader.only(&block.body, &keys, &[], &[]);
-}
-
-fn http<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<HttpCheckConfig> {
-    only(reader, block, &["url", "host", "status", "contains", "timeout"], &[]);
-    let body = &block.body;
-    let given = reader.needed(block, "url")?;
-    let (url, path) = match split(&given) {
-        Ok(parts) => parts,
-        Err(message) => {
-            let at = body.get_attribute("url").map(|attribute| &attribute.value)?;
-            reader.wrong(at, message);
-            return None;
-        }
-    };
-    let host = reader.parsed(body, "host", words::host);
-    let status = |text: &str| match text.parse::<u16>() {
-        Ok(status) if (100..600).contains(&status) => Ok(status),
-        Ok(_) | Err(_) => Err(format!("`{text}` is no status: 200")),
-    };
-    let statuses = reader.list(body, "status", status).unwrap_or_default();
-    let contains = reader.text(body, "contains");
-    let timeout = reader.duration(body, "timeout", SOONEST..=Duration::from_mins(1));
-    let timeout = timeout.unwrap_or(TIMEOUT);
-    Some(HttpCheckConfig { url, host, path, statuses, contains, timeout })
-}
-
-/// Scheme with authority, and the path with its query.
-fn split(text: &str) -> Result<(String, String), String> {
-    // What stands there may be a secret: it is not shown.
-    let wrong = || "this is no URL to ask, such as http://127.0.0.1:3000/up".to_owned();
-    let url: Uri = text.parse().map_err(|_| wrong())?;
-    let (Some(scheme @ ("http" | "https")), Some(authority)) = (url.scheme_str(), url.authority())
-    else {
-        return Err(wrong());
-    };
-    if authority.as_str().contains('@') {
-        return Err("a URL with a password in it would be shown: leave the password out".to_owned());
-    }
-    let path = url.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    Ok((format!("{scheme}://{authority}"), path.to_owned()))
-}
-
-fn target_group<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckKind> {
-    only(reader, block, &["arn", "healthy"], &OF_AWS);
-    let arn = reader.needed(block, "arn")?;
-    let healthy = reader.count(&block.body, "healthy", 1..=1000).unwrap_or(1);
-    let mut account = account(reader, block);
-    match arn.split(':').collect::<Vec<_>>().as_slice() {
-        ["arn", _, "elasticloadbalancing", region, _, rest, ..]
-            if rest.starts_with("targetgroup/") =>
-        {
-            account.region.get_or_insert_with(|| (*region).to_owned());
-        }
-        _ => {
-            let at = block.body.get_attribute("arn").map(|attribute| &attribute.value)?;
-            let message =
-                "this is no ARN of a target group: arn:aws:elasticloadbalancing:..:targetgroup/..";
-            reader.wrong(at, message);
-            return None;
-        }
-    }
-    let healthy = u32::try_from(healthy).unwrap_or(u32::MAX);
-    Some(CheckKind::TargetGroup { arn, healthy, account })
-}
-
-fn ecs<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckKind> {
-    only(reader, block, &["cluster", "service", "running"], &OF_AWS);
-    let cluster = reader.text(&block.body, "cluster").unwrap_or_else(|| "default".to_owned());
-    let service = reader.needed(block, "service")?;
-    let running = reader.count(&block.body, "running", 0..=100_000).unwrap_or(1);
-    let running = u32::try_from(running).unwrap_or(u32::MAX);
-    Some(CheckKind::Ecs { cluster, service, running, account: account(reader, block) })
 }
 
 #[cfg(test)]
@@ -268,6 +297,12 @@ mod tests {
                 "  check \"target-group\" \"app\" {\n    arn = \"arn:aws:s3:::x\"\n  }\n",
                 8,
                 "no ARN of a target group",
+            ),
+            ("  check \"rds\" \"db\" {\n  }\n", 7, "says which database, one way"),
+            (
+                "  check \"rds\" \"db\" {\n    instance = \"a\"\n    cluster = \"a\"\n  }\n",
+                7,
+                "says which database, one way",
             ),
             (
                 "  check \"http\" \"app\" {\n    url = \"http://a/\"\n    passes = 40\n  }\n",

@@ -3,10 +3,12 @@
 
 use hcl_edit::structure::Block;
 
+use super::lookup::LookedUp;
 use super::read::Reader;
 use super::records::{RecordKey, RecordSet, SwitchedRecord, Target};
 use super::rfc2136;
 use super::site::{Account, DnsSource};
+use crate::terraform::Known;
 
 /// The zone of every CloudFront distribution (Route 53 API reference, `AliasTarget`).
 const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
@@ -58,8 +60,11 @@ fn route53<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsSource> {
     let maintenance = target(reader, block, "maintenance")?;
     let zone_id = zone_id.strip_prefix("/hostedzone/").unwrap_or(&zone_id).to_owned();
     let name = name.strip_suffix('.').unwrap_or(&name).to_ascii_lowercase();
-    let set = |target: &Target| {
-        Some(RecordSet { target: target.clone(), routing: None, health_check_id: None })
+    let set = |given: &Given| match given {
+        Given::Target(target) => {
+            Some(RecordSet { target: target.clone(), routing: None, health_check_id: None })
+        }
+        Given::LookedUp(_) => None,
     };
     let records = types.into_iter().map(|kind| SwitchedRecord {
         address: format!("dns \"route53\" {name} {kind}"),
@@ -72,35 +77,73 @@ fn route53<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DnsSource> {
         live: set(&live),
         maintenance: set(&maintenance),
     });
-    Some(DnsSource::Records { records: records.collect(), account: account(reader, block) })
+    let records = records.collect();
+    let looked_up = Box::new([live, maintenance].map(|given| match given {
+        Given::Target(_) => None,
+        Given::LookedUp(wanted) => Some(wanted),
+    }));
+    Some(DnsSource::Records { records, looked_up, account: account(reader, block) })
 }
 
-fn target<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &'a str) -> Option<Target> {
+/// One side of a record, as it is written.
+enum Given {
+    Target(Target),
+    LookedUp(LookedUp),
+}
+
+const WAYS: &str = "alias = \"name\", records = [\"192.0.2.1\"], load_balancer = \"its name or ARN\" or distribution = \"its id or one of its names\"";
+
+fn target<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &'a str) -> Option<Given> {
     let Some(block) = block.body.get_blocks(name).next() else {
         reader.wrong(&block.ident, format!("`dns \"route53\"` needs a `{name}` block"));
         return None;
     };
     reader.only(
         &block.body,
-        &["alias", "zone_id", "evaluate_target_health", "ttl", "records"],
+        &[
+            "alias",
+            "zone_id",
+            "evaluate_target_health",
+            "ttl",
+            "records",
+            "load_balancer",
+            "distribution",
+        ],
         &[],
         &[],
     );
     let alias = reader.text(&block.body, "alias");
     let records = reader.texts(&block.body, "records");
-    match (alias, records) {
-        (Some(alias), None) => alias_target(reader, block, &alias),
-        (None, Some(records)) => {
+    let looked_up = [
+        reader.text(&block.body, "load_balancer").map(Known::LoadBalancer),
+        reader.text(&block.body, "distribution").map(Known::Distribution),
+    ];
+    match (alias, records, looked_up) {
+        (Some(alias), None, [None, None]) => alias_target(reader, block, &alias).map(Given::Target),
+        (None, Some(records), [None, None]) => {
             let ttl = reader.number(&block.body, "ttl").unwrap_or(TTL);
-            Some(Target::Plain { ttl, records })
+            Some(Given::Target(Target::Plain { ttl, records }))
+        }
+        (None, None, [Some(known), None] | [None, Some(known)]) => {
+            let evaluate_target_health = health(reader, block);
+            if evaluate_target_health && matches!(known, Known::Distribution(_)) {
+                reader.wrong(&block.ident, NO_HEALTH);
+            }
+            Some(Given::LookedUp(LookedUp { known, evaluate_target_health }))
         }
         _ => {
-            let hint = "alias = \"name\" or records = [\"192.0.2.1\"]".to_owned();
-            reader.wrong_with(&block.ident, format!("`{name}` has one target"), Some(hint));
+            let hint = Some(WAYS.to_owned());
+            reader.wrong_with(&block.ident, format!("`{name}` has one target"), hint);
             None
         }
     }
 }
+
+fn health(reader: &mut Reader<'_>, block: &Block) -> bool {
+    reader.boolean(&block.body, "evaluate_target_health").unwrap_or(false)
+}
+
+const NO_HEALTH: &str = "Route 53 takes no evaluate_target_health for CloudFront";
 
 fn alias_target<'a>(reader: &mut Reader<'a>, block: &'a Block, alias: &str) -> Option<Target> {
     let name = alias.strip_suffix('.').unwrap_or(alias).to_ascii_lowercase();
@@ -113,10 +156,9 @@ fn alias_target<'a>(reader: &mut Reader<'a>, block: &'a Block, alias: &str) -> O
             return None;
         }
     };
-    let evaluate_target_health =
-        reader.boolean(&block.body, "evaluate_target_health").unwrap_or(false);
+    let evaluate_target_health = health(reader, block);
     if evaluate_target_health && zone_id == CLOUDFRONT_ZONE {
-        reader.wrong(&block.ident, "Route 53 takes no evaluate_target_health for CloudFront");
+        reader.wrong(&block.ident, NO_HEALTH);
     }
     Some(Target::Alias { name, zone_id, evaluate_target_health })
 }

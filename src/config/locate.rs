@@ -13,7 +13,7 @@ use super::read::Reader;
 use super::serve::{self, ServeConfig};
 use super::settle::SettleConfig;
 use super::sharing;
-use super::site::{self, Account, DnsSource, SiteConfig};
+use super::site::{self, Account, DnsSource, OnDrift, SiteConfig};
 use super::store::{BucketConfig, store};
 use super::variable::VariableWay;
 use crate::files::read_up_to;
@@ -107,6 +107,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
         checks: Vec::new(),
         page: PageConfig::default(),
         settle: SettleConfig::default(),
+        on_drift: OnDrift::default(),
         warnings: Vec::new(),
     };
     Ok(Config {

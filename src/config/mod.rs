@@ -8,6 +8,7 @@ mod dns;
 mod error;
 mod gateway;
 mod locate;
+mod lookup;
 mod nameserver;
 mod page;
 mod read;
@@ -31,10 +32,13 @@ mod unresolved;
 mod variable;
 
 pub use crate::terraform::{
-    AnsweringRule, Audience, RuleAnswer, RuleBeside, RuleCondition, Spelling, Stays,
+    AnsweringRule, Audience, Known, RuleAnswer, RuleBeside, RuleCondition, Spelling, Stays,
 };
 pub use balancer::{BalancerConfig, BalancerSource, Listeners};
-pub use checks::{CheckConfig, CheckKind, HttpCheckConfig};
+pub use checks::{
+    CheckConfig, CheckKind, DnsCheckConfig, HttpCheckConfig, PostgresCheckConfig, RdsName,
+    RedisCheckConfig, Writes,
+};
 pub use error::Error;
 pub use gateway::words::{host, upstream};
 pub use gateway::{
@@ -42,6 +46,7 @@ pub use gateway::{
     PathPattern, ReadOnlyConfig, TlsConfig, Upgrades, UpstreamProtocol, UpstreamUrl,
 };
 pub use locate::{Config, FILE_NAME, StoreAt, load};
+pub use lookup::LookedUp;
 pub use nameserver::{NameserverConfig, RecordConfig};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
@@ -50,7 +55,7 @@ pub use rfc2136::{Answers, MOVED, Rfc2136Config};
 pub use secret::Secret;
 pub use serve::{Admin, Limits, ServeConfig};
 pub use settle::{MOST_RESOLVERS, SettleConfig};
-pub use site::{Account, DnsSource, SiteConfig, TerraformFolder};
+pub use site::{Account, DnsSource, OnDrift, SiteConfig, TerraformFolder};
 pub use spot::Spots;
 pub use store::{BucketConfig, BucketKind};
 pub use tsig::{TsigDigest, TsigKey};

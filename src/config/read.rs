@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Block, Body};
+use hcl_edit::structure::{Block, BlockLabel, Body};
 
 use super::units;
 use crate::files::read_up_to;
@@ -83,6 +83,20 @@ impl<'a> Reader<'a> {
         text
     }
 
+    /// The same where somebody else says what a machine without it cannot do: why it does not have it.
+    pub(super) fn perhaps_secret(
+        &mut self,
+        body: &Body,
+        key: &str,
+    ) -> Result<Option<String>, String> {
+        let known = self.lacking.len();
+        let text = self.secret(body, key);
+        match self.lacking.drain(known..).next() {
+            Some(lacking) => Err(lacking.message),
+            None => Ok(text),
+        }
+    }
+
     /// Keys written into the file are in no message: the lines of `bypass` and `key` blocks and of keys that are no paths.
     pub(super) fn hide_secrets(&mut self, body: &Body) {
         for attribute in
@@ -93,6 +107,7 @@ impl<'a> Reader<'a> {
         for block in body.blocks() {
             match block.ident.as_str() {
                 "bypass" | "key" => self.hide(block),
+                "check" if is_of_a_database(block) => self.hide(block),
                 // Its key is a file.
                 "tls" => {}
                 _ => self.hide_secrets(&block.body),
@@ -189,8 +204,7 @@ impl<'a> Reader<'a> {
 
     /// The labels of `block`, exactly as many as `names`.
     pub(super) fn labels(&mut self, block: &'a Block, names: &[&str]) -> Option<Vec<&'a str>> {
-        let labels: Vec<_> =
-            block.labels.iter().map(hcl_edit::structure::BlockLabel::as_str).collect();
+        let labels: Vec<_> = block.labels.iter().map(BlockLabel::as_str).collect();
         if labels.len() == names.len() {
             return Some(labels);
         }
@@ -459,4 +473,10 @@ impl<'a> Reader<'a> {
             self.wrong(at, message);
         }
     }
+}
+
+/// Its URL may have a password in it.
+fn is_of_a_database(check: &Block) -> bool {
+    let kind = check.labels.first().map(BlockLabel::as_str);
+    matches!(kind, Some("redis" | "postgres"))
 }

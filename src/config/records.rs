@@ -11,9 +11,9 @@ pub struct SwitchedRecord {
     pub address: String,
     /// Which record.
     pub key: RecordKey,
-    /// What it says while the site is open; `None` where it does not exist then.
+    /// What it says while the site is open; `None` where it does not exist then, or is still to be looked up.
     pub live: Option<RecordSet>,
-    /// What it says in maintenance; `None` where it does not exist then.
+    /// What it says in maintenance; `None` likewise.
     pub maintenance: Option<RecordSet>,
 }
 

@@ -9,9 +9,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lookup;
 use super::records::SwitchedRecord;
 use super::site::{Account, DnsSource, SiteConfig, TerraformFolder};
 use super::unresolved::Unresolved;
+#[cfg(feature = "aws")]
+use crate::aws::policy::Statement;
 use crate::clock;
 use crate::files::read_up_to;
 use crate::switch::Mode;
@@ -53,6 +56,8 @@ pub struct Resolved {
     pub pinned_at: Option<Timestamp>,
     /// Why the listeners' rule is not known, where the records are.
     without_rule: Option<String>,
+    /// Whether AWS was asked for a target that the configuration names.
+    looked_up: bool,
     /// Where the Terraform state is kept, if it can be told.
     backend: Option<Result<Arc<Backend>, String>>,
 }
@@ -108,6 +113,11 @@ pub struct Pinned {
 const FORMAT: u32 = 1;
 
 impl Resolved {
+    /// Whether something else than the configuration said what the targets are, and may be silent at night.
+    pub fn is_learned(&self) -> bool {
+        self.folder.is_some() || self.looked_up
+    }
+
     /// Whether somebody holds the lock of the Terraform state now. Cancel safe.
     pub async fn lock(&self) -> Lock {
         let unseen = |why: String| Lock::Unseen { why };
@@ -119,6 +129,12 @@ impl Resolved {
                 backend.lock().await.unwrap_or_else(|error| unseen(error.to_string()))
             }
         }
+    }
+
+    /// Whose credentials read Terraform's state, where it is in AWS, and the rights that they need. Cancel safe.
+    #[cfg(feature = "aws")]
+    pub async fn rights(&self) -> Option<(crate::aws::Settings, Vec<Statement>)> {
+        self.backend.as_ref()?.as_ref().ok()?.rights().await
     }
 
     /// Keeps the backend for its lock, and learns the folder's workspaces.
@@ -211,6 +227,7 @@ impl Pinned {
             account: account_of(site),
             pinned_at: Some(self.at),
             without_rule: None,
+            looked_up: false,
             backend: None,
         })
     }
@@ -229,14 +246,6 @@ fn account_of(site: &SiteConfig) -> Account {
 fn true_from(site: &SiteConfig, records: &[SwitchedRecord], rule: Option<&AnsweringRule>) -> Mode {
     let of_boolean = matches!(site.dns, Some(DnsSource::Terraform { .. })) && !records.is_empty();
     if rule.is_some() && !of_boolean { Mode::Closed } else { Mode::Detour }
-}
-
-/// The records that roadworks.hcl says itself.
-fn own_records(site: &SiteConfig) -> &[SwitchedRecord] {
-    match &site.dns {
-        Some(DnsSource::Records { records, .. }) => records,
-        Some(DnsSource::Terraform { .. } | DnsSource::Rfc2136(_)) | None => &[],
-    }
 }
 
 /// A folder's path, the same wherever it is asked from.
@@ -273,7 +282,7 @@ pub async fn resolve(
     beside: Beside<'_>,
 ) -> Result<Resolved, Unresolved> {
     let Some(TerraformFolder { dir, .. }) = site.terraform() else {
-        return Ok(written_out(site));
+        return written_out(site).await;
     };
     let folder = terraform::load(inputs)?;
     let block = folder.backend_block();
@@ -284,9 +293,9 @@ pub async fn resolve(
             let plans = plans::compare(&read(files, 0)?, &read(files, 1)?)?;
             compared(plans, (site, &folder), inputs)?
         }
-        None => match evaluated(&folder, inputs, backend.as_ref())
+        None => match evaluated(&folder, inputs, backend.as_ref(), &account_of(site))
             .await
-            .and_then(|board| of_board(board, site))
+            .and_then(|(board, said)| of_board(board, said, site))
         {
             Ok(resolved) => resolved,
             Err(Unresolved::Terraform(error)) if error.is_beyond_us() => match beside.pinned {
@@ -306,51 +315,88 @@ pub async fn resolve(
     }
     resolved.folder = Some(dir.to_owned());
     resolved.account = account_of(site);
+    if !matches!(site.dns, Some(DnsSource::Terraform { .. })) {
+        let (records, said) = own_records(site).await?;
+        resolved.looked_up = !said.is_empty();
+        (resolved.records, resolved.warnings) = (records, [resolved.warnings, said].concat());
+    }
     Ok(resolved)
 }
 
-/// What roadworks.hcl says itself.
-fn written_out(site: &SiteConfig) -> Resolved {
-    let records = own_records(site);
-    Resolved {
-        name: site.name.clone().unwrap_or_else(|| name_of(records)),
-        records: records.to_vec(),
+/// What roadworks.hcl says itself, with those targets that are looked up.
+async fn written_out(site: &SiteConfig) -> Result<Resolved, Unresolved> {
+    let (records, said) = own_records(site).await?;
+    Ok(Resolved {
+        name: site.name.clone().unwrap_or_else(|| name_of(&records)),
+        records,
         rule: None,
         variable: None,
         true_from: Mode::Detour,
         folder: None,
         workspace: None,
-        warnings: Vec::new(),
+        looked_up: !said.is_empty(),
+        warnings: said,
         digest: None,
         account: account_of(site),
         pinned_at: None,
         without_rule: None,
         backend: None,
-    }
+    })
 }
 
-/// Evaluates without the state first: most of the time it is needed, but where it is not, nothing is asked of it.
+/// The records as roadworks.hcl has them, and what is to be said of targets that were looked up.
+async fn own_records(site: &SiteConfig) -> Result<(Vec<SwitchedRecord>, Vec<String>), Unresolved> {
+    let Some(DnsSource::Records { records, looked_up, account }) = &site.dns else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let (mut targets, mut said) = ([None, None], Vec::new());
+    for (target, wanted) in targets.iter_mut().zip(looked_up.iter()) {
+        if let Some(wanted) = wanted {
+            let (found, words) = lookup::target(wanted, account).await?;
+            said.push(words);
+            *target = Some(found);
+        }
+    }
+    let [live, maintenance] = targets;
+    Ok((lookup::with(records, live.as_ref(), maintenance.as_ref()), said))
+}
+
+/// Evaluates without the state first: most of the time it is needed, but where it is not, nothing is asked of it. What it
+/// does not say, AWS may; what is told beside the switch are the words for that.
 async fn evaluated(
     folder: &Folder,
     inputs: &Inputs,
     backend: Result<&Backend, &BackendError>,
-) -> Result<Switchboard, Unresolved> {
+    account: &Account,
+) -> Result<(Switchboard, Vec<String>), Unresolved> {
     match terraform::find_switch(folder, inputs, None) {
         Err(terraform::Error::NeedsState { .. }) => {}
-        found => return Ok(found?),
+        found => return Ok((found?, Vec::new())),
     }
+    let (state, failed) = match read_state(backend).await {
+        Ok(Some(state)) => {
+            let found = terraform::find_switch(folder, inputs, Some(&state));
+            match found {
+                Err(error) if error.is_beyond_us() => (state, error.into()),
+                found => return Ok((found?, Vec::new())),
+            }
+        }
+        // A folder of literal values tells its switch before anything was ever applied.
+        Ok(None) => match terraform::find_switch(folder, inputs, Some(&State::default())) {
+            Err(error) if error.is_beyond_us() => (State::default(), Unresolved::NoState(error)),
+            found => return Ok((found?, Vec::new())),
+        },
+        Err(error @ Unresolved::BadState { .. }) => return Err(error),
+        Err(error) => (State::default(), error),
+    };
+    lookup::switchboard(folder, inputs, state, account).await.ok_or(failed)
+}
+
+async fn read_state(backend: Result<&Backend, &BackendError>) -> Result<Option<State>, Unresolved> {
     let backend = backend.map_err(Unresolved::of_state)?;
     let bytes = backend.read().await.map_err(|error| Unresolved::of_state(&error))?;
-    if let Some(bytes) = bytes {
-        let state = State::parse(&bytes)
-            .map_err(|error| Unresolved::BadState { place: backend.describe(), error })?;
-        return Ok(terraform::find_switch(folder, inputs, Some(&state))?);
-    }
-    // A folder of literal values tells its switch before anything was ever applied.
-    match terraform::find_switch(folder, inputs, Some(&State::default())) {
-        Err(error) if error.is_beyond_us() => Err(Unresolved::NoState(error)),
-        found => Ok(found?),
-    }
+    let parsed = bytes.map(|bytes| State::parse(&bytes));
+    parsed.transpose().map_err(|error| Unresolved::BadState { place: backend.describe(), error })
 }
 
 /// The way out where our evaluator refuses: two plans by Terraform itself. Where that fails too, our own reason is the

@@ -8,6 +8,7 @@ use super::balancer::{self, BalancerSource};
 use super::checks::{self, CheckConfig};
 use super::dns;
 use super::gateway::{self, GatewayConfig, words};
+use super::lookup::LookedUp;
 use super::page::{self, PageConfig};
 use super::read::Reader;
 use super::records::SwitchedRecord;
@@ -41,6 +42,8 @@ pub struct SiteConfig {
     pub page: PageConfig,
     /// How the end of a move is seen.
     pub settle: SettleConfig,
+    /// What its agent does where somebody else moves its record or its rules.
+    pub on_drift: OnDrift,
     /// What is allowed and still unwise, each with its place.
     pub warnings: Vec<String>,
 }
@@ -91,6 +94,16 @@ impl SiteConfig {
     }
 }
 
+/// What an agent does where somebody else moves a lever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDrift {
+    /// It tells, and leaves it there.
+    #[default]
+    Report,
+    /// It tells, and puts it back, where that lets nobody in.
+    PutBack,
+}
+
 /// Where the records and their two targets are learned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DnsSource {
@@ -105,8 +118,10 @@ pub enum DnsSource {
     },
     /// Written out in roadworks.hcl.
     Records {
-        /// The records.
+        /// The records, as far as they are written.
         records: Vec<SwitchedRecord>,
+        /// The targets that are looked up, if they are: while the site is open, and in maintenance.
+        looked_up: Box<[Option<LookedUp>; 2]>,
         /// Whose credentials move them.
         account: Account,
     },
@@ -125,7 +140,9 @@ pub struct Account {
     pub assume_role: Option<String>,
 }
 
-const ATTRIBUTES: [&str; 2] = ["hosts", "maintenance"];
+const ATTRIBUTES: [&str; 3] = ["hosts", "maintenance", "on_drift"];
+const ON_DRIFT: [(&str, OnDrift); 2] =
+    [("report", OnDrift::Report), ("put-back", OnDrift::PutBack)];
 const BLOCKS: [&str; 7] = ["dns", "variable", "gateway", "balancer", "page", "pipeline", "settle"];
 
 /// Reads `site "name" { .. }`.
@@ -181,6 +198,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         checks,
         page,
         settle,
+        on_drift: on_drift(reader, block),
         warnings,
     };
     site.maintenance = maintenance(reader, body, |mode| match mode {
@@ -201,6 +219,17 @@ fn has_a_lever(reader: &mut Reader<'_>, block: &Block) {
             Some(hint.to_owned()),
         );
     }
+}
+
+fn on_drift(reader: &mut Reader<'_>, block: &Block) -> OnDrift {
+    let Some(given) = block.body.get_attribute("on_drift") else { return OnDrift::default() };
+    if !["dns", "balancer"].iter().any(|name| block.body.has_blocks(name)) {
+        let hint = "leave it out: gateways follow the switch by themselves".to_owned();
+        let message =
+            "nobody else can move a lever of this site: it has no `dns` and no `balancer` block";
+        reader.wrong_with(&given.value, message, Some(hint));
+    }
+    reader.choice(&block.body, "on_drift", &ON_DRIFT).unwrap_or_default()
 }
 
 fn maintenance(
@@ -229,4 +258,35 @@ fn maintenance(
         Some(format!("add a `{missing}` block, or leave `maintenance` out")),
     );
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig::{good, wrong, wrong_and_hints};
+    use super::OnDrift;
+
+    const DNS: &str = "  dns \"route53\" {\n    zone_id = \"Z1\"\n    name = \"a.example.com\"\n    live { records = [\"192.0.2.1\"] }\n    maintenance { records = [\"192.0.2.2\"] }\n  }\n";
+
+    fn site(lines: &str) -> String {
+        format!("site \"shop\" {{\n{lines}\n}}\n")
+    }
+
+    #[test]
+    fn what_is_done_about_a_drift_is_a_word_of_two_and_needs_what_can_drift() {
+        let read = |line: &str| good(&site(&format!("{line}\n{DNS}"))).sites[0].on_drift;
+        assert_eq!(read(""), OnDrift::Report);
+        assert_eq!(read("  on_drift = \"report\""), OnDrift::Report);
+        assert_eq!(read("  on_drift = \"put-back\""), OnDrift::PutBack);
+        let wrongly = wrong_and_hints(&site(&format!("  on_drift = \"putback\"\n{DNS}")));
+        assert_eq!(
+            wrongly,
+            ["2:14 `putback` is not a word for `on_drift` did you mean \"put-back\"?"]
+        );
+        let gateway = "  on_drift = \"report\"\n  gateway {\n    listen = [\":8080\"]\n    upstreams = [\"http://127.0.0.1:3000\"]\n  }";
+        let wrongly = wrong(&site(gateway));
+        assert!(
+            wrongly[0].starts_with("2:14 nobody else can move a lever of this site"),
+            "{wrongly:?}"
+        );
+    }
 }

@@ -68,6 +68,24 @@ pub enum Unresolved {
         /// The boolean.
         variable: String,
     },
+    /// Something that was to be looked up is not there.
+    #[error("{message} in {region}")]
+    NotThere {
+        /// What.
+        message: String,
+        /// Where it was looked for.
+        region: String,
+    },
+    /// Something could not be looked up.
+    #[error("{message}")]
+    Unasked {
+        /// What, and why not.
+        message: String,
+        /// What to do.
+        hint: String,
+        /// Whether better credentials are the way out.
+        credentials: bool,
+    },
     /// What was pinned is another workspace's or another folder's, or a newer Roadworks wrote it.
     #[error("{why}, and what was pinned is not for this folder in workspace {workspace}")]
     PinnedElsewhere {
@@ -92,13 +110,20 @@ impl Unresolved {
     pub fn pins_will_do(&self) -> bool {
         matches!(
             self,
-            Unresolved::State { .. } | Unresolved::NoState(_) | Unresolved::Beyond { .. }
+            Unresolved::State { .. }
+                | Unresolved::NoState(_)
+                | Unresolved::Beyond { .. }
+                | Unresolved::Unasked { .. }
         )
     }
 
     /// Whether better credentials are the way out.
     pub fn is_about_credentials(&self) -> bool {
-        matches!(self, Unresolved::State { credentials: true, .. })
+        matches!(
+            self,
+            Unresolved::State { credentials: true, .. }
+                | Unresolved::Unasked { credentials: true, .. }
+        )
     }
 
     /// A kebab-case word for it.
@@ -108,7 +133,10 @@ impl Unresolved {
             | Unresolved::Beyond { error, .. }
             | Unresolved::BadState { error, .. } => error.code(),
             Unresolved::Plans(_) | Unresolved::PlanFile { .. } => "bad-plans",
-            Unresolved::State { credentials: true, .. } => "credentials",
+            Unresolved::State { credentials: true, .. }
+            | Unresolved::Unasked { credentials: true, .. } => "credentials",
+            Unresolved::Unasked { .. } => "not-looked-up",
+            Unresolved::NotThere { .. } => "no-such-target",
             Unresolved::State { .. } => "state-unreadable",
             Unresolved::NoState(_) => "no-state",
             Unresolved::OnlyRule { .. } | Unresolved::NoRule { .. } => "moves-nothing",
@@ -129,7 +157,12 @@ impl Unresolved {
             Unresolved::PlanFile { .. } => {
                 Some("-from-plans takes two files of `terraform show -json`".to_owned())
             }
-            Unresolved::State { hint, .. } => Some(hint.clone()),
+            Unresolved::State { hint, .. } | Unresolved::Unasked { hint, .. } => {
+                Some(hint.clone())
+            }
+            Unresolved::NotThere { .. } => {
+                Some("look at its name, the region and the profile of the `dns` block".to_owned())
+            }
             Unresolved::NoState(_) => Some(
                 "name the state with -state, or write the targets into roadworks.hcl: dns \"route53\"".to_owned(),
             ),
@@ -157,6 +190,8 @@ impl Unresolved {
             | Unresolved::BadState { .. }
             | Unresolved::OnlyRule { .. }
             | Unresolved::NoRule { .. }
+            | Unresolved::NotThere { .. }
+            | Unresolved::Unasked { .. }
             | Unresolved::PinnedElsewhere { .. } => None,
         }
     }
@@ -173,6 +208,8 @@ impl Unresolved {
             | Unresolved::BadState { .. }
             | Unresolved::OnlyRule { .. }
             | Unresolved::NoRule { .. }
+            | Unresolved::NotThere { .. }
+            | Unresolved::Unasked { .. }
             | Unresolved::PinnedElsewhere { .. } => None,
         }
     }

@@ -17,6 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::tls::provider;
 
@@ -54,6 +55,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// At most 1 MiB of it.
     pub body: Bytes,
+    /// The certificate that was shown, as DER; none without TLS.
+    pub certificate: Option<Bytes>,
 }
 
 impl Answer {
@@ -131,11 +134,11 @@ impl Server {
         });
         let untrusted =
             |source| Error::Untrusted { address: address.clone(), name: self.name.clone(), source };
-        let name = ServerName::try_from(bare.trim_matches(['[', ']']).to_owned());
-        let name = name.map_err(|error| untrusted(std::io::Error::other(error)))?;
-        let connector = TlsConnector::from(system());
-        let stream = connector.connect(name, stream).await.map_err(untrusted)?;
-        self.over(stream, question).await
+        let stream = secured(stream, bare, &[b"http/1.1"]).await.map_err(untrusted)?;
+        let shown = stream.get_ref().1.peer_certificates();
+        let certificate = shown.and_then(|all| all.first()).map(|one| Bytes::copy_from_slice(one));
+        let answer = self.over(stream, question).await?;
+        Ok(Answer { certificate, ..answer })
     }
 
     async fn over<S>(&self, stream: S, question: &Question) -> Result<Answer, Error>
@@ -158,7 +161,8 @@ impl Server {
                     break;
                 }
             }
-            Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: read.freeze() })
+            let (status, body) = (head.status.as_u16(), read.freeze());
+            Ok(Answer { status, headers: head.headers, body, certificate: None })
         };
         // The connection works while the answer is waited for, and ends with it.
         let mut connection = std::pin::pin!(connection);
@@ -186,20 +190,32 @@ impl Server {
     }
 }
 
-/// The system's roots, or those that `SSL_CERT_FILE` names.
-fn system() -> Arc<ClientConfig> {
-    static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    let read = || {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let config = ClientConfig::builder_with_provider(Arc::clone(provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the suites of TLS 1.2 and 1.3");
-        let mut config = config.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Arc::new(config)
-    };
-    Arc::clone(SYSTEM.get_or_init(read))
+/// `stream` by TLS, where whoever answers has a certificate for `name` that is trusted here. Cancel safe.
+pub async fn secured(
+    stream: TcpStream,
+    name: &str,
+    protocols: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned());
+    let name = name.map_err(std::io::Error::other)?;
+    TlsConnector::from(Arc::new(trusting(protocols))).connect(name, stream).await
+}
+
+/// Trusts whom this machine does, its own roots or those that `SSL_CERT_FILE` names, and offers `protocols`.
+pub fn trusting(protocols: &[&[u8]]) -> ClientConfig {
+    static SYSTEM: OnceLock<ClientConfig> = OnceLock::new();
+    let mut config = SYSTEM.get_or_init(system).clone();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    config
+}
+
+fn system() -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = ClientConfig::builder_with_provider(Arc::clone(provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the suites of TLS 1.2 and 1.3");
+    config.with_root_certificates(roots).with_no_client_auth()
 }
 
 #[cfg(test)]

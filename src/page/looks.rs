@@ -238,7 +238,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
-        Answer { status, headers, body: Bytes::from_static(body.as_bytes()) }
+        Answer { status, headers, body: Bytes::from_static(body.as_bytes()), certificate: None }
     }
 
     const WELL: [(&str, &str); 3] = [

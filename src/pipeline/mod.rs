@@ -9,6 +9,8 @@ mod codepipeline;
 mod command;
 #[cfg(feature = "aws")]
 mod parameter;
+#[cfg(feature = "aws")]
+mod rights;
 mod tfvars;
 #[cfg(feature = "aws")]
 mod told;
@@ -25,4 +27,6 @@ pub use codepipeline::{
 pub use command::VariableCommand;
 #[cfg(feature = "aws")]
 pub use parameter::parameter;
+#[cfg(feature = "aws")]
+pub use rights::{rights, rights_of_variable};
 pub use tfvars::{FILE_NAME, VariableFile};

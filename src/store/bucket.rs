@@ -5,6 +5,7 @@
 
 mod doubt;
 mod open;
+mod rights;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -42,6 +43,7 @@ const AT_ONCE: usize = 64;
 
 use doubt::is_in_doubt;
 pub use open::open;
+pub use rights::{User, rights};
 
 /// Says what a client's error means, for the next step of a person.
 pub type Explain = dyn Fn(&object_store::Error) -> io::Error + Send + Sync;

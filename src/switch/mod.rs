@@ -225,6 +225,11 @@ impl Switch {
         Switch { version: self.version + 1, gateway: None, ..self.clone() }
     }
 
+    /// The same operation, whose levers move once more: somebody else moved one of them away.
+    pub fn moving_again(&self) -> Switch {
+        Switch { version: self.version + 1, phase: Phase::Moving, ..self.clone() }
+    }
+
     /// The same operation with another end.
     pub fn ending(&self, end: End) -> Switch {
         let (until, on_end) = (Some(end.until), end.then);

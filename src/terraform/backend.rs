@@ -15,6 +15,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
+#[cfg(feature = "aws")]
+use crate::aws::Session;
+#[cfg(feature = "aws")]
+use crate::aws::policy::{Owner, Statement};
 pub use error::BackendError;
 pub use lock::{Lock, LockHolder};
 use settings::Settings;
@@ -127,6 +131,19 @@ impl Backend {
             Source::Own(At::S3(objects)) => objects.to_string(),
             Source::Given { file, .. } => file.display().to_string(),
         }
+    }
+
+    /// Whose credentials read it, where it is in AWS, and the rights that they need.
+    #[cfg(feature = "aws")]
+    pub async fn rights(&self) -> Option<(crate::aws::Settings, Vec<Statement>)> {
+        let at = match &self.source {
+            Source::Own(at) => at,
+            Source::Given { own, .. } => own.as_ref().ok()?,
+        };
+        let At::S3(objects) = at else { return None };
+        let session = Session::load(objects.session()).await;
+        let owner = Owner::of(&session).await;
+        Some((objects.session().clone(), objects.rights(&owner)))
     }
 
     /// The state's bytes, or `None` where nothing was applied yet. They hold secrets.

@@ -21,6 +21,7 @@ mod folder;
 pub mod functions;
 mod instances;
 mod json;
+mod lookup;
 mod module;
 mod names;
 mod normal;
@@ -51,6 +52,9 @@ pub use find::{
     Boolean, MovedRecord, OUR_FILE, Sibling, Switchboard, Warning, find_switch, read_boolean,
 };
 pub use folder::{Folder, Inputs, VariableInput, load};
+#[cfg(feature = "aws")]
+pub use lookup::{Found, ask, zone_name};
+pub use lookup::{Known, Lookup, lookups};
 pub use number::{Number, NumberError};
 pub use record::{RecordKey, RecordSet, Routing, Target};
 pub use rule::{

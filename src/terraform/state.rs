@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 
 use super::convert::{self, Type};
+use super::lookup::At;
+#[cfg(feature = "aws")]
+use super::lookup::{Found, Lookup};
 use super::{Error, Number, Value, normal, tfvars};
 
 /// Largest state that is read, in bytes.
@@ -125,6 +128,42 @@ impl State {
         name: &str,
     ) -> Option<&Instances> {
         self.resources.get(&address(module, mode, kind, name))
+    }
+
+    /// Whether it has what would stand there.
+    pub(super) fn has(&self, at: &At) -> bool {
+        let At { module, name, key } = at;
+        let found = self.instances(module, name.mode, &name.kind, &name.name);
+        found.is_some_and(|found| match key {
+            Some(key) => found.keyed.contains_key(key),
+            None => found.single.is_some(),
+        })
+    }
+
+    /// Takes up what was looked up elsewhere.
+    #[cfg(feature = "aws")]
+    pub fn learn(&mut self, lookup: &Lookup, found: &Found) {
+        let At { module, name, key } = &lookup.at;
+        let attributes = found.attributes(&lookup.known);
+        if name.kind == "aws_route53_zone"
+            && let Some((id, name)) = zone(&attributes)
+        {
+            self.zones.insert(id, name);
+        }
+        let address = address(module, name.mode, &name.kind, &name.name);
+        let instances = self.resources.entry(address).or_default();
+        match key {
+            Some(key) => {
+                instances.keyed.insert(key.clone(), attributes);
+            }
+            None => instances.single = Some(attributes),
+        }
+    }
+
+    /// Takes up the name of a zone.
+    #[cfg(feature = "aws")]
+    pub fn learn_zone(&mut self, id: &str, name: &str) {
+        self.zones.insert(id.to_owned(), name.trim_end_matches('.').to_lowercase());
     }
 
     /// The name of a hosted zone that the state knows, without trailing dot; `id` without `/hostedzone/`.

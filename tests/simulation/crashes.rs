@@ -53,8 +53,10 @@ impl Course {
             ground.world.found()?;
         }
         self.passes(BACK).await;
+        // Nobody starts it again who dies from now on.
+        let survives = self.victim(victim).survives();
         self.converges().await?;
-        Ok(self.victim(victim).survives())
+        Ok(survives)
     }
 
     /// So many seconds pass; who died is started again.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use roadworks::agent::{Fleet, Front, Opener, Site};
 use roadworks::clock;
+use roadworks::config::OnDrift;
 use roadworks::gateway::{Around, Drain, Report, UpstreamReport};
 use roadworks::lever::{
     Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started,
@@ -253,6 +254,8 @@ impl Levers {
             warnings: Vec::new(),
             checks: Vec::new(),
             quiet: Duration::from_mins(2),
+            on_drift: OnDrift::PutBack,
+            held_back: None,
         }
     }
 }

@@ -27,6 +27,8 @@ const SEQUENCES: u64 = 500;
 const TRIES: u64 = 200;
 /// Once the network is well again, everything stands as it was asked for last within this.
 const CONVERGED: Duration = Duration::from_mins(5);
+/// The same where somebody else has moved the name and putting it back may have failed in the storm.
+const PUT_BACK: Duration = Duration::from_mins(15);
 const STEP: Duration = Duration::from_secs(1);
 
 /// How large a fleet is, and how much happens to it.
@@ -141,7 +143,7 @@ impl Course {
         let any = usize::try_from(ground.chance(1000)).unwrap();
         let count = self.machines.len();
         let machine = &mut self.machines[any % count];
-        match ground.chance(20) {
+        match ground.chance(22) {
             0..10 => {
                 let count = self.operators.len();
                 let operator = &mut self.operators[any % count];
@@ -166,6 +168,7 @@ impl Course {
                 let until = clock::monotonic() + Duration::from_secs(1 + ground.chance(8));
                 ground.world.inner().throttled = Some(until);
             }
+            20 | 21 => ground.world.meddle(),
             _ => {
                 for machine in self.machines.iter_mut().filter(|machine| !machine.runs()) {
                     machine.start(&ground);
@@ -207,7 +210,8 @@ impl Course {
     }
 
     async fn converges(&mut self) -> Result<(), String> {
-        let until = clock::monotonic() + CONVERGED;
+        let meddled = self.ground.world.inner().meddled > 0;
+        let until = clock::monotonic() + if meddled { PUT_BACK } else { CONVERGED };
         loop {
             tokio::time::sleep(STEP).await;
             self.ground.world.found()?;

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use roadworks::agent::{
-    Depth, Error, Extension, Follow, Keeper, Kept, Order, Teller, alive, carry_out, extend, forget,
-    look,
+    Depth, Error, Extension, Follow, Keeper, Kept, Order, Teller, Watched, alive, carry_out,
+    extend, forget, look,
 };
 use roadworks::clock;
 use roadworks::lever::Silent;
@@ -199,6 +199,7 @@ async fn agent(ground: Ground, node: Node, tasks: Tasks) {
         store: ground.store(node),
         opener: ground.levers(node),
         holder: Holder::agent(id.clone(), id),
+        watched: Watched::default(),
     };
     Box::pin(keeper.run(&tasks)).await;
 }

@@ -16,6 +16,8 @@ pub(super) type Node = usize;
 
 /// Clocks are wrong by up to so many seconds, either way, where they are.
 const SKEW: u64 = 300;
+/// So often somebody else moves the name at most: an agent does not fight.
+const MEDDLING: usize = 3;
 /// A gateway that has not told for so long may be taken for silent.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -104,6 +106,8 @@ pub(super) struct Inner {
     pub(super) throttled: Option<Instant>,
     /// Where the name leads.
     pub(super) name: &'static str,
+    /// How often somebody else has moved it.
+    pub(super) meddled: usize,
     thrown: Vec<Thrown>,
     /// The gateways that have told of themselves.
     told: BTreeMap<String, Told>,
@@ -130,6 +134,7 @@ impl World {
                 parted: BTreeMap::new(),
                 throttled: None,
                 name: "live",
+                meddled: 0,
                 thrown: Vec::new(),
                 told: BTreeMap::new(),
                 gave: BTreeMap::new(),
@@ -239,6 +244,22 @@ impl World {
         self.inner().gave.entry(id.to_owned()).or_default().now = Gives::Nothing;
     }
 
+    /// Somebody who knows nothing of the switch leads the name back to the app, as a run of a pipeline does: where it leads away
+    /// and nobody moves the site, and no more often than an agent puts it back.
+    pub(super) fn meddle(&self) {
+        let mut inner = self.inner();
+        let away = inner.thrown.last().is_some_and(|thrown| {
+            thrown.switch.mode == Mode::Detour && thrown.switch.phase != Phase::Moving
+        });
+        let busy = inner.at_work.get(word(Right::Move)).is_some_and(|nodes| !nodes.is_empty());
+        if away && !busy && inner.name == leads(Mode::Detour) && inner.meddled < MEDDLING {
+            inner.meddled += 1;
+            inner.name = leads(Mode::Open);
+            drop(inner);
+            self.note(|| "somebody else leads the name back to the app".to_owned());
+        }
+    }
+
     /// What is asked for.
     pub(super) fn asked(&self) -> Option<Mode> {
         self.inner().thrown.last().map(|thrown| thrown.switch.mode)
@@ -339,12 +360,19 @@ impl Inner {
         let mut asked = self.thrown.iter();
         let asked = asked.find(|thrown| thrown.switch.operation == switch.operation);
         let Some(asked) = asked.map(|thrown| thrown.at) else { return };
-        let told = confirmation(&switch.operation.to_string(), switch.mode);
+        // Who gave it already and has drained need not do so again, where somebody asks once more because the name was moved away.
+        let same = self.thrown.iter().rev().map(|thrown| &thrown.switch);
+        let same = same.take_while(|before| before.mode == switch.mode);
+        let told: Vec<_> =
+            same.map(|asked| confirmation(&asked.operation.to_string(), asked.mode)).collect();
         for (id, seen) in &self.told {
             let quiet = at.duration_since(seen.last) >= QUIET;
             let quiet = quiet || seen.again.is_some_and(|again| again > asked);
             let set_aside = quiet && self.overriding.contains(&node);
-            let has = self.gave.get(id).is_some_and(|gave| gave.confirmed.contains(&told));
+            let has = self
+                .gave
+                .get(id)
+                .is_some_and(|gave| told.iter().any(|told| gave.confirmed.contains(told)));
             if seen.first < asked && !has && !set_aside {
                 self.found.push(format!(
                     "{} to {} is moved, and {id} has never confirmed it",

@@ -1,6 +1,9 @@
 //! The emulators that script/test starts. A test that needs one fails without it: it is never left out in silence.
 
 use std::env;
+use std::process::Command;
+
+use serde_json::Value;
 
 /// The AWS that does compare-and-swap right.
 pub(crate) fn ministack() -> String {
@@ -21,4 +24,14 @@ fn endpoint(variable: &str, name: &str) -> String {
     env::var(variable).unwrap_or_else(|_| {
         panic!("this test needs {name}: run script/test, which installs and starts it, or set {variable} to where it is")
     })
+}
+
+/// What the `aws` command says of this at an emulator.
+pub(crate) fn aws(endpoint: &str, words: &[&str]) -> Value {
+    let mut command = Command::new(aws_cli());
+    command.args(["--endpoint-url", endpoint, "--region", "us-east-1", "--output", "json"]);
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let done = command.args(words).output().unwrap();
+    assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ pub(crate) mod bind;
 pub(crate) mod bucket;
 pub(crate) mod cloudfront;
 pub(crate) mod command;
+pub(crate) mod databases;
 pub(crate) mod dig;
 pub(crate) mod emulator;
 pub(crate) mod http;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Order;
+use super::{Order, Why};
 use crate::agent::fleet::SILENT;
 use crate::agent::{Error, Sight, Site, answers, look};
 use crate::audit::{self, Entry, Event};
@@ -58,7 +58,7 @@ impl<'a, S: Store> Operation<'a, S> {
     /// Throws the switch, if it still is what was seen.
     pub(super) async fn ask(
         site: &'a Site<S>,
-        order: &Order,
+        (order, why): (&Order, Why),
         sight: Sight,
         set_aside: &[String],
         only_looks: &'a Cell<bool>,
@@ -74,10 +74,19 @@ impl<'a, S: Store> Operation<'a, S> {
             gateway: kept_closed(site, &sight, order.to),
         };
         let unread = answers::note(site, &sight.levers, now).await.err();
-        let (steps, from, settles_after) = seen(site, &sight, order.to);
+        let (mut steps, from, settles_after) = seen(site, &sight, order.to);
         let (previous, read) = sight.switch.unzip();
-        let switch = Switch::asked(previous.as_ref(), ask, now);
-        let resumed = previous.as_ref().is_some_and(|before| before.operation == switch.operation);
+        let drifted = previous.as_ref().filter(|_| why == Why::Drifted);
+        if drifted.is_some() {
+            // Gateways follow the switch by themselves, and who may pass a closed stage is not for this to say.
+            steps.retain(|step| !matches!(step.lever, GATEWAY | LeverName::Pipeline));
+        }
+        let switch = match drifted {
+            Some(before) => before.moving_again(),
+            None => Switch::asked(previous.as_ref(), ask, now),
+        };
+        let resumed = drifted.is_none()
+            && previous.as_ref().is_some_and(|before| before.operation == switch.operation);
         let version = site.store.write_switch(&switch, read.as_ref()).await?;
         // Gateways have followed the switch since: what visitors get now is not what they got.
         let from = began(&switch).filter(|_| resumed).unwrap_or(from);
@@ -101,7 +110,12 @@ impl<'a, S: Store> Operation<'a, S> {
             entries: 0,
             warnings: unread.iter().map(unremembered).collect(),
         };
-        operation.log(if resumed { Event::Resumed } else { Event::Asked }, None).await;
+        let event = match why {
+            Why::Drifted => Event::PutBack,
+            Why::Ordered if resumed => Event::Resumed,
+            Why::Ordered => Event::Asked,
+        };
+        operation.log(event, None).await;
         for rule in set_aside {
             operation.log(Event::Overridden, Some(rule.clone())).await;
         }

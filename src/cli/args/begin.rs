@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
+use super::serve::Role;
 use super::values::upstream;
 use crate::config;
 
@@ -34,8 +35,17 @@ pub(in crate::cli) struct InitArgs {
 
 /// `doctor`
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks doctor\n  roadworks doctor --exercise           a real round trip, on a record that nobody needs\n  roadworks doctor --policy > iam.json  the least rights that this site needs"
+)]
 pub(in crate::cli) struct DoctorArgs {
     /// Make, swap and remove a scratch TXT record in the zone, and report how long it took
     #[arg(long)]
     pub(in crate::cli) exercise: bool,
+    /// Print the least policy for this site instead: which actions in AWS on which resources
+    #[arg(long, conflicts_with = "exercise")]
+    pub(in crate::cli) policy: bool,
+    /// Of --policy: for a `serve` that does only a part of it
+    #[arg(long, value_name = "ROLE", requires = "policy")]
+    pub(in crate::cli) role: Option<Role>,
 }

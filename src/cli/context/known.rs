@@ -20,6 +20,8 @@ pub(super) struct Known {
     pub(super) resolved: Resolved,
     pub(super) asked: Option<bool>,
     pub(super) locked_by: Option<LockHolder>,
+    /// Why nothing is moved now that nobody asks for.
+    pub(super) held_back: Option<String>,
 }
 
 impl Context {
@@ -42,7 +44,7 @@ impl Context {
         let named = self.common.variable.clone().or_else(of_file);
         let mut switch = named.clone().unwrap_or_else(|| USUAL.to_owned());
         let mut inputs = self.inputs(site, named, &switch)?;
-        let mut found = config::resolve(site, &inputs, beside).await;
+        let mut found = Box::pin(config::resolve(site, &inputs, beside)).await;
         // A boolean of another name is known only now: what -var says of it is what is asked, not what is so.
         if let Ok(Resolved { variable: Some(variable), .. }) = &found
             && variable.name != switch
@@ -50,7 +52,7 @@ impl Context {
         {
             switch.clone_from(&variable.name);
             inputs = self.inputs(site, Some(switch.clone()), &switch)?;
-            found = config::resolve(site, &inputs, beside).await;
+            found = Box::pin(config::resolve(site, &inputs, beside)).await;
         }
         let mut resolved = match (found, pinned) {
             (Ok(mut resolved), pinned) => {
@@ -65,10 +67,11 @@ impl Context {
         self.knows_every_variable(site, &switch)?;
         resolved.warnings.extend(unread);
         let lock = resolved.lock().await;
+        let held_back = held_back(&lock, &resolved);
         let locked_by = locked_by(lock, &mut resolved.warnings);
         let asked = self.given(&switch)?;
         let asked = asked.map(|value| boolean(&switch, &value, &resolved)).transpose()?;
-        Ok(Known { resolved, asked, locked_by })
+        Ok(Known { resolved, asked, locked_by, held_back })
     }
 
     /// The value that `-var` gives to `variable` last.
@@ -167,6 +170,19 @@ fn boolean(switch: &str, value: &str, resolved: &Resolved) -> Result<bool, Error
             message: format!("{switch} is true or false, not `{other}`"),
             hint: format!("write -var {switch}=true"),
         }),
+    }
+}
+
+/// Why what somebody else moved is not put back: perhaps an apply is under way, which moves the record to a target that is not
+/// in the state yet.
+fn held_back(lock: &Lock, resolved: &Resolved) -> Option<String> {
+    match (lock, resolved.pinned_at) {
+        (Lock::Held(holder), _) => Some(format!("{holder} holds the lock of the Terraform state")),
+        (_, Some(at)) => Some(format!("its targets are known only as they were pinned at {at}")),
+        (Lock::Unseen { why }, None) => {
+            Some(format!("whether an apply of Terraform is under way cannot be seen: {why}"))
+        }
+        (Lock::Free, None) => None,
     }
 }
 

@@ -5,8 +5,8 @@ use crate::aws::{AssumeRole, Session, Settings};
 use crate::balancer::{Alb, Renumber};
 use crate::clock;
 use crate::config::{
-    Account, BalancerConfig, BalancerSource, DnsSource, Freeze, PageConfig, PipelineConfig,
-    Resolved, SiteConfig, Variable, VariableWay,
+    Account, BalancerConfig, BalancerSource, DnsSource, Freeze, Listeners, PageConfig,
+    PipelineConfig, Resolved, SiteConfig, Variable, VariableWay,
 };
 use crate::dns::{Rfc2136, Route53};
 use crate::lever::Lever;
@@ -165,17 +165,31 @@ pub(in crate::cli) async fn listeners_of_rule(
     resolved: &Resolved,
 ) -> Option<(Alb, Session)> {
     let rule = resolved.rule.as_ref()?;
-    let (from, account) = match &site.balancer {
-        Some(BalancerSource::Terraform { from, account, .. }) => (from.as_slice(), account.clone()),
-        Some(BalancerSource::Alb(_)) | None => (&[][..], Account::default()),
+    let (account, _) = listeners_by_rule(site, resolved)?;
+    let from = match &site.balancer {
+        Some(BalancerSource::Terraform { from, .. }) => from.as_slice(),
+        Some(BalancerSource::Alb(_)) | None => &[],
     };
-    // Its calls go where the listener is: arn:aws:elasticloadbalancing:REGION:..
-    let region = rule.listeners.first().and_then(|arn| arn.split(':').nth(3));
-    let account = Account { region: region.map(str::to_owned), ..account };
     let session = Session::load(&settings(&account)).await;
     let boolean = resolved.variable.as_ref().map_or(USUAL, |variable| variable.name.as_str());
     let lever = Alb::of_rule(session.clone(), &resolved.name, (rule, boolean), from);
     Some((lever, session))
+}
+
+/// The listeners of that rule, and whose credentials write theirs.
+pub(in crate::cli) fn listeners_by_rule(
+    site: &SiteConfig,
+    resolved: &Resolved,
+) -> Option<(Account, Listeners)> {
+    let rule = resolved.rule.as_ref()?;
+    let account = match &site.balancer {
+        Some(BalancerSource::Terraform { account, .. }) => account.clone(),
+        Some(BalancerSource::Alb(_)) | None => Account::default(),
+    };
+    // Its calls go where the listener is: arn:aws:elasticloadbalancing:REGION:..
+    let region = rule.listeners.first().and_then(|arn| arn.split(':').nth(3));
+    let account = Account { region: region.map(str::to_owned), ..account };
+    Some((account, Listeners::Named(rule.listeners.clone())))
 }
 
 /// The page in its smallest form. That one has no template, and says the same whenever it is made.

@@ -24,7 +24,9 @@ use crate::switch::Mode;
 use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
 pub(super) use guards::guards;
-pub(super) use levers::{USUAL, codepipeline, listeners_of_rule, named_listeners};
+pub(super) use levers::{
+    USUAL, codepipeline, listeners_by_rule, listeners_of_rule, named_listeners, settings,
+};
 
 /// The command line's common part, and how to speak.
 #[derive(Debug, Clone)]
@@ -186,13 +188,15 @@ impl Context {
         let levers::Levers { all: levers, session, caller, freezer } =
             levers::of(site, &known.resolved, &store, thrown).await;
         let resolvers = settle::resolvers(&site.settle)?;
-        let checks = guards(&site.checks).await;
+        let checks = guards(&site.checks, &resolvers).await;
         let site = Site {
             name: known.resolved.name.clone(),
             store,
             levers,
             checks,
             quiet: site.settle.quiet,
+            on_drift: site.on_drift,
+            held_back: known.held_back,
             warnings: site.warnings.iter().chain(&known.resolved.warnings).cloned().collect(),
         };
         Ok(Opened {
@@ -243,7 +247,7 @@ impl Context {
                 "what the name says could not be remembered ({error}), so a TTL that is lowered now is not counted by a flip"
             ));
         }
-        if opened.resolved.pinned_at.is_some() || opened.resolved.folder.is_none() {
+        if opened.resolved.pinned_at.is_some() || !opened.resolved.is_learned() {
             return;
         }
         let store = &opened.site.store;

@@ -17,11 +17,16 @@ const BALANCER_GIVES_UP: Duration = Duration::from_mins(1);
 const AGAIN: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Every precondition of the gateway. Cancel safe.
-pub(super) async fn findings(gateway: &GatewayConfig, host: Option<&str>) -> Vec<Finding> {
+/// Every precondition of the gateway; `gives_up` is after how long without a byte the load balancer before it does, where that
+/// is known. Cancel safe.
+pub(super) async fn findings(
+    gateway: &GatewayConfig,
+    host: Option<&str>,
+    gives_up: Option<Duration>,
+) -> Vec<Finding> {
     let mut findings = vec![
         lb_path(gateway.health.lb_path.as_deref()),
-        patience(&gateway.hold),
+        patience(&gateway.hold, gives_up),
         trusted_proxies(gateway),
         bypass(&gateway.bypass),
     ];
@@ -48,7 +53,7 @@ fn lb_path(path: Option<&str>) -> Finding {
 }
 
 /// How long the last of those who wait may have waited, where a rate tells.
-fn patience(hold: &HoldConfig) -> Finding {
+fn patience(hold: &HoldConfig, gives_up: Option<Duration>) -> Finding {
     const ID: &str = "patience";
     let places = u64::try_from(hold.places).unwrap_or(u64::MAX);
     let release =
@@ -65,15 +70,18 @@ fn patience(hold: &HoldConfig) -> Finding {
             hold.patience.as_secs_f64()
         ),
     };
-    let gives_up = BALANCER_GIVES_UP.as_secs();
-    if longest < BALANCER_GIVES_UP {
-        return ok(ID, format!("{waits}; a load balancer waits {gives_up} s by default"));
+    let limit = gives_up.unwrap_or(BALANCER_GIVES_UP);
+    let (which, usually) = match gives_up {
+        Some(_) => ("the load balancer in front", ""),
+        None => ("a load balancer", " by default"),
+    };
+    let whose = format!("{which} waits {} s{usually}", limit.as_secs());
+    if longest < limit {
+        return ok(ID, format!("{waits}; {whose}"));
     }
     warn(
         ID,
-        format!(
-            "{waits}; a load balancer gives up after {gives_up} s by default, with a 504 of its own"
-        ),
+        format!("{waits}; {whose}, and then answers 504 itself"),
         "raise its idle_timeout above that, or lower hold { patience, places }",
     )
 }
@@ -161,10 +169,13 @@ mod tests {
             places: 10_000,
             release_rate,
         };
-        assert_eq!(patience(&hold(20, None)).result, Outcome::Ok);
-        assert_eq!(patience(&hold(60, None)).result, Outcome::Warn);
-        assert_eq!(patience(&hold(20, Some(1_000))).result, Outcome::Ok);
-        assert_eq!(patience(&hold(20, Some(200))).result, Outcome::Warn);
+        assert_eq!(patience(&hold(20, None), None).result, Outcome::Ok);
+        assert_eq!(patience(&hold(60, None), None).result, Outcome::Warn);
+        assert_eq!(patience(&hold(20, Some(1_000)), None).result, Outcome::Ok);
+        assert_eq!(patience(&hold(20, Some(200)), None).result, Outcome::Warn);
+        let known = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(patience(&hold(60, None), known(120)).result, Outcome::Ok);
+        assert_eq!(patience(&hold(20, None), known(10)).result, Outcome::Warn);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::doctor::Finding;
-use crate::agent::{self, Heartbeat, Sight, Site};
+use crate::agent::{self, Drift, Heartbeat, Sight, Site};
 use crate::audit::Entry;
 use crate::checks::Outcome;
 use crate::store::Store;
@@ -45,6 +45,7 @@ pub(in crate::cli) fn status_object<S: Store>(
                 "position": seen.position,
                 "phase": phase,
                 "detail": seen.detail,
+                "drift": sight.drifts(site, lever.name()).into_iter().map(drift_object).collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -70,6 +71,17 @@ pub(in crate::cli) fn status_object<S: Store>(
         "gateways": gateways(site, sight).map(gateway_object).collect::<Vec<_>>(),
         "checks": [],
         "warnings": site.warnings,
+    })
+}
+
+fn drift_object(drift: &Drift) -> Value {
+    json!({
+        "target": drift.target,
+        "was": drift.was,
+        "is": drift.is,
+        "noticed": drift.noticed,
+        "then": drift.then,
+        "why": drift.why,
     })
 }
 

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::super::doctor::{Finding, Outcome};
 use super::one_line;
-use crate::agent::{self, Heartbeat, Proof, Sight, Site};
+use crate::agent::{self, Drift, Heartbeat, Proof, Sight, Site};
 use crate::audit::Entry;
 use crate::checks;
 use crate::gateway::Drain;
-use crate::lever::Position;
+use crate::lever::{Position, value_words};
 use crate::pipeline::waiting;
 use crate::store::Store;
 use crate::switch::{LeverName, Mode, OnEnd, Plan, Seen, Step, Switch};
@@ -53,36 +53,6 @@ fn step_words(step: &Step) -> String {
     lines.join("\n")
 }
 
-/// What a lever's part says, in one line.
-pub(in crate::cli) fn value_words(value: &Value) -> String {
-    let Some(fields) = value.as_object() else { return value.to_string() };
-    let mut words = Vec::new();
-    for (name, field) in fields {
-        let word = match (name.as_str(), field) {
-            ("alias", Value::Object(alias)) => {
-                let of = |key: &str| alias.get(key).and_then(Value::as_str).unwrap_or_default();
-                let health = alias.get("evaluate_target_health") == Some(&Value::Bool(true));
-                let health = if health { ", follows its health" } else { "" };
-                format!("alias {} (zone {}{health})", of("name"), of("zone_id"))
-            }
-            ("records", Value::Array(records)) => listed(records),
-            (name, Value::Array(items)) => format!("{name} {}", listed(items)),
-            ("ttl", ttl) => format!("ttl {ttl}"),
-            (name, Value::String(text)) => format!("{name} {text}"),
-            (name, other) => format!("{name} {other}"),
-        };
-        words.push(word);
-    }
-    words.join("  ")
-}
-
-/// What a list says; a dash where it is empty.
-fn listed(items: &[Value]) -> String {
-    let one = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
-    let all: Vec<_> = items.iter().map(one).collect();
-    if all.is_empty() { "-".to_owned() } else { all.join(", ") }
-}
-
 /// A gateway that somebody keeps in a mode of its own, by `--local`.
 fn kept_by_hand<S: Store>(site: &Site<S>, sight: &Sight) -> Option<String> {
     let levers = site.levers.iter().zip(&sight.levers);
@@ -98,10 +68,13 @@ pub(in crate::cli) fn status_words<S: Store>(
     now: Timestamp,
 ) -> String {
     let (mode, desired) = (sight.mode(site), sight.desired());
-    let why = if sight.moving() {
-        "it is asked for and not done yet; where an agent runs, it finishes what nobody is at"
+    let drifts = drift_lines(site, sight);
+    let why = if !drifts.is_empty() {
+        ""
+    } else if sight.moving() {
+        ": it is asked for and not done yet; where an agent runs, it finishes what nobody is at"
     } else {
-        "somebody else moved a lever"
+        ": somebody else moved a lever"
     };
     let asked = sight.switch.as_ref().map(|(switch, _)| {
         let proof = sight.proof(site, now);
@@ -115,28 +88,37 @@ pub(in crate::cli) fn status_words<S: Store>(
         lines.push(format!("  {name:<9}{kind:<9} {position:<12} {}", one_line(&seen.detail)));
     }
     lines.extend(gateway_lines(site, sight));
+    let told = !drifts.is_empty();
+    lines.extend(drifts);
     let local = kept_by_hand(site, sight);
     if mode != desired && local.is_none() {
-        lines.push(format!("Visitors get {mode}, the switch asks for {desired}: {why}."));
+        lines.push(format!("Visitors get {mode}, the switch asks for {desired}{why}."));
     }
     if let Some(id) = &local {
         lines.push(format!(
             "Visitors of gateway {id} get {mode}, the switch asks for {desired}: it is kept so on its own machine."
         ));
     }
-    if sight.levers.iter().any(|seen| seen.position == Position::Foreign) {
+    if !told && sight.levers.iter().any(|seen| seen.position == Position::Foreign) {
         lines.push(
             "A record leads to neither of its two targets: somebody else moved it, and no verb overwrites it. Find out who."
                 .to_owned(),
         );
     }
+    lines.push(format!("Next: {}", next_words(site, sight)));
+    lines.join("\n")
+}
+
+/// What to do next.
+fn next_words<S: Store>(site: &Site<S>, sight: &Sight) -> String {
+    let (mode, desired) = (sight.mode(site), sight.desired());
     let someone_waits = site
         .levers
         .iter()
         .zip(&sight.levers)
         .any(|(lever, seen)| lever.name() == LeverName::Pipeline && !waiting(seen).is_empty());
-    let next = match (sight.moving(), mode) {
-        (false, _) if local.is_some() && mode != desired => {
+    match (sight.moving(), mode) {
+        (false, _) if kept_by_hand(site, sight).is_some() && mode != desired => {
             "roadworks open --local, on that machine".to_owned()
         }
         (true, _) => {
@@ -152,9 +134,18 @@ pub(in crate::cli) fn status_words<S: Store>(
         (false, Mode::Open) if site.offers(Mode::Hold).is_ok() => "roadworks hold".to_owned(),
         (false, Mode::Open) => "roadworks close".to_owned(),
         (false, _) => "roadworks open".to_owned(),
+    }
+}
+
+/// A line for each part that somebody else moved, as an agent noticed.
+fn drift_lines<S: Store>(site: &Site<S>, sight: &Sight) -> Vec<String> {
+    let drifts = site.levers.iter().flat_map(|lever| sight.drifts(site, lever.name()));
+    let line = |drift: &Drift| {
+        let (lever, noticed) = (drift.lever, drift.noticed);
+        let (what, then) = (drift.in_words(), drift.then_in_words());
+        format!("Somebody else moved {lever}: {what}, noticed at {noticed}; {then}.")
     };
-    lines.push(format!("Next: {next}"));
-    lines.join("\n")
+    drifts.map(|drift| one_line(&line(drift))).collect()
 }
 
 /// A line for each gateway, and what is the matter with it.

@@ -10,19 +10,25 @@ use crate::store::AnyStore;
 
 /// The configuration that counts, whatever the file says now.
 #[derive(Clone)]
-pub(super) struct Current(Arc<Mutex<Arc<Config>>>);
+pub(super) struct Current(Arc<Mutex<(u64, Arc<Config>)>>);
 
 impl Current {
     pub(super) fn new(config: Arc<Config>) -> Current {
-        Current(Arc::new(Mutex::new(config)))
+        Current(Arc::new(Mutex::new((0, config))))
     }
 
     pub(super) fn get(&self) -> Arc<Config> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).1)
+    }
+
+    /// How often another one came.
+    fn edition(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
     pub(super) fn set(&self, config: Arc<Config>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = config;
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = (current.0 + 1, config);
     }
 }
 
@@ -34,6 +40,10 @@ pub(super) struct Opened {
 }
 
 impl Opener<AnyStore> for Opened {
+    fn edition(&self) -> u64 {
+        self.config.edition()
+    }
+
     async fn open(&self) -> Result<Site<AnyStore>, String> {
         let config = self.config.get();
         let Some(site) = config.sites.iter().find(|site| name(site) == self.name) else {

@@ -17,7 +17,7 @@ use super::super::unserved::unserved;
 use super::super::zone::nameserver;
 use super::current::{Current, Opened, name};
 use super::signals::{Asked, Signals};
-use crate::agent::{Crew, Follow, Front, Keeper, Kept, Sites, Teller, id};
+use crate::agent::{Crew, Follow, Front, Keeper, Kept, Sites, Teller, Watched, id};
 use crate::clock;
 use crate::config::{Config, SiteConfig};
 use crate::dns::nameserver::Nameserver;
@@ -41,6 +41,7 @@ pub(super) struct Served {
     pub(super) nameserver: Option<Nameserver>,
     pub(super) crew: Crew,
     pub(super) sites: Sites,
+    pub(super) watched: Watched,
 }
 
 impl Served {
@@ -69,6 +70,7 @@ impl Served {
             nameserver: None,
             crew: Crew::new(tasks, sites.clone()),
             sites,
+            watched: Watched::default(),
         };
         let follows = served.begin(&config).await?;
         served.nameserver = match args.role {
@@ -84,7 +86,10 @@ impl Served {
         }
         let (settings, inherited) = (served.settings(&config), Inherited::from_environment()?);
         match Gateway::start(&settings, inherited, &postures(&follows), tasks) {
-            Ok(gateway) => served.gateway = Some(Arc::new(gateway)),
+            Ok(gateway) => {
+                gateway.metrics().add(served.watched.clone());
+                served.gateway = Some(Arc::new(gateway));
+            }
             // Its agent, or its nameserver, does its part all the same.
             Err(error) if follows.is_empty() => {
                 tracing::warn!("nobody can ask this process whether it is well: {error}");
@@ -145,6 +150,7 @@ impl Served {
                 opener,
                 holder: Holder::agent(user(), &self.teller.id),
                 site: name.clone(),
+                watched: self.watched.clone(),
             };
             self.crew.keep(&name, keeper)?;
         }

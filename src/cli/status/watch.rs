@@ -10,8 +10,8 @@ use super::super::context::{Context, Opened};
 use super::super::error::Error;
 use super::super::flip::interrupted;
 use super::super::report::{Form, ended_by};
-use super::{Of, Told, all_of, asked, told};
-use crate::agent::{self, GATEWAYS, Sight, look};
+use super::{Of, Told, all_of, asked, seen as seen_now, told};
+use crate::agent::{self, GATEWAYS, Sight};
 use crate::clock;
 use crate::config::Config;
 use crate::store::{AnyNotice, Notice};
@@ -83,7 +83,7 @@ async fn again(
             sight.again(&opened.site).await?;
             Ok((sight, asked))
         }
-        Some(_) | None => Ok((look(&opened.site).await?, now)),
+        Some(_) | None => Ok((seen_now(&opened.site).await?, now)),
     }
 }
 

@@ -5,20 +5,21 @@ use super::super::balancer::BalancerSource;
 use super::super::records::SwitchedRecord;
 use super::super::site::{Account, DnsSource, SiteConfig};
 use super::super::unresolved::Unresolved;
-use super::{Resolved, Variable, name_of, own_records, true_from};
+use super::{Resolved, Variable, name_of, true_from};
 use crate::terraform::plans::Compared;
 use crate::terraform::{self, AnsweringRule, Folder, Inputs, Switchboard};
 
 /// What our own evaluator says.
-pub(super) fn of_board(board: Switchboard, site: &SiteConfig) -> Result<Resolved, Unresolved> {
-    let mut warnings: Vec<_> = board
-        .warnings
-        .iter()
-        .map(|warning| match &warning.place {
-            Some(place) => format!("{} ({place})", warning.message),
-            None => warning.message.clone(),
-        })
-        .collect();
+pub(super) fn of_board(
+    board: Switchboard,
+    said: Vec<String>,
+    site: &SiteConfig,
+) -> Result<Resolved, Unresolved> {
+    let mut warnings = said;
+    warnings.extend(board.warnings.iter().map(|warning| match &warning.place {
+        Some(place) => format!("{} ({place})", warning.message),
+        None => warning.message.clone(),
+    }));
     for sibling in &board.siblings {
         warnings.push(format!(
             "{} ({} {}) stays where it is while its sibling moves: visitors who use it are not led away",
@@ -133,7 +134,7 @@ fn learned(
     let of_rule = rule.as_ref().filter(|_| records.is_empty()).map(|rule| rule.name().to_owned());
     if !by_name {
         also.extend(records.iter().map(|record| record.address.clone()));
-        records = own_records(site).to_vec();
+        records.clear();
     }
     warnings.extend(also_moves(&also, &variable.name));
     Ok(Resolved {
@@ -149,6 +150,7 @@ fn learned(
         account: Account::default(),
         pinned_at: None,
         without_rule,
+        looked_up: false,
         backend: None,
     })
 }

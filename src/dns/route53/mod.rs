@@ -8,6 +8,7 @@ mod batch;
 mod calls;
 mod commands;
 mod reading;
+mod rights;
 mod scratch;
 mod told;
 mod wire;
@@ -38,6 +39,7 @@ use crate::lever::{
 };
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
+pub use rights::{rights, rights_to_look_up};
 pub use scratch::exercise;
 pub use zone::{Allowed, Zone};
 

@@ -1,4 +1,5 @@
-//! Who holds a state's lock: the same JSON in a file beside a local state and in an object beside one in S3.
+//! Who holds a state's lock: the same JSON in a file beside a local state, and in an object beside one in S3 or an item of
+//! `DynamoDB`.
 
 /// Whether somebody is changing what the state describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl LockHolder {
     /// What to do when nobody holds it any more.
     pub fn hint(&self) -> String {
         let id = if self.id.is_empty() { "ID" } else { &self.id };
-        if self.place.starts_with("s3://") {
+        if self.place.contains("://") {
             format!(
                 "wait for it to end; if nobody is there any more, `terraform force-unlock {id}`"
             )

@@ -1,13 +1,15 @@
-//! State in S3: Terraform's backend `s3`, its workspaces and its lock object.
+//! State in S3: Terraform's backend `s3`, its workspaces and its lock, an object beside the state or an item of a `DynamoDB` table.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::{BackendError, DEFAULT, Lock, LockHolder, Settings, Workspaces, lock};
+use crate::aws::policy::{Owner, Statement};
 use crate::aws::s3::{Addressing, Bucket, Location};
-use crate::aws::{AssumeRole, Error, Keys, Session};
+use crate::aws::{AssumeRole, Error, JsonService, Keys, Retry, Session};
 
 /// How many keys are looked at for workspaces: ten requests.
 const MOST: usize = 10_000;
@@ -21,12 +23,18 @@ pub(super) struct Objects {
     prefix: String,
     /// This workspace's state.
     state: String,
-    /// Locks that only `DynamoDB` knows.
-    table: Option<String>,
+    /// Where `DynamoDB` keeps the lock, if it does.
+    table: Option<Table>,
     session: crate::aws::Settings,
     keys: Option<Keys>,
     location: Location,
     opened: OnceCell<Bucket>,
+}
+
+/// A table of locks.
+struct Table {
+    name: String,
+    endpoint: Option<String>,
 }
 
 impl Objects {
@@ -36,7 +44,7 @@ impl Objects {
         }
         let key = settings.required("key")?;
         let prefix = match settings.values.get("workspace_key_prefix") {
-            Some(serde_json::Value::String(prefix)) => prefix.trim_matches('/').to_owned(),
+            Some(Value::String(prefix)) => prefix.trim_matches('/').to_owned(),
             _ => "env:".to_owned(),
         };
         let state = match workspace {
@@ -45,7 +53,12 @@ impl Objects {
         };
         Ok(Self {
             bucket: settings.required("bucket")?,
-            table: settings.text("dynamodb_table"),
+            table: settings.text("dynamodb_table").map(|name| Table {
+                name,
+                endpoint: settings
+                    .nested("endpoints", "dynamodb")
+                    .or_else(|| settings.text("dynamodb_endpoint")),
+            }),
             session: session(settings),
             keys: keys(settings),
             location: location(settings),
@@ -69,14 +82,43 @@ impl Objects {
             let place = format!("s3://{}/{key}", self.bucket);
             return Ok(Lock::Held(LockHolder::read(bytes, place)));
         }
-        Ok(match &self.table {
-            Some(table) => Lock::Unseen {
+        let Some(table) = &self.table else { return Ok(Lock::Free) };
+        Ok(match self.item(table).await {
+            Ok(None) => Lock::Free,
+            Ok(Some(info)) => {
+                let place = format!("dynamodb://{}/{}", table.name, self.lock_id());
+                Lock::Held(LockHolder::read(info.as_bytes(), place))
+            }
+            Err(error) => Lock::Unseen {
                 why: format!(
-                    "the state is locked in the DynamoDB table `{table}`, which is not read"
+                    "the state is locked in the DynamoDB table `{}`, which cannot be read (dynamodb:GetItem): {error}",
+                    table.name
                 ),
             },
-            None => Lock::Free,
         })
+    }
+
+    /// What Terraform wrote into `table`, if it holds the lock.
+    async fn item(&self, table: &Table) -> Result<Option<String>, Error> {
+        let session = Session::with_keys(&self.session, self.keys.as_ref()).await;
+        let asked = json!({
+            "TableName": table.name,
+            "Key": { "LockID": { "S": self.lock_id() } },
+            "ConsistentRead": true,
+        });
+        let (endpoint, service) = (table.endpoint.clone(), JsonService::DynamoDb);
+        let asked = ("GetItem", &asked);
+        let answer = session.json_at(endpoint, service, asked, Retry::Standard).await?;
+        let Some(item) = answer.get("Item").filter(|item| item.is_object()) else {
+            return Ok(None);
+        };
+        let info = item.pointer("/Info/S").and_then(Value::as_str);
+        Ok(Some(info.unwrap_or_default().to_owned()))
+    }
+
+    /// Terraform's name for the lock in a table (`internal/backend/remote-state/s3`, `lockPath`).
+    fn lock_id(&self) -> String {
+        format!("{}/{}", self.bucket, self.state)
     }
 
     pub(super) async fn workspaces(&self) -> Result<Workspaces, BackendError> {
@@ -94,6 +136,30 @@ impl Objects {
             names.insert(DEFAULT.to_owned());
         }
         Ok(Workspaces { names, complete: !listing.truncated })
+    }
+
+    /// Whose credentials read it.
+    pub(super) fn session(&self) -> &crate::aws::Settings {
+        &self.session
+    }
+
+    /// The rights that reading it, and its lock, needs.
+    pub(super) fn rights(&self, owner: &Owner) -> Vec<Statement> {
+        let key = |rest: &str| owner.bare("s3", &format!("{}/{}{rest}", self.bucket, self.state));
+        let objects = [key(""), key(".tflock")];
+        let mut all = vec![
+            Statement::new("ReadsTheState", ["s3:GetObject"], objects),
+            Statement::new(
+                "SeesItsWorkspaces",
+                ["s3:ListBucket"],
+                [owner.bare("s3", &self.bucket)],
+            ),
+        ];
+        if let Some(table) = &self.table {
+            let table = owner.arn("dynamodb", &format!("table/{}", table.name));
+            all.push(Statement::new("SeesItsLock", ["dynamodb:GetItem"], [table]));
+        }
+        all
     }
 
     async fn get(&self, key: &str) -> Result<Option<crate::aws::s3::Object>, BackendError> {

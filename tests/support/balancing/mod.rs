@@ -196,6 +196,14 @@ impl Balancing {
         ask(&self.emulator, "DeleteRule", &[("RuleArn", rule)]);
     }
 
+    /// Takes away every rule of a listener that answers by itself, as somebody would who wants their visitors back.
+    pub(crate) fn without_answers(&self, listener: &str) {
+        let answers = rules(&self.emulator, listener).into_iter();
+        for rule in answers.filter(|rule| !rule.forwards && rule.priority != "default") {
+            self.without(&rule.arn);
+        }
+    }
+
     /// The rules of a listener but its default: priority, hosts, and whether it answers by itself.
     pub(crate) fn rules(&self, listener: &str) -> Vec<(u32, String, &'static str)> {
         let rules = rules(&self.emulator, listener).into_iter();

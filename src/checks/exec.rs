@@ -1,0 +1,142 @@
+//! A check by a command: it passes where the command ends well.
+
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Command;
+
+use super::{Asked, Check, Failed};
+
+/// So much of what a command said last is told.
+const MOST_SAID: usize = 300;
+
+/// A command.
+#[derive(Debug)]
+pub struct ExecCheck {
+    command: Vec<String>,
+    folder: PathBuf,
+    timeout: Duration,
+}
+
+/// A command and whatever it started, which ends with this.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            #[expect(clippy::let_underscore_must_use, reason = "gone already is as good")]
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl ExecCheck {
+    /// `command` is run in `folder`, without anything on its standard input.
+    pub fn new(command: Vec<String>, folder: PathBuf, timeout: Duration) -> ExecCheck {
+        ExecCheck { command, folder, timeout }
+    }
+
+    /// Dropped midway, the command and what it started are killed.
+    async fn asked(&self) -> Result<String, Failed> {
+        let program = self.command.first().map_or("", String::as_str);
+        let failed = |why: String, fix: &str| Failed {
+            why: format!("`{program}` {why}"),
+            fix: fix.to_owned(),
+        };
+        let ended = match tokio::time::timeout(self.timeout, self.run(program)).await {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(error)) => {
+                let fix = "see that it is there, and may be run by whoever runs roadworks";
+                return Err(failed(format!("cannot be run: {error}"), fix));
+            }
+            Err(_) => {
+                let why = format!("did not end within {} s", self.timeout.as_secs_f64());
+                return Err(failed(why, "see what it waits for, or give it more time: `timeout`"));
+            }
+        };
+        if ended.status.success() {
+            return Ok(format!("`{program}` ended well"));
+        }
+        let said = [&ended.stderr, &ended.stdout].into_iter().find_map(|said| last_line(said));
+        let said = said.map(|said| format!(": {said}")).unwrap_or_default();
+        let why = format!("ended with {}{said}", ended.status);
+        Err(failed(why, "run it by hand, and put right what it finds"))
+    }
+
+    async fn run(&self, program: &str) -> std::io::Result<Output> {
+        let child = Command::new(program)
+            .args(self.command.iter().skip(1))
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let mut group = Group(id.and_then(Pid::from_raw));
+        let ended = child.wait_with_output().await;
+        // What it left running on purpose is its own.
+        group.0 = None;
+        ended
+    }
+}
+
+impl Check for ExecCheck {
+    fn kind(&self) -> &'static str {
+        "exec"
+    }
+
+    fn ask(&self) -> Asked<'_> {
+        Box::pin(self.asked())
+    }
+}
+
+/// The last line that says something, and not too much of it.
+fn last_line(said: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(said);
+    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    Some(line.chars().filter(|one| !one.is_control()).take(MOST_SAID).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn asked(words: &[&str], millis: u64) -> Result<String, String> {
+        let command = words.iter().map(|word| (*word).to_owned()).collect();
+        let timeout = Duration::from_millis(millis);
+        let check = ExecCheck::new(command, std::env::temp_dir(), timeout);
+        check.ask().await.map_err(|failed| failed.why)
+    }
+
+    #[tokio::test]
+    async fn a_command_passes_where_it_ends_well_and_says_why_where_not() {
+        assert_eq!(asked(&["sh", "-c", "exit 0"], 5_000).await, Ok("`sh` ended well".to_owned()));
+        let why = asked(&["sh", "-c", "echo first; echo no rows >&2; exit 3"], 5_000).await;
+        assert_eq!(why, Err("`sh` ended with exit status: 3: no rows".to_owned()));
+        let why = asked(&["/no/such/program"], 5_000).await.unwrap_err();
+        assert!(why.starts_with("`/no/such/program` cannot be run: "), "{why}");
+    }
+
+    #[tokio::test]
+    async fn what_a_command_started_ends_with_it_where_it_takes_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let line = format!("sleep 600 & echo $! > {}; wait", pid.display());
+        let why = asked(&["sh", "-c", &line], 300).await.unwrap_err();
+        assert_eq!(why, "`sh` did not end within 0.3 s");
+        let pid: i32 = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+        let until = crate::clock::monotonic() + Duration::from_secs(5);
+        let runs = || {
+            std::fs::read_to_string(format!("/proc/{pid}/stat"))
+                .is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while runs() && crate::clock::monotonic() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(!runs(), "{pid} still runs");
+    }
+}

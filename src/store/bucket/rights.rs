@@ -1,0 +1,47 @@
+//! The rights that a store in S3 needs.
+
+use serde_json::json;
+
+use crate::aws::policy::{Owner, Statement};
+use crate::config::BucketConfig;
+use crate::store::encoded;
+
+/// Who uses the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum User {
+    /// Whoever runs verbs, and the agent.
+    Agent,
+    /// A gateway: it reads the switch and tells of itself.
+    Gateway,
+}
+
+/// The documents of the site `name` are read and written by `user`.
+pub fn rights(bucket: &BucketConfig, name: &str, user: User, owner: &Owner) -> Vec<Statement> {
+    let slash = if bucket.prefix.is_empty() { "" } else { "/" };
+    let folder = format!("{}{slash}{}", bucket.prefix, encoded(name));
+    let key = |rest: &str| owner.bare("s3", &format!("{}/{folder}/{rest}", bucket.name));
+    let listed = |sid| {
+        let whole = owner.bare("s3", &bucket.name);
+        let within = json!({ "StringLike": { "s3:prefix": format!("{folder}/*") } });
+        Statement::new(sid, ["s3:ListBucket"], [whole]).only_if(within)
+    };
+    match user {
+        User::Agent => vec![
+            Statement::new(
+                "KeepsTheDocumentsOfTheSite",
+                ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+                [key("*")],
+            ),
+            listed("FindsThem"),
+        ],
+        User::Gateway => vec![
+            Statement::new("ReadsTheSwitch", ["s3:GetObject"], [key("switch.json")]),
+            Statement::new(
+                "TellsOfItself",
+                ["s3:PutObject", "s3:DeleteObject"],
+                [key("gateways/*")],
+            ),
+            listed("TellsWhatWasNeverWrittenFromWhatItMayNotRead"),
+        ],
+    }
+}
