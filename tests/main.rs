@@ -102,6 +102,8 @@ mod route53_conforms;
 #[cfg(test)]
 mod route53_faults;
 #[cfg(test)]
+mod run;
+#[cfg(test)]
 mod serve_refuses;
 #[cfg(test)]
 mod settle;
