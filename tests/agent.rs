@@ -213,6 +213,7 @@ impl World {
             timeout: Duration::from_millis(50),
             end: None,
             depth: Depth::Moved,
+            run: None,
         }
     }
 

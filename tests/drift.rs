@@ -238,6 +238,7 @@ impl World {
             timeout: NOTICED,
             end: (to != Mode::Open).then_some(End { until, then: None }),
             depth: Depth::Moved,
+            run: None,
         };
         Box::pin(carry_out(&site, sight, &order, &Silent)).await.unwrap();
     }

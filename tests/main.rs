@@ -104,6 +104,8 @@ mod route53_faults;
 #[cfg(test)]
 mod rule_of_terraform;
 #[cfg(test)]
+mod run;
+#[cfg(test)]
 mod serve_refuses;
 #[cfg(test)]
 mod settle;

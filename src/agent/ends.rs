@@ -42,6 +42,7 @@ pub async fn at_end<S: Store>(
         timeout: TIMEOUT,
         end: None,
         depth: Depth::Moved,
+        run: None,
     };
     carry_out(site, sight, &order, &Silent).await.map(drop)
 }

@@ -50,6 +50,14 @@ pub enum Error {
         /// What became of every check that was asked.
         outcomes: Vec<Outcome>,
     },
+    /// Visitors must not be let back: a command works.
+    #[error("refused: {by} runs a command in this maintenance")]
+    Runs {
+        /// Who.
+        by: String,
+        /// When it was seen last.
+        at: Timestamp,
+    },
     /// There is no gateway of that id.
     #[error("no gateway of this site is called {id}{}", known_words(known))]
     NoSuchGateway {
@@ -141,6 +149,7 @@ impl Error {
             | Error::Rule { .. }
             | Error::Unchecked { .. }
             | Error::Unwell { .. }
+            | Error::Runs { .. }
             | Error::Unopened { .. }
             | Error::StalePlan { .. } => Error::Unrecorded(Box::new(self)),
             Error::Lever(error) if error.nothing_changed() => {
@@ -192,6 +201,9 @@ impl Error {
                     )
                 })
             }
+            Error::Runs { at, .. } => format!(
+                "it was alive at {at}: wait for its end, or have whoever runs it end it; stricter modes are free to all"
+            ),
             Error::NoSuchGateway { .. } => "`roadworks status` shows them".to_owned(),
             Error::Unchecked { .. } => "see that the app is well, then `roadworks open`".to_owned(),
             Error::Unopened { .. } => "run `roadworks doctor` where the agent runs".to_owned(),

@@ -16,7 +16,7 @@ use super::watch::{Watch, Watched, set_aside};
 use super::{Error, Site, look};
 use crate::clock;
 use crate::lever::Silent;
-use crate::store::{self, Held, Holder, Lease as _, Notice, SiteStore, Store, Version};
+use crate::store::{self, Held, Holder, Lease as _, Notice, Right, SiteStore, Store, Version};
 use crate::switch::{Mode, OnEnd, OperationId, Phase, Switch};
 use crate::tasks::Tasks;
 
@@ -33,9 +33,17 @@ const SELDOM: Duration = Duration::from_mins(2);
 /// Who keeps the ends of the site in `store`, if an agent does. Where its clock or ours is wrong it is watched for a few
 /// seconds. Cancel safe.
 pub async fn alive<S: Store>(store: &SiteStore<S>) -> Result<Option<Held>, store::Error> {
+    living(store, Right::Lead).await
+}
+
+/// Who has `right`, if it lives: as [`alive`] does.
+pub(super) async fn living<S: Store>(
+    store: &SiteStore<S>,
+    right: Right,
+) -> Result<Option<Held>, store::Error> {
     let mut pulses = Pulses::new(store.clocks());
     loop {
-        let Some(held) = store.leads().await? else { return Ok(None) };
+        let Some(held) = store.has(right).await? else { return Ok(None) };
         // Whoever writes it, somebody leads.
         match pulses.feel("", held.at, held.every) {
             Pulse::Alive => return Ok(Some(held)),
@@ -231,6 +239,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
             timeout: TIMEOUT,
             end: None,
             depth: Depth::Moved,
+            run: None,
         };
         carry_out(&site, sight, &order, &Silent).await.map(drop)
     }
@@ -251,6 +260,8 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         }
         let site = self.opener.open().await.map_err(|why| Error::Unopened { why })?;
         match at_end(&site, switch, version).await {
+            // While a command works nobody opens: its end comes once the command has ended, or is dead.
+            Err(Error::Runs { .. }) => Ok(Ended::NotYet),
             Err(Error::Rule { .. } | Error::Unchecked { .. } | Error::Unwell { .. })
                 if waited < GRACE =>
             {

@@ -14,7 +14,7 @@ use super::{Error, Sight, Site, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{Observation, Progress};
-use crate::store::{Lease as _, Store, Version};
+use crate::store::{Holder, Lease as _, Store, Version};
 use crate::switch::{End, Mode, Switch};
 use operation::{Operation, unlogged};
 use right::{ends, leased};
@@ -39,6 +39,8 @@ pub struct Order {
     pub end: Option<End>,
     /// How far to go.
     pub depth: Depth,
+    /// The command that it is a part of, if it is.
+    pub run: Option<Holder>,
 }
 
 /// How far an order goes before whoever gave it is answered.
@@ -176,6 +178,7 @@ async fn ready<S: Store>(
     sight.refusal(site, order.to, &order.overrides)?;
     let mut set_aside = Vec::new();
     if sight.lets_back(site, order.to) {
+        site.nobody_else_runs(order.run.as_ref()).await?;
         set_aside = site.is_well(&order.overrides, order.timeout, progress).await?;
     }
     if let (Depth::Asked, Some(check)) = (order.depth, set_aside.first()) {
@@ -200,6 +203,9 @@ async fn carried_out<S: Store>(
     let sight = as_seen(site, sight).await?;
     only_looks.set(false);
     let set_aside = sight.refusal(site, order.to, &order.overrides)?;
+    if sight.lets_back(site, order.to) {
+        site.nobody_else_runs(order.run.as_ref()).await?;
+    }
     let done = |changed, sight, warnings| Done {
         changed,
         sight,

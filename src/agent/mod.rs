@@ -17,6 +17,7 @@ mod look;
 mod pulse;
 mod quiet;
 mod reopen;
+mod running;
 mod serve;
 #[cfg(feature = "aws")]
 mod stage;
@@ -35,6 +36,7 @@ pub use kept::{Kept, Local, id};
 pub use lead::{Depth, Done, Order, carry_out, carry_out_until};
 pub use look::{Sight, look};
 pub use quiet::Proof;
+pub use running::running;
 pub use serve::Crew;
 #[cfg(feature = "aws")]
 pub use stage::{Asks, may_release, pass, release};

@@ -318,6 +318,7 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
             timeout: TIMEOUT,
             end: None,
             depth: Depth::Moved,
+            run: None,
         };
         match put_back(site, sight, &order, &Silent).await {
             Ok(_) => {

@@ -30,6 +30,18 @@ pub(super) enum Error {
     Store(#[from] store::Error),
     #[error(transparent)]
     Agent(#[from] agent::Error),
+    /// The command of `run` is not there, cannot be run, or did not end well.
+    #[error("{message}")]
+    Command {
+        /// What became of it.
+        message: String,
+        /// The next step.
+        hint: String,
+        /// For programs.
+        word: &'static str,
+        /// The exit code: the command's own, or 126 and 127 as of `env`.
+        code: u8,
+    },
     /// Somebody's `terraform` holds the state.
     #[error(
         "{holder} holds the lock of the Terraform state: an apply under way would put the record back"
@@ -254,6 +266,7 @@ impl Error {
             | Error::Unserved { hint, .. }
             | Error::NothingToWrite { hint, .. }
             | Error::Run { hint, .. } => Some(hint.clone()),
+            Error::Command { hint, .. } => (!hint.is_empty()).then(|| hint.clone()),
             Error::Config(error) => Some(error.hint()),
             Error::Unresolved(error) => error.hint(),
             Error::Backend(error) => Some(error.hint()),

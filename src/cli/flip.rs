@@ -121,6 +121,7 @@ pub(super) async fn carry_out_agreed(
         timeout: args.timeout,
         end: end::wanted(args, agreed.to, clock::now())?,
         depth: if args.wait == Some(Wait::None) { Depth::Asked } else { Depth::Moved },
+        run: None,
     };
     let waiting = Waiting::new(context.report);
     let moved = carry_out_until(&opened.site, agreed.sight, &order, &waiting, interrupted()).await;

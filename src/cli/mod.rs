@@ -22,6 +22,7 @@ mod pipeline;
 mod plan;
 mod reload;
 mod report;
+mod run;
 mod serve;
 mod settle;
 mod status;
@@ -114,6 +115,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Dig(args) => dig::run(context, args).await,
         Verb::Gateway(args) => gateway::run(context, args).await,
         Verb::Pipeline(args) => Box::pin(pipeline::run(context, args)).await,
+        Verb::Run(args) => Box::pin(run::run(context, args)).await,
         Verb::Reload => reload::run(context).await,
     }
 }

@@ -172,6 +172,7 @@ impl Store for FileStore {
         let mut file = self.open_lock(match right {
             Right::Move => "lease.lock",
             Right::Lead => "agent.lock",
+            Right::Run => "run.lock",
         })?;
         match file.try_lock() {
             Ok(()) => {
@@ -199,14 +200,14 @@ impl Store for FileStore {
 }
 
 impl FileLease {
-    /// Says that an agent lives, for whoever wants to give an operation an end.
+    /// Says that an agent lives, for whoever wants to give an operation an end; or that a command runs, for whoever wants to open.
     async fn tell(&self) {
         let mut beat = 0;
         loop {
             beat += 1;
             let told = serde_json::to_vec(&self.holder.told(beat)).unwrap_or_default();
             if let Err(error) = self.store.renew(lease::key(self.right), &told).await {
-                tracing::warn!(%error, "the agent cannot say that it lives");
+                tracing::warn!(%error, "who holds a right cannot say that it lives");
             }
             tokio::time::sleep(lease::every()).await;
         }
@@ -225,7 +226,7 @@ impl Lease for FileLease {
     }
 
     async fn release(self) {
-        if self.right == Right::Lead {
+        if self.right != Right::Move {
             drop(self.store.remove(lease::key(self.right)).await);
         }
         drop(self.locked);

@@ -71,7 +71,8 @@ impl Holder {
     }
 }
 
-/// What `lease.json` tells of the agent that leads, and in a bucket `moving.json` of who moves levers.
+/// What `lease.json` tells of the agent that leads, `run.json` of who runs a command, and in a bucket `moving.json` of who moves
+/// levers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// Its format.
@@ -96,6 +97,13 @@ pub struct Held {
     pub released: bool,
 }
 
+impl Held {
+    /// Whether `holder` wrote it.
+    pub fn is_of(&self, holder: &Holder) -> bool {
+        self.token == holder.token
+    }
+}
+
 /// A right that is held.
 pub trait Lease {
     /// Does `work` while the right is kept up. [`Error::Leased`] where somebody else has it meanwhile: `work` is dropped
@@ -111,6 +119,7 @@ pub(super) fn key(right: Right) -> &'static str {
     match right {
         Right::Move => "moving.json",
         Right::Lead => "lease.json",
+        Right::Run => "run.json",
     }
 }
 

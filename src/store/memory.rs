@@ -19,6 +19,7 @@ struct Contents {
     writes: u64,
     moving: Option<String>,
     leading: Option<String>,
+    running: Option<String>,
     written: watch::Sender<()>,
 }
 
@@ -27,6 +28,7 @@ impl Contents {
         match right {
             Right::Move => &mut self.moving,
             Right::Lead => &mut self.leading,
+            Right::Run => &mut self.running,
         }
     }
 }

@@ -56,6 +56,8 @@ pub enum Right {
     Move,
     /// Be its agent: keep ends, finish what was cut short.
     Lead,
+    /// Run a command while visitors are kept out: nobody lets them back before it has ended.
+    Run,
 }
 
 /// A document's key, content and version.

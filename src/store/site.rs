@@ -61,9 +61,14 @@ impl<S: Store> SiteStore<S> {
         self.store.lease(Right::Lead, holder).await
     }
 
-    /// Who leads this site, as it told of itself last.
-    pub async fn leads(&self) -> Result<Option<Held>, Error> {
-        let held = self.document::<Held>(lease::key(Right::Lead)).await?;
+    /// The right to run a command while visitors are kept out.
+    pub async fn run(&self, holder: &Holder) -> Result<S::Lease, Error> {
+        self.store.lease(Right::Run, holder).await
+    }
+
+    /// Who has `right` to lead this site or to run a command, as it told of itself last.
+    pub async fn has(&self, right: Right) -> Result<Option<Held>, Error> {
+        let held = self.document::<Held>(lease::key(right)).await?;
         Ok(held.map(|(held, _)| held).filter(|held| !held.released))
     }
 

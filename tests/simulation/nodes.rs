@@ -280,6 +280,7 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
                 timeout: Duration::from_secs(30),
                 end: end.map(|(seconds, then)| End { until: until(seconds), then }),
                 depth,
+                run: None,
             };
             let site = ground.levers(node).site();
             let sight = look(&site).await?;

@@ -436,6 +436,7 @@ fn word(right: Right) -> &'static str {
     match right {
         Right::Move => "to move",
         Right::Lead => "to lead",
+        Right::Run => "to run a command",
     }
 }
 

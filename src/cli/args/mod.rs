@@ -5,6 +5,7 @@ mod flip;
 mod meanwhile;
 mod page;
 mod pipeline;
+mod run;
 mod serve;
 mod terraform;
 mod values;
@@ -26,6 +27,7 @@ pub(super) use page::{
     PageVerifyArgs,
 };
 pub(super) use pipeline::{AgreeArgs, FollowArgs, PassArgs, PipelineArgs, PipelineVerb, StartArgs};
+pub(super) use run::{OnFailure, RunArgs};
 pub(super) use serve::{DigArgs, HealthcheckArgs, LogForm, Role, ServeArgs};
 pub(super) use terraform::{variables, with_double_dashes};
 
@@ -144,6 +146,8 @@ pub(super) enum Verb {
     Gateway(GatewayArgs),
     /// The pipeline that runs Terraform: start it with proof, and keep it out of a maintenance
     Pipeline(PipelineArgs),
+    /// Run a command while visitors are kept waiting or out, then open again
+    Run(RunArgs),
     /// Have the running `serve` of this machine read its configuration again
     Reload,
 }
@@ -174,6 +178,7 @@ impl Verb {
             | Verb::Dig(_)
             | Verb::Gateway(_)
             | Verb::Pipeline(_)
+            | Verb::Run(_)
             | Verb::Reload => None,
         }
     }

@@ -50,6 +50,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         Error::Unresolved(error) if error.is_about_credentials() => CREDENTIALS,
         Error::Interrupted { signal } => ended_by(*signal),
         Error::Run { end, .. } => of_run(*end).0,
+        Error::Command { code, .. } => *code,
         Error::Usage { .. }
         | Error::Answered { .. }
         | Error::Unserved { .. }
@@ -89,6 +90,7 @@ fn exit_code_of_agent(error: &agent::Error) -> u8 {
         | agent::Error::Rule { .. }
         | agent::Error::Unchecked { .. }
         | agent::Error::Unwell { .. }
+        | agent::Error::Runs { .. }
         | agent::Error::StalePlan { .. }
         | agent::Error::Superseded { .. } => REFUSED,
         agent::Error::Unopened { .. } | agent::Error::NoSuchGateway { .. } => ERROR,
@@ -122,6 +124,7 @@ fn code(error: &Error) -> &'static str {
         Error::StateLocked { .. } => "state-locked",
         Error::NotConfirmed { .. } | Error::Unagreed { .. } => "not-confirmed",
         Error::Run { end, .. } => of_run(*end).1,
+        Error::Command { word, .. } => word,
         Error::NobodyKeepsTheEnd => "no-agent",
         Error::Answered { code, .. } => code,
         Error::Looser { .. } => "looser",
@@ -159,6 +162,7 @@ fn code_of_agent(error: &agent::Error) -> &'static str {
         agent::Error::Rule { rule, .. } => rule,
         agent::Error::Unchecked { .. } => "unchecked",
         agent::Error::Unwell { .. } => "check-failed",
+        agent::Error::Runs { .. } => "command-runs",
         agent::Error::Unopened { .. } => "not-opened",
         agent::Error::NoSuchGateway { .. } => "no-such-gateway",
         agent::Error::StalePlan { .. } => "stale-plan",

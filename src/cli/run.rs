@@ -1,0 +1,255 @@
+//! `run`: the mode, the command, the checks, and open again. Whoever runs it has the right to for as long, so that nobody opens
+//! meanwhile; a process that is killed loses it, and the site stays in its mode until somebody, or its end, opens it.
+
+mod command;
+
+use std::convert::Infallible;
+use std::future::pending;
+
+use serde_json::json;
+
+use super::args::{FlipArgs, OnFailure, RunArgs, Wait};
+use super::confirm::confirm;
+use super::context::{Context, Opened};
+use super::end;
+use super::error::Error;
+use super::flip::{interrupted, who};
+use super::plan::{asked_twice, of_the_page, plan_of};
+use super::report::{Form, Waiting, plan_words, status_object, status_words};
+use super::settle;
+use crate::agent::{self, Depth, Done, Order, Sight, carry_out, carry_out_until, look};
+use crate::clock;
+use crate::lever::Progress;
+use crate::store::{self, AnyLease, Holder, Lease as _};
+use crate::switch::{LeverName, Mode, OperationId};
+use command::{Ended, Program};
+
+pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> {
+    let to = mode(&args.mode)?;
+    let program = Program::find(&args.command)?;
+    let mut opened = context.open().await?;
+    if opened.asked.is_some() {
+        return Err(asked_twice());
+    }
+    opened.site.offers(to)?;
+    let flip = as_flip(args, &opened, to);
+    end::wanted(&flip, to, clock::now())?;
+    let sight = look(&opened.site).await?;
+    not_looser(&sight, to)?;
+    sight.refusal(&opened.site, to, &args.overrides)?;
+    context.pin(&mut opened, &sight).await;
+    let by = who(&opened).await;
+    agreed(context, &opened, &sight, (to, &by, args)).await?;
+    if let Some(holder) = opened.lock_holder().await {
+        return Err(Error::StateLocked { holder: Box::new(holder) });
+    }
+    let holder = Holder::command(by);
+    let lease = opened.site.store.run(&holder).await;
+    let mut lease = lease.map_err(|error| match error {
+        store::Error::Leased { holder } => {
+            agent::Error::Runs { by: holder, at: clock::now() }.into()
+        }
+        error => Error::from(error),
+    })?;
+    let whole = Box::pin(worked(context, &opened, sight, (to, &flip, args), (&program, &holder)));
+    let done = tokio::select! {
+        biased;
+        done = whole => done,
+        never = kept_up(context, &mut lease) => match never {},
+    };
+    lease.release().await;
+    done
+}
+
+fn mode(word: &str) -> Result<Mode, Error> {
+    let usage = |message: String| Error::Usage {
+        message,
+        hint: "for example: roadworks run hold -- ./migrate.sh".to_owned(),
+    };
+    match word.parse::<Mode>() {
+        Ok(Mode::Open) => Err(usage("a site is open without a command".to_owned())),
+        Ok(mode) => Ok(mode),
+        Err(error) => Err(usage(error.to_string())),
+    }
+}
+
+/// As its mode's verb would be asked. A name that moves alone is waited for until nobody correct can have the old answer.
+fn as_flip(args: &RunArgs, opened: &Opened, to: Mode) -> FlipArgs {
+    let has = |name| opened.site.levers.iter().any(|lever| lever.name() == name);
+    let only_the_name = !has(LeverName::Gateway) && !has(LeverName::Balancer);
+    FlipArgs {
+        yes: args.yes,
+        reason: args.reason.clone(),
+        wait: (to == Mode::Detour && only_the_name).then_some(Wait::Settled),
+        timeout: args.timeout,
+        r#for: args.r#for,
+        until: args.until.clone(),
+        on_end: args.on_end,
+        stay: false,
+        local: false,
+        overrides: args.overrides.clone(),
+        renumber: false,
+    }
+}
+
+/// Refuses to let visitors back for a command's sake.
+fn not_looser(sight: &Sight, to: Mode) -> Result<(), Error> {
+    let stands = sight.desired();
+    if stands <= to {
+        return Ok(());
+    }
+    let by = sight.switch.as_ref().map_or("somebody", |(switch, _)| switch.by.as_str());
+    Err(agent::Error::Rule {
+        rule: "stricter-mode",
+        message: format!("{by} has put the site into {stands}, and {to} lets more through"),
+        hint: format!("roadworks run {stands} -- .., or `roadworks open` first"),
+    }
+    .into())
+}
+
+async fn agreed(
+    context: &Context,
+    opened: &Opened,
+    sight: &Sight,
+    (to, by, args): (Mode, &str, &RunArgs),
+) -> Result<(), Error> {
+    let mut shown = plan_of(opened, sight, to);
+    if !shown.changes() {
+        return Ok(());
+    }
+    if !args.yes {
+        shown.warnings.extend(of_the_page(opened, &shown).await);
+    }
+    context.report.words(&plan_words(&shown));
+    if args.yes {
+        return Ok(());
+    }
+    let others = sight.switch.as_ref().map(|(switch, _)| switch);
+    let others = others.filter(|switch| switch.mode != Mode::Open && switch.by != by);
+    confirm(context.report, (&opened.site.name, &opened.host), to, others)
+}
+
+/// Says that it lives for as long as it is polled. A store that is away ends no command: somebody may open meanwhile, and that is
+/// said.
+async fn kept_up(context: &Context, lease: &mut AnyLease) -> Infallible {
+    let Err(error) = lease.hold(pending::<Infallible>()).await;
+    context.report.words(&format!(
+        "warning: the command goes on, but nobody is kept from opening the site any more: {error}"
+    ));
+    pending().await
+}
+
+/// The mode, the command, and the way back.
+async fn worked(
+    context: &Context,
+    opened: &Opened,
+    sight: Sight,
+    (to, flip, args): (Mode, &FlipArgs, &RunArgs),
+    (program, holder): (&Program, &Holder),
+) -> Result<u8, Error> {
+    let end = end::wanted(flip, to, clock::now())?;
+    let order = |to, end| Order {
+        to,
+        by: holder.name.clone(),
+        reason: args.reason.clone(),
+        overrides: args.overrides.clone(),
+        timeout: args.timeout,
+        end,
+        depth: Depth::Moved,
+        run: Some(holder.clone()),
+    };
+    let waiting = Waiting::new(context.report);
+    let moved =
+        carry_out_until(&opened.site, sight, &order(to, end), &waiting, interrupted()).await;
+    waiting.ended();
+    let mut done = moved.map_err(|signal| Error::Interrupted { signal })??;
+    Box::pin(settle::wait(context, opened, &mut done, &[], flip)).await?;
+    for warning in &done.warnings {
+        context.report.words(&format!("warning: {warning}"));
+    }
+    context.report.words(&format!("{} is in {to}: running {}", opened.site.name, program.name()));
+    let ended = Box::pin(program.run(context, opened, &done.sight)).await;
+    let well = matches!(&ended, Ok(ended) if ended.is_well());
+    if let Ok(ended) = &ended {
+        context.report.words(&ended.words(program));
+    }
+    if !well && args.on_failure == OnFailure::Stay {
+        return Err(stays(ended, program, to));
+    }
+    let back = Waiting::new(context.report);
+    let operation = done.sight.switch.as_ref().map(|(switch, _)| &switch.operation);
+    let opens = Box::pin(opens(opened, operation, &order(Mode::Open, None), &back)).await;
+    back.ended();
+    match (opens, ended) {
+        (Ok(done), Ok(ended)) if well => say(context, opened, &done, &ended),
+        (Ok(_), ended) => {
+            context.report.words(&format!("{} is open again", opened.site.name));
+            Err(failed(ended, program, "it was opened all the same: --on-failure=open"))
+        }
+        (Err(error), Ok(_)) if well => {
+            let name = program.name();
+            context.report.words(&format!("{name} ended well, and the site stays in {to}"));
+            Err(error)
+        }
+        (Err(error), ended) => {
+            let words = super::report::message(&error);
+            Err(failed(ended, program, &format!("the site stays in {to}: {words}")))
+        }
+    }
+}
+
+/// Opens the site, if it is still in the operation in which the command began: what somebody else asked for meanwhile is theirs to
+/// end.
+async fn opens(
+    opened: &Opened,
+    operation: Option<&OperationId>,
+    order: &Order,
+    progress: &dyn Progress,
+) -> Result<Done, Error> {
+    let sight = look(&opened.site).await?;
+    if let Some((switch, _)) = &sight.switch
+        && operation.is_some_and(|ours| switch.operation != *ours)
+    {
+        let (by, at, mode) = (switch.by.clone(), switch.since, switch.mode);
+        return Err(agent::Error::Superseded { by, at, mode }.into());
+    }
+    Ok(carry_out(&opened.site, sight, order, progress).await?)
+}
+
+/// The command did not end well, and nothing was opened.
+fn stays(ended: Result<Ended, Error>, program: &Program, to: Mode) -> Error {
+    failed(ended, program, &format!("the site stays in {to}: put it right, then `roadworks open`"))
+}
+
+fn failed(ended: Result<Ended, Error>, program: &Program, hint: &str) -> Error {
+    match ended {
+        Ok(ended) => Error::Command {
+            message: ended.words(program),
+            hint: hint.to_owned(),
+            word: "command-failed",
+            code: ended.code(),
+        },
+        Err(Error::Command { message, word, code, .. }) => {
+            Error::Command { message, hint: hint.to_owned(), word, code }
+        }
+        Err(error) => error,
+    }
+}
+
+fn say(context: &Context, opened: &Opened, done: &Done, ended: &Ended) -> Result<u8, Error> {
+    let now = clock::now();
+    if context.report.form() == Form::Json {
+        let mut object = status_object(&opened.site, &done.sight, now);
+        if let Some(fields) = object.as_object_mut() {
+            let command = json!({ "code": ended.code(), "took": ended.took.as_secs_f64() });
+            fields.insert("command".to_owned(), command);
+        }
+        context.report.object(&object)?;
+        return Ok(0);
+    }
+    for warning in &done.warnings {
+        context.report.words(&format!("warning: {warning}"));
+    }
+    context.report.words(&status_words(&opened.site, &done.sight, now));
+    Ok(0)
+}

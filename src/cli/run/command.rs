@@ -1,0 +1,206 @@
+//! The command of `run`: found before anything moves, given what it may want to know, told the signals that we are told, and its
+//! end in words.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::super::context::{Context, Opened};
+use super::super::error::Error;
+use super::super::report::Form;
+use crate::agent::{Sight, gateways};
+use crate::clock;
+use crate::switch::{LeverName, Mode};
+
+/// As `env` and the shells have it.
+const CANNOT_BE_RUN: u8 = 126;
+const NOT_FOUND: u8 = 127;
+const BY_A_SIGNAL: u8 = 128;
+/// How often it is told how long it takes: first soon, then seldom.
+const SOON: Duration = Duration::from_secs(5);
+const SELDOM: Duration = Duration::from_secs(30);
+
+/// A command that is there, and may be run.
+#[derive(Debug)]
+pub(super) struct Program {
+    path: PathBuf,
+    words: Vec<OsString>,
+}
+
+/// A command that ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    status: ExitStatus,
+    /// From its start.
+    pub(super) took: Duration,
+}
+
+impl Program {
+    /// Looks for it as `execvp` does, so that nothing moves for a name that is misspelt.
+    pub(super) fn find(words: &[OsString]) -> Result<Program, Error> {
+        let name = words.first().cloned().unwrap_or_default();
+        let shown = name.to_string_lossy().into_owned();
+        let candidates: Vec<PathBuf> = if shown.contains('/') {
+            vec![PathBuf::from(&name)]
+        } else {
+            let path = env::var_os("PATH").unwrap_or_default();
+            env::split_paths(&path).map(|folder| folder.join(&name)).collect()
+        };
+        if let Some(path) = candidates.iter().find(|path| may_be_run(path)) {
+            return Ok(Program { path: path.clone(), words: words.to_vec() });
+        }
+        let there = candidates.iter().any(|path| path.exists());
+        let (message, hint, code) = if there {
+            (format!("`{shown}` cannot be run"), "make it executable: chmod +x", CANNOT_BE_RUN)
+        } else {
+            (format!("there is no command `{shown}`"), "look at its name, and at PATH", NOT_FOUND)
+        };
+        let hint = format!("nothing was moved; {hint}");
+        Err(Error::Command { message, hint, word: "no-command", code })
+    }
+
+    /// As it was written.
+    pub(super) fn name(&self) -> String {
+        self.words.first().map(|name| format!("`{}`", name.display())).unwrap_or_default()
+    }
+
+    /// Runs it to its end, whatever happens to the site meanwhile. Not cancel safe: dropped midway, it goes on by itself.
+    pub(super) async fn run(
+        &self,
+        context: &Context,
+        opened: &Opened,
+        sight: &Sight,
+    ) -> Result<Ended, Error> {
+        let began = clock::monotonic();
+        let mut child = self.start(context, opened, sight).map_err(|error| Error::Command {
+            message: format!("{} cannot be run: {error}", self.name()),
+            hint: String::new(),
+            word: "no-command",
+            code: CANNOT_BE_RUN,
+        })?;
+        let told = async {
+            let mut pause = SOON;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = SELDOM;
+                context.report.words(&meanwhile(opened, clock::monotonic() - began).await);
+            }
+        };
+        let status = tokio::select! {
+            status = waited(&mut child) => status,
+            never = told => never,
+        };
+        let status = status.map_err(|error| Error::Command {
+            message: format!("what became of {} cannot be told: {error}", self.name()),
+            hint: String::new(),
+            word: "command-failed",
+            code: CANNOT_BE_RUN - 1,
+        })?;
+        Ok(Ended { status, took: clock::monotonic() - began })
+    }
+
+    fn start(&self, context: &Context, opened: &Opened, sight: &Sight) -> std::io::Result<Child> {
+        let mut command = Command::new(&self.path);
+        command.args(self.words.iter().skip(1)).env("ROADWORKS_SITE", &opened.site.name);
+        if let Some((switch, _)) = &sight.switch {
+            command.env("ROADWORKS_MODE", switch.mode.word());
+            command.env("ROADWORKS_OPERATION", switch.operation.to_string());
+            if let Some(until) = switch.until {
+                command.env("ROADWORKS_UNTIL", until.to_string());
+            }
+        }
+        if context.report.form() == Form::Json {
+            // What is printed there is one object, and ours.
+            command.stdout(Stdio::from(std::io::stderr().as_fd().try_clone_to_owned()?));
+        }
+        command.spawn()
+    }
+}
+
+impl Ended {
+    pub(super) fn is_well(&self) -> bool {
+        self.status.success()
+    }
+
+    /// As a shell would give it.
+    pub(super) fn code(&self) -> u8 {
+        let code = match (self.status.code(), self.status.signal()) {
+            (Some(code), _) => u8::try_from(code).ok(),
+            (None, Some(signal)) => u8::try_from(signal).ok().map(|signal| signal | BY_A_SIGNAL),
+            (None, None) => None,
+        };
+        code.unwrap_or(1)
+    }
+
+    pub(super) fn words(&self, program: &Program) -> String {
+        let (name, took) = (program.name(), self.took.as_secs_f64());
+        match (self.status.code(), self.status.signal()) {
+            (Some(0), _) => format!("{name} ended well after {took:.1} s"),
+            (Some(code), _) => format!("{name} ended with {code} after {took:.1} s"),
+            (None, Some(signal)) => {
+                format!("{name} was ended by signal {signal} after {took:.1} s")
+            }
+            (None, None) => format!("{name} ended after {took:.1} s"),
+        }
+    }
+}
+
+fn may_be_run(path: &Path) -> bool {
+    path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+}
+
+/// Waits for its end, and passes on what we are told meanwhile. Ctrl-C on a terminal reaches it without us.
+async fn waited(child: &mut Child) -> std::io::Result<ExitStatus> {
+    let by_terminal = std::io::stdin().is_terminal();
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut quits = signal(SignalKind::quit())?;
+    let mut terms = signal(SignalKind::terminate())?;
+    let mut hangups = signal(SignalKind::hangup())?;
+    loop {
+        let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let heard = tokio::select! {
+            status = child.wait() => return status,
+            _ = interrupts.recv() => Signal::INT,
+            _ = quits.recv() => Signal::QUIT,
+            _ = terms.recv() => Signal::TERM,
+            _ = hangups.recv() => Signal::HUP,
+        };
+        let reaches_it = by_terminal && matches!(heard, Signal::INT | Signal::QUIT);
+        if let (Some(id), false) = (id, reaches_it) {
+            #[expect(clippy::let_underscore_must_use, reason = "gone already is as good")]
+            let _ = kill_process(id, heard);
+        }
+    }
+}
+
+/// How it stands with visitors while the command works.
+async fn meanwhile(opened: &Opened, took: Duration) -> String {
+    let seconds = took.as_secs();
+    let mut levers = opened.site.levers.iter();
+    let seen = match levers.find(|lever| lever.name() == LeverName::Gateway) {
+        Some(fleet) => fleet.observe().await.ok(),
+        None => None,
+    };
+    let alive = seen.iter().flat_map(gateways).filter(|(_, alive)| *alive).map(|(beat, _)| beat);
+    let alive: Vec<_> = alive.collect();
+    let waiting: u64 = alive.iter().map(|beat| beat.waiting).sum();
+    let spent = alive.iter().any(|beat| beat.hold_spent);
+    let holds = alive.iter().any(|beat| beat.mode == Some(Mode::Hold));
+    match (holds, spent) {
+        (_, true) => format!(
+            "it has taken {seconds} s: patience is over, and visitors get 503 while it goes on"
+        ),
+        (true, false) => format!("it has taken {seconds} s: {waiting} visitors wait"),
+        (false, false) => format!("it has taken {seconds} s"),
+    }
+}

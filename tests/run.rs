@@ -1,0 +1,193 @@
+//! `roadworks run`: visitors wait or are kept out, a command works, and the site opens again.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::app::App;
+use crate::support::command::{interruptible, run};
+use crate::support::serving::{HOST, Serving, Stand, config, until};
+
+/// A site that is served, with its app; `more` goes into its gateway's block.
+fn served(more: &str) -> (App, Stand, Serving) {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), more));
+    let serving = stand.serve();
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    (app, stand, serving)
+}
+
+fn mode(stand: &Stand) -> Value {
+    stand.status()["mode"].clone()
+}
+
+/// A command that waits for the file `go` in the stand's folder, once it wrote `begun`.
+const WAITS: &str = "touch begun; while [ ! -e go ]; do sleep 0.02; done";
+
+/// `roadworks run` with these words and this line of the shell, in the background, once its command has begun.
+fn begun(stand: &Stand, words: &[&str], line: &str) -> Serving {
+    let all = [&["run"], words, &["--yes", "--", "sh", "-c", line]].concat();
+    let running = Serving::start(&mut interruptible(&stand.command(&all)));
+    until(|| stand.folder().join("begun").exists().then_some(()));
+    running
+}
+
+#[test]
+fn visitors_wait_while_a_command_works_and_none_is_lost() {
+    let (app, stand, serving) = served("");
+    let running = begun(&stand, &["hold"], WAITS);
+    assert_eq!(mode(&stand), "hold");
+    let before = app.asked("GET /");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| serving.ask("GET", "/").0);
+        stand.until(|status| status["gateways"][0]["waiting"] == 1);
+        assert_eq!(app.asked("GET /"), before);
+        stand.write("go", "");
+        assert_eq!(waiting.join().unwrap(), 200);
+    });
+    assert_eq!(running.ended(), Some(0), "{}", running.log());
+    assert_eq!(mode(&stand), "open");
+}
+
+#[test]
+fn the_command_is_told_where_it_runs_and_its_words_pass_through() {
+    let (_app, stand, _serving) = served("");
+    let line = "echo $ROADWORKS_SITE $ROADWORKS_MODE; test -n \"$ROADWORKS_OPERATION\" || exit 9; test -n \"$ROADWORKS_UNTIL\" || exit 8";
+    let words = ["run", "close", "--for", "10m", "--yes", "--", "sh", "-c", line];
+    let done = run(&mut stand.command(&words)).exits(0);
+    assert_eq!(done.stdout, "shop closed\n");
+    assert!(done.stderr.contains("`sh` ended well after"), "{}", done.stderr);
+    // Under --json standard output is one object.
+    let words = ["--json", "run", "close", "--yes", "--", "sh", "-c", "echo hello"];
+    let done = run(&mut stand.command(&words)).exits(0);
+    assert_eq!(
+        (&done.json()["mode"], &done.json()["command"]["code"]),
+        (&json!("open"), &json!(0))
+    );
+    assert!(done.stderr.contains("hello"), "{}", done.stderr);
+}
+
+#[test]
+fn a_command_that_fails_gives_its_code_and_the_site_stays_where_it_is() {
+    let (_app, stand, serving) = served("");
+    let failed = stand.run(&["--json", "run", "close", "--yes", "--", "sh", "-c", "exit 42"]);
+    let failed = failed.exits(42).error();
+    assert_eq!(failed["code"], "command-failed", "{failed:#}");
+    assert!(failed["hint"].as_str().unwrap().contains("stays in closed"), "{failed:#}");
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
+    // Again, from where it stands.
+    stand.run(&["run", "close", "--yes", "--", "true"]).exits(0);
+    assert_eq!(mode(&stand), "open");
+    let words = ["run", "close", "--on-failure=open", "--yes", "--", "sh", "-c", "kill -9 $$"];
+    let killed = stand.run(&words).exits(128 + 9);
+    assert!(killed.stderr.contains("ended by signal 9"), "{}", killed.stderr);
+    assert_eq!(mode(&stand), "open");
+}
+
+#[test]
+fn a_command_that_is_not_there_moves_nothing() {
+    let (_app, stand, _serving) = served("");
+    stand.write("not-executable", "#!/bin/sh\n");
+    for (command, code) in [("no-such-command", 127), ("./no-such", 127), ("./not-executable", 126)]
+    {
+        let refused = stand.run(&["--json", "run", "close", "--yes", "--", command]).exits(code);
+        assert_eq!(refused.error()["code"], "no-command", "{command}");
+    }
+    let usage = stand.run(&["--json", "run", "open", "--yes", "--", "true"]).exits(1);
+    assert_eq!(usage.error()["code"], "usage");
+    let unavailable = stand.run(&["--json", "run", "detour", "--yes", "--", "true"]).exits(3);
+    assert_eq!(unavailable.error()["code"], "mode-not-available");
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    assert_eq!(log["entries"], json!([]));
+}
+
+#[test]
+fn nobody_opens_while_a_command_works_and_what_somebody_made_stricter_is_theirs() {
+    let (_app, stand, _serving) = served("");
+    let running = begun(&stand, &["hold"], WAITS);
+    let refused = stand.run(&["--json", "open", "--yes"]).exits(3).error();
+    assert_eq!(refused["code"], "command-runs", "{refused:#}");
+    assert!(refused["message"].as_str().unwrap().contains("ana@"), "{refused:#}");
+    let second = stand.run(&["--json", "run", "close", "--yes", "--", "true"]).exits(3).error();
+    assert_eq!(second["code"], "command-runs", "{second:#}");
+    stand.run(&["close", "--yes"]).exits(0);
+    stand.write("go", "");
+    assert_eq!(running.ended(), Some(3), "{}", running.log());
+    assert_eq!(mode(&stand), "closed");
+    let looser = stand.run(&["--json", "run", "hold", "--yes", "--", "true"]).exits(3).error();
+    assert_eq!(looser["code"], "stricter-mode", "{looser:#}");
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(mode(&stand), "open");
+}
+
+#[test]
+fn an_end_that_comes_while_a_command_works_opens_nothing_until_it_has_ended() {
+    let (_app, stand, serving) = served("");
+    let running = begun(&stand, &["close", "--for", "1s"], WAITS);
+    stand.until(|status| status["overdue"] == true);
+    // An agent that would open has looked a few times by then.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
+    stand.write("go", "");
+    assert_eq!(running.ended(), Some(0), "{}", running.log());
+    assert_eq!(mode(&stand), "open");
+}
+
+#[test]
+fn where_the_runner_is_killed_its_end_comes_and_until_then_anybody_may_open() {
+    let (_app, stand, _serving) = served("");
+    let running = begun(&stand, &["close", "--for", "3s"], WAITS);
+    running.signal("KILL");
+    running.ended();
+    // The agent opens it once its time is over, as it was promised.
+    stand.until(|status| status["mode"] == "open");
+    stand.write("go", "");
+    std::fs::remove_file(stand.folder().join("begun")).unwrap();
+    std::fs::remove_file(stand.folder().join("go")).unwrap();
+    let running = begun(&stand, &["close"], WAITS);
+    running.signal("KILL");
+    running.ended();
+    assert_eq!(mode(&stand), "closed");
+    until(|| (stand.run(&["open", "--yes"]).code == Some(0)).then_some(()));
+    stand.write("go", "");
+}
+
+#[test]
+fn a_signal_goes_to_the_command_and_the_site_stays() {
+    let (_app, stand, _serving) = served("");
+    let line = "trap 'echo told >&2; exit 7' TERM; touch begun; while :; do sleep 0.05; done";
+    let running = begun(&stand, &["close"], line);
+    running.signal("TERM");
+    assert_eq!(running.ended(), Some(7), "{}", running.log());
+    assert!(running.log().contains("told"), "{}", running.log());
+    assert_eq!(mode(&stand), "closed");
+}
+
+#[test]
+fn a_check_that_does_not_pass_keeps_the_site_closed_though_the_command_ended_well() {
+    let checked = App::start();
+    let more = format!(
+        "}}\n  check \"http\" \"app\" {{\n    url      = \"{}/up\"\n    host     = \"{HOST}\"\n    deadline = \"300ms\"\n    interval = \"100ms\"",
+        checked.url()
+    );
+    let (_app, stand, _serving) = served(&more);
+    checked.is_well(false);
+    let refused = stand.run(&["--json", "run", "close", "--yes", "--", "true"]).exits(3).error();
+    assert_eq!(refused["code"], "check-failed", "{refused:#}");
+    assert_eq!(mode(&stand), "closed");
+    checked.is_well(true);
+    stand.run(&["run", "close", "--yes", "--", "true"]).exits(0);
+    assert_eq!(mode(&stand), "open");
+}
+
+#[test]
+fn a_hold_that_outlives_its_patience_refuses_visitors_and_the_command_goes_on() {
+    let (_app, stand, serving) = served("hold { patience = \"1s\" }");
+    let running = begun(&stand, &["hold"], WAITS);
+    stand.until(|status| status["hold_spent"] == true);
+    assert_eq!(serving.ask("GET", "/").0, 503);
+    assert_eq!(stand.status()["desired"], "hold");
+    stand.write("go", "");
+    assert_eq!(running.ended(), Some(0), "{}", running.log());
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("open"), 200));
+}
