@@ -44,6 +44,8 @@ pub enum Event {
     DriftOver,
     /// The agent puts back what somebody else moved.
     PutBack,
+    /// A window has come, and somebody has asked for as much or more.
+    LeftAlone,
     /// Something that a newer Roadworks wrote.
     #[serde(other)]
     Unknown,

@@ -106,6 +106,8 @@ mod rule_of_terraform;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod schedule;
+#[cfg(test)]
 mod serve_refuses;
 #[cfg(test)]
 mod settle;

@@ -13,6 +13,7 @@ use super::ends::{TIMEOUT, at_end, overdue, told_already};
 use super::lead::{Depth, Order, carry_out};
 use super::pulse::{Pulse, Pulses};
 use super::watch::{Watch, Watched, set_aside};
+use super::windows::begin;
 use super::{Error, Site, look};
 use crate::clock;
 use crate::lever::Silent;
@@ -123,11 +124,14 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                         (&self.holder, &self.watched),
                     );
                     let watches = watch.run(moved.subscribe());
+                    let by = (&self.opener, &self.holder);
+                    let windows = Box::pin(begin(&self.site, &self.store, by));
                     let holds = right.hold(async {
                         tokio::select! {
                             biased;
                             () = self.lead(tasks, &moved) => {}
                             never = watches => match never {},
+                            never = windows => match never {},
                         }
                     });
                     let ended = holds.await;

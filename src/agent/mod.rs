@@ -22,6 +22,7 @@ mod serve;
 #[cfg(feature = "aws")]
 mod stage;
 mod watch;
+mod windows;
 
 pub use answers::{note, pin, pinned};
 pub use control::{Control, Sites, Socket, Unheard, ask};
@@ -41,6 +42,10 @@ pub use serve::Crew;
 #[cfg(feature = "aws")]
 pub use stage::{Asks, may_release, pass, release};
 pub use watch::{Drift, Then, Watched, drifts};
+pub use windows::{
+    MOST as MOST_WINDOWS, Planned, by_window, cancel_window, is_left_alone, plan_window, windows,
+    zone_of,
+};
 
 use std::time::Duration;
 

@@ -23,6 +23,7 @@ mod plan;
 mod reload;
 mod report;
 mod run;
+mod schedule;
 mod serve;
 mod settle;
 mod status;
@@ -116,6 +117,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Gateway(args) => gateway::run(context, args).await,
         Verb::Pipeline(args) => Box::pin(pipeline::run(context, args)).await,
         Verb::Run(args) => Box::pin(run::run(context, args)).await,
+        Verb::Schedule(args) => schedule::run(context, args).await,
         Verb::Reload => reload::run(context).await,
     }
 }

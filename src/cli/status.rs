@@ -15,7 +15,8 @@ use super::report::{
     Form, asked_words, check_words, checks_object, error_object, own_gateway_object,
     own_gateway_words, status_object, status_words, warnings_words,
 };
-use crate::agent::{self, Heartbeat, Sight, Site, drifts, look};
+use super::schedule::announced;
+use crate::agent::{self, Heartbeat, Planned, Sight, Site, drifts, look, windows};
 use crate::checks::{Outcome, asked_once};
 use crate::clock;
 use crate::lever::Position;
@@ -179,6 +180,15 @@ impl Told {
     }
 }
 
+impl Told {
+    /// Windows to come, announced.
+    fn planned(&mut self, known: &[Planned]) {
+        if let (Some(fields), false) = (self.object.as_object_mut(), known.is_empty()) {
+            fields.insert("windows".to_owned(), json!(announced(known, clock::now())));
+        }
+    }
+}
+
 /// One object, or all of them where there are several sites.
 fn all_of(objects: &[Value], of: Of) -> Value {
     match objects {
@@ -196,6 +206,8 @@ async fn told_of(context: &Context, opened: Result<Opened, Error>) -> Result<Tol
         Ok(sight) => {
             let mut told = told(&opened, &sight);
             told.checked(&outcomes);
+            // Where they cannot be read, everything else is told all the same.
+            told.planned(&windows(&opened.site.store).await.unwrap_or_default());
             Ok(told)
         }
         Err(error) => {

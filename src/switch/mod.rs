@@ -5,6 +5,7 @@
 mod mode;
 mod plan;
 mod posture;
+pub mod window;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use mode::{Mode, UnknownMode};
 pub use plan::{LeverName, Plan, Step};
 pub use posture::Posture;
+pub use window::Window;
 
 /// The newest format of the stored switch that this program reads and writes.
 pub const FORMAT: u32 = 1;

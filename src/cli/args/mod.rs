@@ -6,6 +6,7 @@ mod meanwhile;
 mod page;
 mod pipeline;
 mod run;
+mod schedule;
 mod serve;
 mod terraform;
 mod values;
@@ -28,6 +29,7 @@ pub(super) use page::{
 };
 pub(super) use pipeline::{AgreeArgs, FollowArgs, PassArgs, PipelineArgs, PipelineVerb, StartArgs};
 pub(super) use run::{OnFailure, RunArgs};
+pub(super) use schedule::{AddArgs, ScheduleArgs, ScheduleVerb};
 pub(super) use serve::{DigArgs, HealthcheckArgs, LogForm, Role, ServeArgs};
 pub(super) use terraform::{variables, with_double_dashes};
 
@@ -148,6 +150,8 @@ pub(super) enum Verb {
     Pipeline(PipelineArgs),
     /// Run a command while visitors are kept waiting or out, then open again
     Run(RunArgs),
+    /// Windows: operations planned ahead, which an agent begins and ends
+    Schedule(ScheduleArgs),
     /// Have the running `serve` of this machine read its configuration again
     Reload,
 }
@@ -179,6 +183,7 @@ impl Verb {
             | Verb::Gateway(_)
             | Verb::Pipeline(_)
             | Verb::Run(_)
+            | Verb::Schedule(_)
             | Verb::Reload => None,
         }
     }

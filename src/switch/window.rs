@@ -1,0 +1,358 @@
+//! A planned operation: when it starts, by whose clocks, and for how long.
+//!
+//! Pure: zones and times come in as arguments. A start that clocks skip (they are put forward) comes when they go on; of one that
+//! they show twice the first counts.
+
+use jiff::civil::{Date, Time, Weekday};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use serde::{Deserialize, Serialize};
+
+use super::{Mode, OnEnd};
+
+/// How far ahead a start is looked for: a rule of days has one in each eight.
+const LOOKS_AHEAD: i64 = 16;
+
+/// A window of one site, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Its format.
+    pub format: u32,
+    /// What `cancel` takes.
+    pub id: String,
+    /// What the site is put into.
+    pub mode: Mode,
+    /// When.
+    #[serde(flatten)]
+    pub starts: Starts,
+    /// The name of the time zone by whose clocks.
+    pub zone: String,
+    /// For how many seconds.
+    pub lasts: u32,
+    /// What happens at its end; `None` means to reopen.
+    #[serde(default)]
+    pub on_end: Option<OnEnd>,
+    /// Why, in the words of who planned it.
+    pub reason: Option<String>,
+    /// Who planned it.
+    pub by: String,
+    /// No start before this counts: it was planned then.
+    pub from: Timestamp,
+    /// The last of its starts that was seen to.
+    #[serde(default)]
+    pub begun: Option<Timestamp>,
+}
+
+/// When a window starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "starts", rename_all = "lowercase")]
+pub enum Starts {
+    /// Once.
+    Once {
+        /// Then.
+        at: Timestamp,
+    },
+    /// Each week, on these days.
+    Weekly {
+        /// `mon` to `sun`; seven of them are every day.
+        days: Vec<Day>,
+        /// What clocks show.
+        time: Time,
+    },
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the days of the week")]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+/// One of a window's times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Occurrence {
+    /// When it starts.
+    pub start: Timestamp,
+    /// When its time is over.
+    pub end: Timestamp,
+    /// Whether clocks skip the time that it was planned for.
+    pub skipped: bool,
+}
+
+impl Day {
+    /// All of them.
+    pub const WEEK: [Day; 7] =
+        [Day::Mon, Day::Tue, Day::Wed, Day::Thu, Day::Fri, Day::Sat, Day::Sun];
+
+    /// By its name, of which three letters will do.
+    pub fn named(text: &str) -> Option<Day> {
+        const NAMES: [&str; 7] =
+            ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+        let text = text.to_ascii_lowercase();
+        let mut named = Day::WEEK.into_iter().zip(NAMES);
+        named.find(|(_, name)| text.len() >= 3 && name.starts_with(&text)).map(|(day, _)| day)
+    }
+
+    /// Its name in three letters.
+    pub fn word(self) -> &'static str {
+        match self {
+            Day::Mon => "mon",
+            Day::Tue => "tue",
+            Day::Wed => "wed",
+            Day::Thu => "thu",
+            Day::Fri => "fri",
+            Day::Sat => "sat",
+            Day::Sun => "sun",
+        }
+    }
+
+    /// Whether `date` is one.
+    pub fn is(self, date: Date) -> bool {
+        Day::of(date.weekday()) == self
+    }
+
+    fn of(day: Weekday) -> Day {
+        match day {
+            Weekday::Monday => Day::Mon,
+            Weekday::Tuesday => Day::Tue,
+            Weekday::Wednesday => Day::Wed,
+            Weekday::Thursday => Day::Thu,
+            Weekday::Friday => Day::Fri,
+            Weekday::Saturday => Day::Sat,
+            Weekday::Sunday => Day::Sun,
+        }
+    }
+}
+
+impl Window {
+    /// Its first time that starts at `after` or later, by clocks in `zone`.
+    pub fn next(&self, zone: &TimeZone, after: Timestamp) -> Option<Occurrence> {
+        match &self.starts {
+            Starts::Once { at } => (*at >= after).then(|| self.occurrence((*at, false))),
+            Starts::Weekly { days, time } => {
+                let first = zone.to_datetime(after).date().yesterday().ok()?;
+                (0..LOOKS_AHEAD).find_map(|ahead| {
+                    let day = first.checked_add(ahead.days()).ok()?;
+                    let (start, skipped) =
+                        days.contains(&Day::of(day.weekday())).then(|| at(day, *time, zone))??;
+                    (start >= after).then(|| self.occurrence((start, skipped)))
+                })
+            }
+        }
+    }
+
+    /// The time of it that `now` is in.
+    pub fn current(&self, zone: &TimeZone, now: Timestamp) -> Option<Occurrence> {
+        let lasts = SignedDuration::from_secs(i64::from(self.lasts));
+        let found = self.next(zone, now.checked_sub(lasts).unwrap_or(Timestamp::MIN))?;
+        // What ends now is over; of two that follow one another the second may have begun.
+        let found = if found.end <= now { self.next(zone, found.end)? } else { found };
+        (found.start <= now && now < found.end).then_some(found)
+    }
+
+    /// The time that has come and is still to be seen to: it was planned before it started, and nothing happened to the site since
+    /// it did (`moved` is when the switch was thrown last) that would be undone.
+    pub fn due(
+        &self,
+        zone: &TimeZone,
+        now: Timestamp,
+        moved: Option<Timestamp>,
+    ) -> Option<Occurrence> {
+        let found = self.current(zone, now).filter(|found| found.start >= self.from)?;
+        match self.begun {
+            Some(begun) if begun > found.start => None,
+            // Whoever began it may have died before the switch was thrown.
+            Some(begun) if begun == found.start => {
+                moved.is_none_or(|moved| moved < found.start).then_some(found)
+            }
+            Some(_) | None => Some(found),
+        }
+    }
+
+    /// The same, where the time `found` is being seen to.
+    pub fn beginning(&self, found: &Occurrence) -> Window {
+        Window { begun: Some(found.start), ..self.clone() }
+    }
+
+    /// The first time, within a year of `from`, at which both want the site.
+    pub fn meets(
+        &self,
+        other: &Window,
+        (zone, others): (&TimeZone, &TimeZone),
+        from: Timestamp,
+    ) -> Option<Timestamp> {
+        let until = from.checked_add(SignedDuration::from_hours(24 * 366)).ok()?;
+        let all = |window: &Window, zone: &TimeZone| {
+            let mut all: Vec<_> = window.current(zone, from).into_iter().collect();
+            let mut after = all.first().map_or(from, |first| first.end);
+            while let Some(next) = window.next(zone, after).filter(|next| next.start < until) {
+                after = next.start.checked_add(SignedDuration::from_secs(1)).unwrap_or(until);
+                all.push(next);
+            }
+            all
+        };
+        let theirs = all(other, others);
+        all(self, zone).iter().find_map(|own| {
+            let meets = theirs.iter().find(|one| one.start < own.end && own.start < one.end)?;
+            Some(own.start.max(meets.start))
+        })
+    }
+
+    fn occurrence(&self, (start, skipped): (Timestamp, bool)) -> Occurrence {
+        let lasts = SignedDuration::from_secs(i64::from(self.lasts));
+        Occurrence { start, end: start.checked_add(lasts).unwrap_or(Timestamp::MAX), skipped }
+    }
+}
+
+/// When clocks in `zone` show this, and whether they skip it.
+pub fn at(day: Date, time: Time, zone: &TimeZone) -> Option<(Timestamp, bool)> {
+    let ambiguous = zone.to_ambiguous_timestamp(day.to_datetime(time));
+    let skipped = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
+    Some((ambiguous.compatible().ok()?, skipped))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn zone(name: &str) -> TimeZone {
+        TimeZone::get(name).unwrap()
+    }
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn window(days: &[Day], at: &str, lasts: u32) -> Window {
+        Window {
+            format: 1,
+            id: "w1".to_owned(),
+            mode: Mode::Closed,
+            starts: Starts::Weekly { days: days.to_vec(), time: at.parse().unwrap() },
+            zone: "Europe/Berlin".to_owned(),
+            lasts,
+            on_end: None,
+            reason: None,
+            by: "ana@laptop".to_owned(),
+            from: time("2020-01-01T00:00:00Z"),
+            begun: None,
+        }
+    }
+
+    #[test]
+    fn a_week_has_its_day_whatever_the_clocks_are_put_to() {
+        let (berlin, window) = (zone("Europe/Berlin"), window(&[Day::Sat], "03:00", 1_800));
+        let starts = |after: &str| window.next(&berlin, time(after)).unwrap().start.to_string();
+        assert_eq!(starts("2026-11-29T06:00:00Z"), "2026-12-05T02:00:00Z");
+        assert_eq!(starts("2026-12-05T02:00:00Z"), "2026-12-05T02:00:00Z");
+        assert_eq!(starts("2026-12-05T02:00:01Z"), "2026-12-12T02:00:00Z");
+        assert_eq!(starts("2026-06-01T00:00:00Z"), "2026-06-06T01:00:00Z");
+    }
+
+    #[test]
+    fn a_time_that_clocks_skip_comes_when_they_go_on_and_one_that_they_show_twice_comes_once() {
+        let berlin = zone("Europe/Berlin");
+        let window = window(&[Day::Sun], "02:30", 900);
+        // 2026-03-29: 02:00 is 03:00.
+        let skipped = window.next(&berlin, time("2026-03-28T00:00:00Z")).unwrap();
+        assert_eq!((skipped.start, skipped.skipped), (time("2026-03-29T01:30:00Z"), true));
+        // 2026-10-25: 03:00 is 02:00 again.
+        let twice = window.next(&berlin, time("2026-10-24T00:00:00Z")).unwrap();
+        assert_eq!((twice.start, twice.skipped), (time("2026-10-25T00:30:00Z"), false));
+        let after = window.next(&berlin, time("2026-10-25T00:30:01Z")).unwrap();
+        assert_eq!(after.start, time("2026-11-01T01:30:00Z"));
+    }
+
+    #[test]
+    fn what_has_come_is_seen_to_once_and_again_only_where_nobody_did_anything_since() {
+        let berlin = zone("Europe/Berlin");
+        let window = window(&[Day::Sat], "03:00", 1_800);
+        let now = time("2026-12-05T02:10:00Z");
+        let found = window.due(&berlin, now, None).unwrap();
+        assert_eq!(window.due(&berlin, time("2026-12-05T01:59:59Z"), None), None);
+        assert_eq!(window.due(&berlin, time("2026-12-05T02:30:00Z"), None), None);
+        let begun = window.beginning(&found);
+        // Killed between the two writes.
+        assert!(begun.due(&berlin, now, Some(time("2026-12-01T00:00:00Z"))).is_some());
+        // Somebody opened it.
+        assert_eq!(begun.due(&berlin, now, Some(time("2026-12-05T02:05:00Z"))), None);
+        // Planned when it had begun already: not of its past.
+        let late = Window { from: now, ..window };
+        assert_eq!(late.due(&berlin, now, None), None);
+    }
+
+    #[test]
+    fn two_windows_meet_where_both_want_the_site() {
+        let berlin = zone("Europe/Berlin");
+        let (one, other) = (window(&[Day::Sat], "03:00", 1_800), window(&Day::WEEK, "03:20", 600));
+        let from = time("2026-11-29T06:00:00Z");
+        let meets = one.meets(&other, (&berlin, &berlin), from);
+        assert_eq!(meets, Some(time("2026-12-05T02:20:00Z")));
+        let later = window(&Day::WEEK, "03:30", 600);
+        assert_eq!(one.meets(&later, (&berlin, &berlin), from), None);
+        // The same time elsewhere is another one, but for the weeks between two changes of the clocks.
+        let york = zone("America/New_York");
+        let there = window(&[Day::Fri], "22:00", 600);
+        let meets = one.meets(&there, (&berlin, &york), from).unwrap();
+        assert_eq!(meets, time("2027-03-20T02:00:00Z"));
+    }
+
+    #[test]
+    fn days_are_known_by_their_names() {
+        assert_eq!(
+            ["mon", "Saturday", "THURS"].map(Day::named),
+            [Day::Mon, Day::Sat, Day::Thu].map(Some)
+        );
+        assert_eq!(["mo", "someday", ""].map(Day::named), [None; 3]);
+    }
+
+    #[test]
+    fn ten_years_of_windows_have_each_of_their_days_once() {
+        for name in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"] {
+            let (zone, window) = (zone(name), window(&Day::WEEK, "02:30", 3_600));
+            let (mut after, mut count) = (time("2024-01-01T12:00:00Z"), 0);
+            while let Some(next) =
+                window.next(&zone, after).filter(|next| next.start < time("2034-01-01T12:00:00Z"))
+            {
+                // At its start, in its last second, and never before or after.
+                assert_eq!(window.current(&zone, next.start), Some(next));
+                let second = SignedDuration::from_secs(1);
+                assert_eq!(window.current(&zone, next.end - second), Some(next));
+                assert_eq!(window.current(&zone, next.end), None, "{name} {next:?}");
+                assert_eq!(window.current(&zone, next.start - second), None, "{name} {next:?}");
+                (after, count) = (next.start + second, count + 1);
+            }
+            assert_eq!(count, 3_653, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_time_that_now_is_in_is_the_one_that_comes_first_from_its_start(
+            at in 0i64..400_000_000, lasts in 60u32..200_000, hour in 0i8..24, minute in 0i8..60,
+            days in 1usize..8,
+        ) {
+            let berlin = zone("Europe/Berlin");
+            let mut window = window(Day::WEEK.get(..days).unwrap(), "00:00", lasts);
+            let time = Time::new(hour, minute, 0, 0).unwrap();
+            window.starts = Starts::Weekly { days: Day::WEEK.get(..days).unwrap().to_vec(), time };
+            let now = Timestamp::from_second(1_700_000_000 + at).unwrap();
+            if let Some(found) = window.current(&berlin, now) {
+                prop_assert!(found.start <= now && now < found.end);
+                prop_assert_eq!(window.next(&berlin, found.start), Some(found));
+            }
+            let next = window.next(&berlin, now).unwrap();
+            prop_assert!(next.start >= now);
+            prop_assert!(next.start.duration_since(now) <= SignedDuration::from_hours(8 * 24));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Windows: planned ahead, begun and ended by an agent, and explained.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::support::app::App;
+use crate::support::serving::{Serving, Stand, config, until};
+
+fn stand() -> (App, Stand) {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    (app, stand)
+}
+
+fn served() -> (App, Stand, Serving) {
+    let (app, stand) = stand();
+    let serving = stand.serve();
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    (app, stand, serving)
+}
+
+fn add(stand: &Stand, words: &[&str]) -> Value {
+    let all = [&["--json", "schedule", "add"], words].concat();
+    stand.run(&all).exits(0).json()["window"].clone()
+}
+
+/// So many seconds from now.
+fn after(seconds: i64) -> String {
+    (roadworks::clock::now() + SignedDuration::from_secs(seconds)).to_string()
+}
+
+fn explained(stand: &Stand, id: &str) -> (bool, String) {
+    let told = stand.run(&["--json", "schedule", "explain", id]).exits(0).json();
+    let window = &told["windows"][0];
+    (window["active"].as_bool().unwrap(), window["why"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_window_begins_and_ends_by_itself_and_what_it_did_is_not_done_again() {
+    let (_app, stand, serving) = served();
+    let window = add(&stand, &[&after(2), "--for", "6s", "--mode", "close", "--reason", "disks"]);
+    let id = window["id"].as_str().unwrap().to_owned();
+    let status = stand.status();
+    assert_eq!((&status["mode"], &status["windows"][0]["id"]), (&json!("open"), &json!(id)));
+    assert_eq!(status["windows"][0]["reason"], "disks");
+    let active = stand.until(|status| status["mode"] == "closed");
+    assert_eq!((&active["reason"], &active["until"]), (&json!("disks"), &window["next"]["end"]));
+    assert!(active["by"].as_str().unwrap().contains(&format!("(window {id})")), "{active:#}");
+    let (is, why) = explained(&stand, &id);
+    assert!(is && why.starts_with("active since"), "{why}");
+    stand.until(|status| status["mode"] == "open");
+    assert_eq!(serving.ask("GET", "/").0, 200);
+    until(|| explained(&stand, &id).1.starts_with("over: it was begun").then_some(()));
+}
+
+#[test]
+fn who_opens_a_window_by_hand_has_it_open_though_its_time_is_not_over() {
+    let (_app, stand, _serving) = served();
+    let window = add(&stand, &[&after(1), "--for", "1h", "--mode", "hold"]);
+    let id = window["id"].as_str().unwrap();
+    stand.until(|status| status["mode"] == "hold");
+    stand.run(&["open", "--yes"]).exits(0);
+    // An agent that would begin it again has looked by then.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(stand.status()["mode"], "open");
+    let (is, why) = explained(&stand, id);
+    assert!(!is && why.contains("not active any more: ana@"), "{why}");
+}
+
+#[test]
+fn a_window_lets_nobody_back_whom_somebody_keeps_out() {
+    let (_app, stand, _serving) = served();
+    stand.run(&["close", "--yes"]).exits(0);
+    let window = add(&stand, &[&after(1), "--for", "8s", "--mode", "hold"]);
+    let id = window["id"].as_str().unwrap();
+    let left = || {
+        let log = stand.run(&["--json", "log"]).exits(0).json();
+        let entries = log["entries"].as_array().unwrap().clone();
+        entries.into_iter().find(|entry| entry["event"] == "left-alone")
+    };
+    let entry = until(left);
+    assert!(entry["detail"].as_str().unwrap().contains("has asked for closed"), "{entry:#}");
+    until(|| explained(&stand, id).1.starts_with("over").then_some(()));
+    assert_eq!(stand.status()["mode"], "closed");
+}
+
+#[test]
+fn a_week_is_listed_in_the_time_of_its_zone_and_cancelled_by_its_id() {
+    let (_app, stand) = stand();
+    let words = ["sat 03:00", "--for", "30m", "--mode", "closed", "--timezone", "Europe/Berlin"];
+    let once = add(&stand, &words);
+    let words = ["every sun,wed 02:30", "--for", "15m", "--mode", "read-only", "--timezone", "UTC"];
+    let weekly = add(&stand, &words);
+    assert_eq!(weekly["when"], "every sun,wed 02:30");
+    for (window, hour) in [(&once, [1, 2]), (&weekly, [2, 2])] {
+        let next: Timestamp = window["next"]["start"].as_str().unwrap().parse().unwrap();
+        let hours = next.to_string()[11..13].parse::<i32>().unwrap();
+        assert!(hour.contains(&hours) && next > roadworks::clock::now(), "{window:#}");
+    }
+    let listed = stand.run(&["schedule", "list"]).exits(0).stdout;
+    assert!(listed.contains("read-only every sun,wed 02:30 UTC for 15m"), "{listed}");
+    let id = once["id"].as_str().unwrap();
+    stand.run(&["schedule", "cancel", id]).exits(0);
+    let listed = stand.run(&["--json", "schedule", "list"]).exits(0).json();
+    assert_eq!(listed["windows"].as_array().unwrap().len(), 1);
+    let unknown = stand.run(&["--json", "schedule", "cancel", id]).exits(1).error();
+    assert!(unknown["message"].as_str().unwrap().contains("no window"), "{unknown:#}");
+    let (is, why) = explained(&stand, weekly["id"].as_str().unwrap());
+    assert!(!is && why.starts_with("not active: it starts in"), "{why}");
+}
+
+#[test]
+fn each_mistake_of_a_window_has_one_clear_answer() {
+    let (_app, stand) = stand();
+    let base = ["--for", "30m", "--mode", "close"];
+    add(&stand, &["every day 03:00", "--for", "30m", "--mode", "close", "--timezone", "UTC"]);
+    let (past, long_past) = (after(-60), after(-7_200));
+    for (words, code, says) in [
+        (vec!["someday 03:00"], 1, "is no time for a window"),
+        (vec!["sat 27:00"], 1, "is no time for a window"),
+        (
+            vec!["sat 05:00", "--timezone", "Europe/Berln"],
+            1,
+            "there is no time zone `Europe/Berln`",
+        ),
+        (vec!["2027-03-28 02:30", "--timezone", "Europe/Berlin"], 1, "skip 2027-03-28 02:30"),
+        (vec!["every day 03:10", "--timezone", "UTC"], 1, "overlaps window w1"),
+        (vec![long_past.as_str()], 1, "is over"),
+        (vec![past.as_str()], 3, "begins at once"),
+    ] {
+        let all = [&["--json", "schedule", "add"], words.as_slice(), &base].concat();
+        let refused = stand.run(&all).exits(code).error();
+        assert!(refused["message"].as_str().unwrap().contains(says), "{words:?}: {refused:#}");
+    }
+    let nearest = ["--json", "schedule", "add", "sat 05:00", "--timezone", "Europe/Berln"];
+    let refused = stand.run(&[&nearest[..], &base].concat()).error();
+    assert_eq!(refused["hint"], "did you mean `Europe/Berlin`?");
+    let (start, before) = (after(7_200), after(3_600));
+    let words = ["--json", "schedule", "add", &start, "--until", &before, "--mode", "close"];
+    let refused = stand.run(&words).exits(1).error();
+    assert!(refused["message"].as_str().unwrap().contains("before it starts"), "{refused:#}");
+    let words = ["--json", "schedule", "add", "sat 05:00", "--for", "1m", "--mode", "detour"];
+    assert_eq!(stand.run(&words).exits(3).error()["code"], "mode-not-available");
+    assert_eq!(
+        stand.run(&["--json", "schedule", "list"]).json()["windows"].as_array().unwrap().len(),
+        1
+    );
+}
+
+#[test]
+fn one_that_would_have_started_begins_at_once_where_somebody_says_so() {
+    let (_app, stand, _serving) = served();
+    add(&stand, &[&after(-60), "--for", "1h", "--mode", "close", "--yes"]);
+    stand.until(|status| status["mode"] == "closed");
+}
+
+#[test]
+fn without_an_agent_a_window_is_planned_with_a_warning_and_explained() {
+    let (_app, stand) = stand();
+    let words = ["schedule", "add", &after(1), "--for", "1h", "--mode", "close"];
+    let added = stand.run(&words).exits(0);
+    assert!(added.stderr.contains("no agent leads this site"), "{}", added.stderr);
+    until(|| explained(&stand, "w1").1.contains("no agent leads this site").then_some(()));
+    // Whoever leads later begins it, for as long as it was planned.
+    let _serving = stand.serve();
+    stand.until(|status| status["mode"] == "closed");
+}
