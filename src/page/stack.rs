@@ -19,10 +19,12 @@ impl Page {
         let draft = Draft { to: To::Sender, ..self.draft(told, None) };
         let json = |text: &str| serde_json::Value::from(text).to_string();
         let languages = Language::ALL.map(Language::tag);
-        ANSWER
-            .replace("SPOKEN", &serde_json::json!(languages).to_string())
-            .replace("SENDER_PROBLEM", &json(&forms::problem_without_a_visitor(&draft, None)))
-            .replace("SENDER_HTML", &json(&text::nano(&draft)))
+        let values = [
+            ("SPOKEN", serde_json::json!(languages).to_string()),
+            ("SENDER_PROBLEM", json(&forms::problem_without_a_visitor(&draft, None))),
+            ("SENDER_HTML", json(&text::nano(&draft))),
+        ];
+        filled(ANSWER, &values)
     }
 
     /// The stack for `hosts` (at least one), whose parts are called `name`: at most 36 characters that a bucket's name
@@ -40,6 +42,21 @@ impl Page {
     }
 }
 
+/// `template` with each of the names in it replaced, once from the top: a value that has a name in it stays as it is.
+fn filled(template: &str, values: &[(&str, String)]) -> String {
+    let (mut text, mut rest) = (String::new(), template);
+    let next = |rest: &str| {
+        values.iter().filter_map(|one| Some((rest.find(one.0)?, one))).min_by_key(|(at, _)| *at)
+    };
+    while let Some((_, (name, value))) = next(rest)
+        && let Some((before, after)) = rest.split_once(name)
+    {
+        text.extend([before, value.as_str()]);
+        rest = after;
+    }
+    text + rest
+}
+
 /// As it stands in a template of Terraform's: nothing in it is to be evaluated.
 fn escaped(text: &str) -> String {
     text.replace("${", "$${").replace("%{", "%%{")
@@ -52,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_message_is_text_to_terraform_and_to_the_function() {
-        let message = Some("`${var.secret}` %{ if } </script> \"quoted\" FUNCTION".to_owned());
+        let message = "`${var.secret}` %{ if } </script> \"quoted\" FUNCTION SENDER_HTML SPOKEN";
+        let message = Some(message.to_owned());
         let page = Page { config: PageConfig { message, ..PageConfig::default() }, template: None };
         let told = Told { host: None, posture: None, now: jiff::Timestamp::UNIX_EPOCH };
         let stack = page.stack(&told, &["shop.example.com".to_owned()], "shop-page");
@@ -60,6 +78,8 @@ mod tests {
         let ours = stack.matches("${").count() - stack.matches("$${").count();
         let of_the_text = STACK.matches("${").count();
         assert_eq!(ours, of_the_text, "nothing more is evaluated than what the stack has itself");
-        assert!(page.function(&told).len() <= LARGEST_FUNCTION);
+        let function = page.function(&told);
+        assert!(function.len() <= LARGEST_FUNCTION);
+        assert!(function.contains("FUNCTION SENDER_HTML SPOKEN"), "{function}");
     }
 }
