@@ -458,6 +458,19 @@ fn a_detour_closes_the_listener_first_and_opens_it_last() {
 }
 
 #[test]
+fn an_end_that_nothing_could_open_at_is_said_when_it_is_given() {
+    let stand = Stand::new(&[80]);
+    let words = ["close", "--for", "1s", "--stay", "--yes"];
+    let closed = stand.run(&words).exits(3);
+    assert!(closed.stderr.contains("warning: at its end the site stays"), "{}", closed.stderr);
+    assert!(closed.stderr.contains("there is no check that could pass"), "{}", closed.stderr);
+    assert_eq!(stand.get(80, SHOP).status, 503);
+    let stays =
+        stand.run(&["close", "--for", "1s", "--stay", "--on-end", "stay", "--yes"]).exits(0);
+    assert!(!stays.stderr.contains("warning: at its end"), "{}", stays.stderr);
+}
+
+#[test]
 fn a_site_without_a_gateway_is_not_held() {
     let stand = Stand::new(&[80]);
     let refused = stand.run(&["hold", "--yes"]).exits(3);

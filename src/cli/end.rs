@@ -40,6 +40,14 @@ pub(super) fn wanted(args: &FlipArgs, to: Mode, now: Timestamp) -> Result<Option
     }
 }
 
+/// Where a site will not open at its end, because nothing could say that it is well.
+pub(super) fn stays(opened: &Opened, end: End) -> Option<String> {
+    let fronted = opened.site.levers.iter().any(|lever| lever.name() == LeverName::Gateway);
+    let unchecked = opened.site.checks.is_empty() && !fronted && end.then != Some(OnEnd::Stay);
+    let words = "at its end the site stays as it is, overdue: it has neither a check nor a gateway that could say that the app is well (docs/checks.md)";
+    unchecked.then(|| words.to_owned())
+}
+
 /// `after` later than `from`.
 pub(super) fn later(from: Timestamp, after: Duration) -> Result<Timestamp, Error> {
     let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);

@@ -40,6 +40,7 @@ pub(super) async fn move_to(
 ) -> Result<u8, Error> {
     opened.site.offers(to)?;
     let end = end::wanted(args, to, clock::now())?;
+    opened.site.warnings.extend(end.and_then(|end| end::stays(opened, end)));
     let sight = look(&opened.site).await?;
     sight.refusal(&opened.site, to, &overrides(args))?;
     if args.wait == Some(Wait::Quiet) {
