@@ -191,3 +191,23 @@ fn a_hold_that_outlives_its_patience_refuses_visitors_and_the_command_goes_on() 
     assert_eq!(running.ended(), Some(0), "{}", running.log());
     assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("open"), 200));
 }
+
+#[test]
+fn a_job_of_a_crontab_is_left_out_while_the_site_is_not_open() {
+    let (_app, stand, _serving) = served("");
+    let job = ["--", "sh", "-c", "echo works; exit 5"];
+    let gate = |words: &[&str]| stand.run(&[&["gate"], words, &job].concat());
+    let ran = gate(&[]).exits(5);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("works\n", ""));
+    stand.run(&["read-only", "--yes"]).exits(0);
+    let left_out = gate(&[]).exits(0);
+    assert!(left_out.stdout.is_empty() && left_out.stderr.contains("is left out"), "{left_out:?}");
+    gate(&["--else-code", "75"]).exits(75);
+    assert_eq!(gate(&["--up-to", "read-only"]).exits(5).stdout, "works\n");
+    stand.run(&["close", "--yes"]).exits(0);
+    gate(&["--up-to", "read-only", "--else-code", "9"]).exits(9);
+    stand.write(".roadworks/shop/switch.json", "{");
+    assert_eq!(gate(&[]).exits(1).stdout, "");
+    let ran = gate(&["--unknown", "run"]).exits(5);
+    assert!(ran.stderr.contains("the mode is not known"), "{}", ran.stderr);
+}

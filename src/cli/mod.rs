@@ -12,6 +12,7 @@ mod end;
 mod error;
 mod extend;
 mod flip;
+mod gate;
 mod gateway;
 mod healthcheck;
 mod init;
@@ -117,6 +118,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Gateway(args) => gateway::run(context, args).await,
         Verb::Pipeline(args) => Box::pin(pipeline::run(context, args)).await,
         Verb::Run(args) => Box::pin(run::run(context, args)).await,
+        Verb::Gate(args) => gate::run(context, args).await,
         Verb::Schedule(args) => schedule::run(context, args).await,
         Verb::Reload => reload::run(context).await,
     }

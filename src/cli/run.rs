@@ -22,7 +22,8 @@ use crate::clock;
 use crate::lever::Progress;
 use crate::store::{self, AnyLease, Holder, Lease as _};
 use crate::switch::{LeverName, Mode, OperationId};
-use command::{Ended, Program};
+use command::Ended;
+pub(super) use command::Program;
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> {
     let to = mode(&args.mode)?;

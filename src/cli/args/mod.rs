@@ -28,7 +28,7 @@ pub(super) use page::{
     PageVerifyArgs,
 };
 pub(super) use pipeline::{AgreeArgs, FollowArgs, PassArgs, PipelineArgs, PipelineVerb, StartArgs};
-pub(super) use run::{OnFailure, RunArgs};
+pub(super) use run::{GateArgs, OnFailure, RunArgs, Unknown};
 pub(super) use schedule::{AddArgs, ScheduleArgs, ScheduleVerb};
 pub(super) use serve::{DigArgs, HealthcheckArgs, LogForm, Role, ServeArgs};
 pub(super) use terraform::{variables, with_double_dashes};
@@ -150,6 +150,8 @@ pub(super) enum Verb {
     Pipeline(PipelineArgs),
     /// Run a command while visitors are kept waiting or out, then open again
     Run(RunArgs),
+    /// Run a command only while the site is open: for crontabs and timers
+    Gate(GateArgs),
     /// Windows: operations planned ahead, which an agent begins and ends
     Schedule(ScheduleArgs),
     /// Have the running `serve` of this machine read its configuration again
@@ -183,6 +185,7 @@ impl Verb {
             | Verb::Gateway(_)
             | Verb::Pipeline(_)
             | Verb::Run(_)
+            | Verb::Gate(_)
             | Verb::Schedule(_)
             | Verb::Reload => None,
         }

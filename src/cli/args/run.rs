@@ -1,4 +1,4 @@
-//! `run`: a command, while visitors are kept out.
+//! `run`: a command, while visitors are kept out. `gate`: one, only while they are not.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use super::flip::AtEnd;
 use super::values::{lasting, time};
 use crate::config::duration;
+use crate::switch::Mode;
 
 /// `run`
 #[derive(Debug, ClapArgs)]
@@ -55,4 +56,34 @@ pub(in crate::cli) enum OnFailure {
     Stay,
     /// It opens, if every check passes
     Open,
+}
+
+/// `gate`
+#[derive(Debug, ClapArgs)]
+#[command(
+    override_usage = "roadworks gate [OPTIONS] -- COMMAND ..",
+    after_help = "Examples:\n  */5 * * * *  roadworks -c /etc/roadworks gate -- /opt/shop/send-invoices\n  roadworks gate --up-to read-only -- ./report.sh\n  roadworks gate --else-code 75 -- ./import.sh     for a scheduler that tries again\n\nExit codes: the command's own; 0, or --else-code, where it is left out; 126 and 127 as of `env`."
+)]
+pub(in crate::cli) struct GateArgs {
+    /// The strictest mode in which it is run still
+    #[arg(long, value_name = "MODE", default_value = "open")]
+    pub(in crate::cli) up_to: Mode,
+    /// The exit code where it is left out
+    #[arg(long, value_name = "CODE", default_value = "0")]
+    pub(in crate::cli) else_code: u8,
+    /// Where the mode cannot be read: leave it out with an error, or run it
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    pub(in crate::cli) unknown: Unknown,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(in crate::cli) command: Vec<OsString>,
+}
+
+/// What happens where the mode cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Unknown {
+    /// It is not run
+    Refuse,
+    /// It is run
+    Run,
 }

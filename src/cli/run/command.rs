@@ -32,7 +32,7 @@ const SELDOM: Duration = Duration::from_secs(30);
 
 /// A command that is there, and may be run.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(in crate::cli) struct Program {
     path: PathBuf,
     words: Vec<OsString>,
 }
@@ -47,7 +47,7 @@ pub(super) struct Ended {
 
 impl Program {
     /// Looks for it as `execvp` does, so that nothing moves for a name that is misspelt.
-    pub(super) fn find(words: &[OsString]) -> Result<Program, Error> {
+    pub(in crate::cli) fn find(words: &[OsString]) -> Result<Program, Error> {
         let name = words.first().cloned().unwrap_or_default();
         let shown = name.to_string_lossy().into_owned();
         let candidates: Vec<PathBuf> = if shown.contains('/') {
@@ -70,8 +70,28 @@ impl Program {
     }
 
     /// As it was written.
-    pub(super) fn name(&self) -> String {
+    pub(in crate::cli) fn name(&self) -> String {
         self.words.first().map(|name| format!("`{}`", name.display())).unwrap_or_default()
+    }
+
+    /// Where it was found.
+    pub(in crate::cli) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its arguments.
+    pub(in crate::cli) fn arguments(&self) -> impl Iterator<Item = &OsString> {
+        self.words.iter().skip(1)
+    }
+
+    /// The system does not start it, though it is there.
+    pub(in crate::cli) fn not_started(&self, error: &std::io::Error) -> Error {
+        Error::Command {
+            message: format!("{} cannot be run: {error}", self.name()),
+            hint: String::new(),
+            word: "no-command",
+            code: CANNOT_BE_RUN,
+        }
     }
 
     /// Runs it to its end, whatever happens to the site meanwhile. Not cancel safe: dropped midway, it goes on by itself.
@@ -82,12 +102,8 @@ impl Program {
         sight: &Sight,
     ) -> Result<Ended, Error> {
         let began = clock::monotonic();
-        let mut child = self.start(context, opened, sight).map_err(|error| Error::Command {
-            message: format!("{} cannot be run: {error}", self.name()),
-            hint: String::new(),
-            word: "no-command",
-            code: CANNOT_BE_RUN,
-        })?;
+        let mut child =
+            self.start(context, opened, sight).map_err(|error| self.not_started(&error))?;
         let told = async {
             let mut pause = SOON;
             loop {
@@ -111,7 +127,7 @@ impl Program {
 
     fn start(&self, context: &Context, opened: &Opened, sight: &Sight) -> std::io::Result<Child> {
         let mut command = Command::new(&self.path);
-        command.args(self.words.iter().skip(1)).env("ROADWORKS_SITE", &opened.site.name);
+        command.args(self.arguments()).env("ROADWORKS_SITE", &opened.site.name);
         if let Some((switch, _)) = &sight.switch {
             command.env("ROADWORKS_MODE", switch.mode.word());
             command.env("ROADWORKS_OPERATION", switch.operation.to_string());
