@@ -58,7 +58,7 @@ fn who_opens_a_window_by_hand_has_it_open_though_its_time_is_not_over() {
     let (_app, stand, _serving) = served();
     let window = add(&stand, &[&after(1), "--for", "1h", "--mode", "hold"]);
     let id = window["id"].as_str().unwrap();
-    stand.until(|status| status["mode"] == "hold");
+    stand.until(|status| status["mode"] == "hold" && status["phase"] == "settled");
     stand.run(&["open", "--yes"]).exits(0);
     // An agent that would begin it again has looked by then.
     std::thread::sleep(std::time::Duration::from_secs(3));
