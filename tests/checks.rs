@@ -462,3 +462,29 @@ fn a_port_a_name_and_a_command_are_checks_too() {
     assert_eq!((code, why), (3, "`sh` ended with exit status: 4: stock is low".to_owned()));
     assert_eq!(asked_here("exec", "    command = \"test $WHERE = well\"\n", "well").0, 0);
 }
+
+/// The site's own address, asked as a tester: past the gateway that keeps everybody else out, and only once the name leads there.
+#[test]
+fn a_check_asks_as_a_tester_through_the_gateway_that_keeps_visitors_out() {
+    let app = App::start();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let check = format!(
+        "bypass {{ key = \"0123456789abcdef0123456789abcdef\" }}\n  }}\n  check \"http\" \"front\" {{\n    url = \"http://{address}/hello\"\n    host = \"{HOST}\"\n    as_tester = true\n    deadline = \"5s\""
+    );
+    let text = config(&app.url(), &check);
+    let listens = text.find("listen    = [\"127.0.0.1:0\"]").unwrap();
+    let (before, after) = text.split_at(listens);
+    let text = format!("{before}{}", after.replacen("127.0.0.1:0", &address.to_string(), 1));
+    let stand = Stand::new(&text);
+    let serving = stand.serve();
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    stand.run(&["check"]).exits(0);
+    stand.run(&["close", "--yes"]).exits(0);
+    assert_eq!(serving.ask("GET", "/hello").0, 503);
+    let asked = stand.run(&["--json", "check"]).exits(0).json();
+    assert!(asked["checks"][0]["reason"].as_str().unwrap().ends_with("answers 200"), "{asked:#}");
+    stand.run(&["open", "--yes"]).exits(0);
+    let keyless = text.replace("bypass { key = \"0123456789abcdef0123456789abcdef\" }", "");
+    let wrong = Stand::new(&keyless).run(&["--json", "check"]).exits(1).error();
+    assert!(wrong["message"].as_str().unwrap().contains("`bypass` key"), "{wrong:#}");
+}

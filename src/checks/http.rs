@@ -1,6 +1,7 @@
 //! A check by one HTTP request: to the app itself, or through a load balancer by its own name while the site's name leads
 //! elsewhere.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use http::Method;
@@ -15,25 +16,44 @@ const AGENT: &str = concat!("roadworks/", env!("CARGO_PKG_VERSION"), " (check)")
 /// In seconds.
 const DAY: i64 = 86_400;
 
+/// How whoever asks as a tester gets past the site's gateway now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// With this header.
+    With(&'static str, String),
+    /// Without any: the site is open.
+    Free,
+    /// Not yet: the name leads to the page.
+    NotYet,
+}
+
+/// Says how; or why it cannot be told.
+pub type Passes = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Way, Failed>>>>>;
+
 /// One GET, and what its answer must be.
-#[derive(Debug)]
-pub struct HttpCheck(HttpCheckConfig);
+pub struct HttpCheck {
+    config: HttpCheckConfig,
+    passes: Option<Passes>,
+}
 
 impl HttpCheck {
-    /// What the `check` block says.
-    pub fn new(config: HttpCheckConfig) -> HttpCheck {
-        HttpCheck(config)
+    /// What the `check` block says; `passes` where it asks as a tester.
+    pub fn new(config: HttpCheckConfig, passes: Option<Passes>) -> HttpCheck {
+        HttpCheck { config, passes }
     }
 
     async fn asked(&self) -> Result<String, Failed> {
-        let HttpCheckConfig { url, host, path, statuses, header, contains, .. } = &self.0;
-        let (certificate_for, timeout) = (self.0.certificate_for, self.0.timeout);
-        let question = Question {
-            method: Method::GET,
-            path: path.clone(),
-            headers: vec![("user-agent", AGENT.to_owned())],
-            body: "",
-        };
+        let HttpCheckConfig { url, host, path, statuses, header, contains, .. } = &self.config;
+        let (certificate_for, timeout) = (self.config.certificate_for, self.config.timeout);
+        let mut headers = vec![("user-agent", AGENT.to_owned())];
+        if let Some(passes) = &self.passes {
+            match passes().await? {
+                Way::With(name, value) => headers.push((name, value)),
+                Way::Free => {}
+                Way::NotYet => return Ok(format!("{url} is asked once the name leads back")),
+            }
+        }
+        let question = Question { method: Method::GET, path: path.clone(), headers, body: "" };
         // A query may have a key in it, which nobody is to read in a log.
         let path = path.split('?').next().unwrap_or_default();
         let failed = |why: String, fix: &str| Failed { why, fix: fix.to_owned() };

@@ -35,7 +35,7 @@ pub use dns::DnsCheck;
 #[cfg(feature = "aws")]
 pub use ecs::EcsService;
 pub use exec::ExecCheck;
-pub use http::HttpCheck;
+pub use http::{HttpCheck, Passes, Way};
 pub use lacking::LackingCheck;
 pub use postgres::PostgresCheck;
 #[cfg(feature = "aws")]

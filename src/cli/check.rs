@@ -14,7 +14,8 @@ const REFUSED: u8 = 3;
 pub(super) async fn run(context: &Context) -> Result<u8, Error> {
     let config = context.config()?;
     let site = config.site(context.common.site.as_deref())?;
-    let guards = guards(&site.checks, &settle::resolvers(&site.settle)?).await;
+    let store = Context::store(&config, site).await?;
+    let guards = guards(site, &store, &settle::resolvers(&site.settle)?).await;
     let waiting = Waiting::new(context.report);
     let hears = |name: &str, what: &str, waited| {
         waiting.told(&format!("check {name}: {what}"), waited);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 use hickory_proto::rr::{Name, RecordType};
 
@@ -150,8 +151,19 @@ pub struct HttpCheckConfig {
     pub contains: Option<String>,
     /// For how long the certificate has to be good still.
     pub certificate_for: Option<Duration>,
+    /// Who asks.
+    pub asks_as: AsksAs,
     /// How long one answer may take.
     pub timeout: Duration,
+}
+
+/// As whom a check asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsksAs {
+    /// As everybody.
+    Visitor,
+    /// As a tester, whom the site's own gateway lets past: through the site's own name, once that leads to it.
+    Tester,
 }
 
 /// One question to the DNS, and what its answer must be.
@@ -206,6 +218,12 @@ pub enum Writes {
     Taken,
     /// It need not.
     NotAsked,
+}
+
+/// Whether a check asks as a tester, whom something has to let past.
+pub(super) fn asks_as_tester(check: &Block) -> bool {
+    let said = check.body.get_attribute("as_tester").map(|attribute| &attribute.value);
+    matches!(said, Some(Expression::Bool(yes)) if *yes.value())
 }
 
 /// Reads the `check` blocks of a site.

@@ -36,7 +36,7 @@ pub use crate::terraform::{
 };
 pub use balancer::{BalancerConfig, BalancerSource, Listeners};
 pub use checks::{
-    CheckConfig, CheckKind, DnsCheckConfig, HttpCheckConfig, PostgresCheckConfig, RdsName,
+    AsksAs, CheckConfig, CheckKind, DnsCheckConfig, HttpCheckConfig, PostgresCheckConfig, RdsName,
     RedisCheckConfig, Writes,
 };
 pub use error::Error;

@@ -173,7 +173,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         }
         None => VariableWay::Tfvars { chosen: false },
     };
-    let checks = checks::read(reader, body.get_blocks("check"));
+    let checks = checks_of(reader, body);
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
     let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));
     let balancer =
@@ -208,6 +208,22 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         mode => site.offers(mode),
     });
     Some(site)
+}
+
+/// The checks. One that asks as a tester needs a gateway that lets testers past.
+fn checks_of<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Vec<CheckConfig> {
+    let checks = checks::read(reader, body.get_blocks("check"));
+    let gateway = body.get_blocks("gateway").next();
+    let bypass = gateway.and_then(|gateway| gateway.body.get_blocks("bypass").next());
+    if bypass.is_some_and(|bypass| bypass.body.has_attribute("key")) {
+        return checks;
+    }
+    for check in body.get_blocks("check").filter(|check| checks::asks_as_tester(check)) {
+        let hint = "gateway { bypass { key = env(\"BYPASS_KEY\") } }, or leave as_tester out";
+        let message = "a check asks as a tester only where the site's gateway has a `bypass` key";
+        reader.wrong_with(&check.ident, message, Some(hint.to_owned()));
+    }
+    checks
 }
 
 fn has_a_lever(reader: &mut Reader<'_>, block: &Block) {

@@ -188,7 +188,7 @@ impl Context {
         let levers::Levers { all: levers, session, caller, freezer } =
             levers::of(site, &known.resolved, &store, thrown).await;
         let resolvers = settle::resolvers(&site.settle)?;
-        let checks = guards(&site.checks, &resolvers).await;
+        let checks = guards(site, &store, &resolvers).await;
         let site = Site {
             name: known.resolved.name.clone(),
             store,

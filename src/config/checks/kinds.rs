@@ -6,8 +6,8 @@ use hcl_edit::structure::Block;
 use http::Uri;
 
 use super::{
-    CheckKind, DnsCheckConfig, HttpCheckConfig, PostgresCheckConfig, RdsName, RedisCheckConfig,
-    Writes,
+    AsksAs, CheckKind, DnsCheckConfig, HttpCheckConfig, PostgresCheckConfig, RdsName,
+    RedisCheckConfig, Writes,
 };
 use crate::config::dns::account;
 use crate::config::gateway::words;
@@ -56,7 +56,8 @@ fn only(reader: &mut Reader<'_>, block: &Block, own: &[&str], more: &[&str]) {
 }
 
 fn http<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<HttpCheckConfig> {
-    let own = ["url", "host", "status", "header", "contains", "certificate_days", "timeout"];
+    let own =
+        ["url", "host", "status", "header", "contains", "certificate_days", "as_tester", "timeout"];
     only(reader, block, &own, &[]);
     let body = &block.body;
     let given = reader.needed(block, "url")?;
@@ -83,8 +84,22 @@ fn http<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<HttpCheckConfig
     }
     let certificate_for =
         days.map(|days| Duration::from_hours(24) * u32::try_from(days).unwrap_or(u32::MAX));
+    let asks_as = match reader.boolean(body, "as_tester") {
+        Some(true) => AsksAs::Tester,
+        Some(false) | None => AsksAs::Visitor,
+    };
     let timeout = answers_within(reader, block);
-    Some(HttpCheckConfig { url, host, path, statuses, header, contains, certificate_for, timeout })
+    Some(HttpCheckConfig {
+        url,
+        host,
+        path,
+        statuses,
+        header,
+        contains,
+        certificate_for,
+        asks_as,
+        timeout,
+    })
 }
 
 /// Scheme with authority, and the path with its query.
