@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::config::{Builder, Region};
-use aws_sdk_elasticloadbalancingv2::error::ProvideErrorMetadata as _;
 
 use crate::aws::{Error, Retry, Session};
 
@@ -19,6 +18,8 @@ pub struct Front {
     pub idle_timeout: Duration,
 }
 
+/// A page has 400; an account has 50 in each region unless AWS was asked for more.
+const MOST_PAGES: usize = 10;
 /// Where nobody said otherwise (ELB, "Application Load Balancers", load balancer attributes).
 const KEEP_ALIVE: Duration = Duration::from_hours(1);
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -31,16 +32,7 @@ impl Front {
         let config = session.config(Retry::Standard);
         let config = Builder::from(&config).region(Region::new(region.to_owned())).build();
         let client = Client::from_conf(config);
-        let found = match client.describe_load_balancers().names(name).send().await {
-            Err(error) if error.code() == Some("LoadBalancerNotFound") => return Ok(None),
-            found => found.map_err(|error| session.sort(&error))?,
-        };
-        let same = |other: &str| plain(other) == plain(dns_name);
-        let found = found.load_balancers.unwrap_or_default().into_iter();
-        let mut found = found.filter(|one| one.dns_name.as_deref().is_some_and(same));
-        let Some(arn) = found.next().and_then(|one| one.load_balancer_arn) else {
-            return Ok(None);
-        };
+        let Some(arn) = arn_of(session, &client, dns_name).await? else { return Ok(None) };
         let told = client.describe_load_balancer_attributes().load_balancer_arn(arn).send().await;
         let told = told.map_err(|error| session.sort(&error))?.attributes.unwrap_or_default();
         let seconds = |key: &str| {
@@ -56,6 +48,29 @@ impl Front {
     }
 }
 
+/// The load balancer with this name in DNS. A name in lower case, as DNS has it, may be another one to ELB, which is asked for all.
+async fn arn_of(
+    session: &Session,
+    client: &Client,
+    dns_name: &str,
+) -> Result<Option<String>, Error> {
+    let same = |other: &str| plain(other).eq_ignore_ascii_case(plain(dns_name));
+    let mut marker = None;
+    for _ in 0..MOST_PAGES {
+        let page = client.describe_load_balancers().set_marker(marker).send().await;
+        let page = page.map_err(|error| session.sort(&error))?;
+        let mut found = page.load_balancers.unwrap_or_default().into_iter();
+        if let Some(one) = found.find(|one| one.dns_name.as_deref().is_some_and(same)) {
+            return Ok(one.load_balancer_arn);
+        }
+        marker = page.next_marker.filter(|next| !next.is_empty());
+        if marker.is_none() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
 /// The name and the region in `NAME-1234567890.REGION.elb.amazonaws.com`, as application load balancers have it.
 fn named(dns_name: &str) -> Option<(&str, &str)> {
     let mut labels = plain(dns_name).split('.');
@@ -68,7 +83,7 @@ fn named(dns_name: &str) -> Option<(&str, &str)> {
 
 /// Without what the console puts before it for both families of addresses.
 fn plain(dns_name: &str) -> &str {
-    dns_name.strip_prefix("dualstack.").unwrap_or(dns_name)
+    dns_name.strip_prefix("dualstack.").unwrap_or(dns_name).trim_end_matches('.')
 }
 
 #[cfg(test)]

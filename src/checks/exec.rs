@@ -1,16 +1,22 @@
 //! A check by a command: it passes where the command ends well.
 
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use super::{Asked, Check, Failed};
 
 /// So much of what a command said last is told.
 const MOST_SAID: usize = 300;
+
+/// So much of what it says is kept at any time.
+const KEPT: usize = 4 << 10;
+/// How long what a command said may take to arrive once it has ended.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// A command.
 #[derive(Debug)]
@@ -56,17 +62,20 @@ impl ExecCheck {
                 return Err(failed(why, "see what it waits for, or give it more time: `timeout`"));
             }
         };
-        if ended.status.success() {
+        let (status, said) = ended;
+        if status.success() {
             return Ok(format!("`{program}` ended well"));
         }
-        let said = [&ended.stderr, &ended.stdout].into_iter().find_map(|said| last_line(said));
+        let said = said.iter().find_map(|said| last_line(said));
         let said = said.map(|said| format!(": {said}")).unwrap_or_default();
-        let why = format!("ended with {}{said}", ended.status);
+        let why = format!("ended with {status}{said}");
         Err(failed(why, "run it by hand, and put right what it finds"))
     }
 
-    async fn run(&self, program: &str) -> std::io::Result<Output> {
-        let child = Command::new(program)
+    /// Its end, and the last that it said on standard error and on standard output. What it left running on purpose, and perhaps
+    /// still speaks, is its own.
+    async fn run(&self, program: &str) -> std::io::Result<(ExitStatus, [Vec<u8>; 2])> {
+        let mut child = Command::new(program)
             .args(self.command.iter().skip(1))
             .current_dir(&self.folder)
             .stdin(Stdio::null())
@@ -77,10 +86,41 @@ impl ExecCheck {
             .spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let mut group = Group(id.and_then(Pid::from_raw));
-        let ended = child.wait_with_output().await;
-        // What it left running on purpose is its own.
+        let (mut errors, mut words) = (Vec::new(), Vec::new());
+        let (stderr, stdout) = (child.stderr.take(), child.stdout.take());
+        let status = {
+            let heard = async {
+                tokio::join!(last_of(stderr, &mut errors), last_of(stdout, &mut words));
+            };
+            let mut heard = std::pin::pin!(heard);
+            let mut silent = false;
+            let status = tokio::select! {
+                status = child.wait() => status,
+                () = &mut heard => {
+                    silent = true;
+                    child.wait().await
+                }
+            };
+            if !silent {
+                drop(tokio::time::timeout(GRACE, heard).await);
+            }
+            status?
+        };
         group.0 = None;
-        ended
+        Ok((status, [errors, words]))
+    }
+}
+
+/// Keeps the last of what is said in `kept`, for as long as it is polled.
+async fn last_of(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut pipe) = pipe else { return };
+    let mut part = vec![0; KEPT];
+    while let Ok(read) = pipe.read(&mut part).await
+        && read > 0
+    {
+        kept.extend_from_slice(part.get(..read).unwrap_or_default());
+        let over = kept.len().saturating_sub(KEPT);
+        kept.drain(..over);
     }
 }
 
@@ -119,6 +159,18 @@ mod tests {
         assert_eq!(why, Err("`sh` ended with exit status: 3: no rows".to_owned()));
         let why = asked(&["/no/such/program"], 5_000).await.unwrap_err();
         assert!(why.starts_with("`/no/such/program` cannot be run: "), "{why}");
+    }
+
+    #[tokio::test]
+    async fn what_a_command_says_without_end_is_not_kept_and_what_it_leaves_behind_is_not_waited_for()
+     {
+        let line = "yes | head -c 20000000; echo the end; exit 3";
+        let why = asked(&["sh", "-c", line], 20_000).await;
+        assert_eq!(why, Err("`sh` ended with exit status: 3: the end".to_owned()));
+        let began = crate::clock::monotonic();
+        let left = asked(&["sh", "-c", "sleep 5 & exit 0"], 4_000).await;
+        assert_eq!(left, Ok("`sh` ended well".to_owned()));
+        assert!(crate::clock::monotonic() - began < Duration::from_secs(3));
     }
 
     #[tokio::test]

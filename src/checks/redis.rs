@@ -52,7 +52,9 @@ impl RedisCheck {
             let words: Vec<_> = words.into_iter().flatten().collect();
             let said = said(&mut stream, &words).await.map_err(|why| unreachable(place, &why))?;
             if said != "+OK" {
-                return Err(refused(place, &said));
+                // Whoever does not know the command says with which words it came, the password among them.
+                let word = said.split(' ').next().unwrap_or_default();
+                return Err(refused(place, word));
             }
         }
         let said = said(&mut stream, &[b"PING"]).await.map_err(|why| unreachable(place, &why))?;

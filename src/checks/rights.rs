@@ -24,11 +24,11 @@ pub fn rights(check: &CheckKind, owner: &Owner) -> Vec<Statement> {
             vec![Statement::new("AsksTheService", ["ecs:DescribeServices"], [service])]
         }
         CheckKind::Rds { which: RdsName::Instance(name), .. } => {
-            let instance = owner.arn("rds", &format!("db:{name}"));
+            let instance = owner.arn("rds", &format!("db:{}", last(name)));
             vec![Statement::new("AsksTheDatabase", ["rds:DescribeDBInstances"], [instance])]
         }
         CheckKind::Rds { which: RdsName::Cluster(name), .. } => {
-            let cluster = owner.arn("rds", &format!("cluster:{name}"));
+            let cluster = owner.arn("rds", &format!("cluster:{}", last(name)));
             // Its instances are asked for by their cluster, not by their names.
             let instances = owner.arn("rds", "db:*");
             vec![
@@ -49,5 +49,5 @@ pub fn rights(check: &CheckKind, owner: &Owner) -> Vec<Statement> {
 
 /// The name in an ARN, or the name itself.
 fn last(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
+    name.rsplit(['/', ':']).next().unwrap_or(name)
 }

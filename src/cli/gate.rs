@@ -2,7 +2,6 @@
 //! for it: nobody is to be woken because a job was left out on purpose.
 
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
 
 use super::args::{GateArgs, Unknown};
 use super::context::Context;
@@ -29,7 +28,7 @@ pub(super) async fn run(context: &Context, args: &GateArgs) -> Result<u8, Error>
         return Ok(args.else_code);
     }
     // In our place: what runs it hears its signals and its end as if we were not there.
-    let error = Command::new(program.path()).args(program.arguments()).exec();
+    let error = program.command().exec();
     Err(program.not_started(&error))
 }
 

@@ -17,11 +17,12 @@ use super::flip::{interrupted, who};
 use super::plan::{asked_twice, of_the_page, plan_of};
 use super::report::{Form, Waiting, plan_words, status_object, status_words};
 use super::settle;
-use crate::agent::{self, Depth, Done, Order, Sight, carry_out, carry_out_until, look};
+use crate::agent::{self, Depth, Done, Extension, Order, Sight, carry_out_until, extend, look};
+use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::Progress;
 use crate::store::{self, AnyLease, Holder, Lease as _};
-use crate::switch::{LeverName, Mode, OperationId};
+use crate::switch::{End, LeverName, Mode, OnEnd, OperationId};
 use command::Ended;
 pub(super) use command::Program;
 
@@ -37,9 +38,10 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> 
     end::wanted(&flip, to, clock::now())?;
     let sight = look(&opened.site).await?;
     not_looser(&sight, to)?;
+    let by = who(&opened).await;
+    nobody_elses(&sight, &by, &args.overrides)?;
     sight.refusal(&opened.site, to, &args.overrides)?;
     context.pin(&mut opened, &sight).await;
-    let by = who(&opened).await;
     agreed(context, &opened, &sight, (to, &by, args)).await?;
     if let Some(holder) = opened.lock_holder().await {
         return Err(Error::StateLocked { holder: Box::new(holder) });
@@ -108,6 +110,27 @@ fn not_looser(sight: &Sight, to: Mode) -> Result<(), Error> {
     .into())
 }
 
+/// Refuses to end, after the command, what somebody else asked for.
+fn nobody_elses(sight: &Sight, by: &str, overrides: &[String]) -> Result<(), Error> {
+    const RULE: &str = "others-operation";
+    let switch = sight.switch.as_ref().map(|(switch, _)| switch);
+    let Some(switch) = switch.filter(|switch| switch.mode != Mode::Open && switch.by != by) else {
+        return Ok(());
+    };
+    if overrides.iter().any(|rule| rule == RULE) {
+        return Ok(());
+    }
+    Err(agent::Error::Rule {
+        rule: RULE,
+        message: format!(
+            "{} asked for {} at {}, and the site would be open once the command has ended",
+            switch.by, switch.mode, switch.since
+        ),
+        hint: format!("ask them, or take it over: --override={RULE} --reason \"..\""),
+    }
+    .into())
+}
+
 async fn agreed(
     context: &Context,
     opened: &Opened,
@@ -171,21 +194,26 @@ async fn worked(
     context.report.words(&format!("{} is in {to}: running {}", opened.site.name, program.name()));
     let ended = Box::pin(program.run(context, opened, &done.sight)).await;
     let well = matches!(&ended, Ok(ended) if ended.is_well());
+    // What was never started did no work: nothing is to be put right.
+    let nothing_ran = ended.is_err();
     if let Ok(ended) = &ended {
         context.report.words(&ended.words(program));
     }
-    if !well && args.on_failure == OnFailure::Stay {
+    let operation = done.sight.switch.as_ref().map(|(switch, _)| &switch.operation);
+    if !well && !nothing_ran && args.on_failure == OnFailure::Stay {
+        stays_at_its_end(context, opened, operation, holder).await;
         return Err(stays(ended, program, to));
     }
     let back = Waiting::new(context.report);
-    let operation = done.sight.switch.as_ref().map(|(switch, _)| &switch.operation);
-    let opens = Box::pin(opens(opened, operation, &order(Mode::Open, None), &back)).await;
+    let order = order(Mode::Open, None);
+    let opens = Box::pin(opens(opened, operation, &order, &back)).await;
     back.ended();
     match (opens, ended) {
         (Ok(done), Ok(ended)) if well => say(context, opened, &done, &ended),
         (Ok(_), ended) => {
             context.report.words(&format!("{} is open again", opened.site.name));
-            Err(failed(ended, program, "it was opened all the same: --on-failure=open"))
+            let hint = if nothing_ran { "nothing was run" } else { "--on-failure=open" };
+            Err(failed(ended, program, &format!("the site is open again: {hint}")))
         }
         (Err(error), Ok(_)) if well => {
             let name = program.name();
@@ -193,9 +221,46 @@ async fn worked(
             Err(error)
         }
         (Err(error), ended) => {
+            stays_at_its_end(context, opened, operation, holder).await;
             let words = super::report::message(&error);
             Err(failed(ended, program, &format!("the site stays in {to}: {words}")))
         }
+    }
+}
+
+/// What failed is not opened by an agent because its time is over: somebody has to put it right first.
+async fn stays_at_its_end(
+    context: &Context,
+    opened: &Opened,
+    operation: Option<&OperationId>,
+    holder: &Holder,
+) {
+    let site = &opened.site;
+    let stays = async {
+        let Some((switch, version)) = site.store.switch().await? else { return Ok(()) };
+        let Some(until) = switch.until.filter(|_| Some(&switch.operation) == operation) else {
+            return Ok(());
+        };
+        let end = Extension::End(End { until, then: Some(OnEnd::Stay) });
+        let switch = extend(&site.store, (&switch, &version), end).await?;
+        let entry = Entry {
+            at: clock::now(),
+            operation: switch.operation.clone(),
+            site: site.name.clone(),
+            event: Event::Extended,
+            from: switch.mode,
+            to: switch.mode,
+            by: holder.name.clone(),
+            reason: switch.reason.clone(),
+            detail: Some("its command failed: it stays at its end".to_owned()),
+        };
+        audit::append(&site.store, &entry, (switch.version, 0)).await?;
+        Ok::<_, agent::Error>(())
+    };
+    if let Err(error) = stays.await {
+        context.report.words(&format!(
+            "warning: an agent may open the site at its end, though the command failed: {error}"
+        ));
     }
 }
 
@@ -214,7 +279,8 @@ async fn opens(
         let (by, at, mode) = (switch.by.clone(), switch.since, switch.mode);
         return Err(agent::Error::Superseded { by, at, mode }.into());
     }
-    Ok(carry_out(&opened.site, sight, order, progress).await?)
+    let moved = carry_out_until(&opened.site, sight, order, progress, interrupted()).await;
+    Ok(moved.map_err(|signal| Error::Interrupted { signal })??)
 }
 
 /// The command did not end well, and nothing was opened.

@@ -3,7 +3,8 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
+use std::fs::File;
+use std::io::{IsTerminal as _, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -74,16 +75,6 @@ impl Program {
         self.words.first().map(|name| format!("`{}`", name.display())).unwrap_or_default()
     }
 
-    /// Where it was found.
-    pub(in crate::cli) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Its arguments.
-    pub(in crate::cli) fn arguments(&self) -> impl Iterator<Item = &OsString> {
-        self.words.iter().skip(1)
-    }
-
     /// The system does not start it, though it is there.
     pub(in crate::cli) fn not_started(&self, error: &std::io::Error) -> Error {
         Error::Command {
@@ -126,8 +117,8 @@ impl Program {
     }
 
     fn start(&self, context: &Context, opened: &Opened, sight: &Sight) -> std::io::Result<Child> {
-        let mut command = Command::new(&self.path);
-        command.args(self.arguments()).env("ROADWORKS_SITE", &opened.site.name);
+        let mut command = Command::from(self.command());
+        command.env("ROADWORKS_SITE", &opened.site.name);
         if let Some((switch, _)) = &sight.switch {
             command.env("ROADWORKS_MODE", switch.mode.word());
             command.env("ROADWORKS_OPERATION", switch.operation.to_string());
@@ -140,6 +131,28 @@ impl Program {
             command.stdout(Stdio::from(std::io::stderr().as_fd().try_clone_to_owned()?));
         }
         command.spawn()
+    }
+
+    /// It with its arguments. A script that does not say by what it is run is the shell's, as for `execvp`.
+    pub(in crate::cli) fn command(&self) -> std::process::Command {
+        let arguments = self.words.iter().skip(1);
+        if self.is_for_the_shell() {
+            let mut command = std::process::Command::new("/bin/sh");
+            command.arg(&self.path).args(arguments);
+            return command;
+        }
+        let mut command = std::process::Command::new(&self.path);
+        command.args(arguments);
+        command
+    }
+
+    fn is_for_the_shell(&self) -> bool {
+        let mut first = [0; 4];
+        let read = File::open(&self.path).and_then(|mut file| file.read(&mut first));
+        read.is_ok()
+            && first != *b"\x7fELF"
+            && !first.starts_with(b"#!")
+            && !first.starts_with(b"MZ")
     }
 }
 

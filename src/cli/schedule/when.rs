@@ -56,6 +56,7 @@ pub(super) fn starts(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Star
             days => days.split(',').map(|day| Day::named(day.trim())).collect(),
         };
         let mut days: Vec<Day> = days.ok_or_else(wrong)?;
+        days.sort_by_key(|day| Day::WEEK.iter().position(|one| one == day));
         days.dedup();
         let time = time.parse::<Time>().map_err(|_| wrong())?;
         return Ok(Starts::Weekly { days, time });

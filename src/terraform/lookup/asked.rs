@@ -13,6 +13,8 @@ use crate::terraform::state::Attributes;
 
 /// The zone of every `CloudFront` distribution (Route 53 API reference, `AliasTarget`).
 const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
+/// So many zones from that name on are looked at: private ones may have it too, one for each network.
+const MOST_ZONES: i32 = 100;
 /// An account has 200 distributions unless AWS was asked for more.
 const MOST_PAGES: usize = 50;
 
@@ -116,7 +118,8 @@ pub async fn zone_name(session: &Session, id: &str) -> Result<String, Error> {
 async fn zone(session: &Session, name: &str) -> Result<Option<Found>, Error> {
     session.route53_turn().await;
     let client = Route53::new(&session.config(Retry::Standard));
-    let answer = client.list_hosted_zones_by_name().dns_name(name).max_items(3).send().await;
+    let answer =
+        client.list_hosted_zones_by_name().dns_name(name).max_items(MOST_ZONES).send().await;
     let answer = answer.map_err(|error| session.sort(&error))?;
     let named = answer.hosted_zones.into_iter().filter(|zone| {
         let public = !zone.config.as_ref().is_some_and(|config| config.private_zone);
