@@ -46,6 +46,8 @@ pub enum Event {
     PutBack,
     /// A window has come, and somebody has asked for as much or more.
     LeftAlone,
+    /// A window has come, and could not begin.
+    WindowFailed,
     /// Something that a newer Roadworks wrote.
     #[serde(other)]
     Unknown,

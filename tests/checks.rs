@@ -388,6 +388,22 @@ fn a_redis_passes_where_it_answers_whoever_has_the_password() {
     drop(redis);
     let (code, why) = asked_here("redis", URL, &url);
     assert!(code == 3 && why.contains("cannot be asked"), "{why}");
+    // Whoever does not know AUTH repeats its words, the password among them; `asked_here` looks for it.
+    let parrot = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://:{coded}@{}", parrot.local_addr().unwrap());
+    let why = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            use std::io::{Read as _, Write as _};
+            let (mut stream, _) = parrot.accept().unwrap();
+            let mut words = [0; 256];
+            let _length = stream.read(&mut words).unwrap();
+            let said =
+                format!("-ERR unknown command 'AUTH', with args beginning with: '{PASSWORD}'\r\n");
+            stream.write_all(said.as_bytes()).unwrap();
+        });
+        asked_here("redis", URL, &url).1
+    });
+    assert!(why.ends_with("answers: ERR"), "{why}");
 }
 
 #[test]
@@ -409,6 +425,13 @@ fn a_postgresql_passes_where_it_takes_writes_and_says_yes() {
     assert!(code == 3 && why.contains("42P01"), "{why}");
     let (code, why) = asked_here("postgres", URL, &postgres.url("wrong"));
     assert!(code == 3 && why.contains("28P01"), "{why}");
+    let unescaped = format!("postgres://ana:{PASSWORD}@127.0.0.1/shop");
+    let app = App::start();
+    let stand =
+        Stand::new(&config(&app.url(), &format!("}}\n  check \"postgres\" \"it\" {{\n{URL}")));
+    let wrong =
+        crate::support::command::run(stand.command(&["check"]).env("WHERE", unescaped)).exits(1);
+    assert!(wrong.stderr.contains("%40") && !wrong.stderr.contains("at@all"), "{}", wrong.stderr);
     postgres.does("ALTER DATABASE shop SET default_transaction_read_only = on");
     let (code, why) = asked_here("postgres", URL, &url);
     assert!(code == 3 && why.contains("takes no writes"), "{why}");

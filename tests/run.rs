@@ -211,3 +211,58 @@ fn a_job_of_a_crontab_is_left_out_while_the_site_is_not_open() {
     let ran = gate(&["--unknown", "run"]).exits(5);
     assert!(ran.stderr.contains("the mode is not known"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_somebody_else_asked_for_is_not_opened_by_a_command_of_mine() {
+    let (_app, stand, serving) = served("");
+    let by = |who: &str, words: &[&str]| run(stand.command(words).env("USER", who));
+    by("bob", &["close", "--yes"]).exits(0);
+    let words = ["--json", "run", "close", "--yes", "--", "true"];
+    let refused = by("ana", &words).exits(3).error();
+    assert_eq!(refused["code"], "others-operation", "{refused:#}");
+    assert!(refused["message"].as_str().unwrap().contains("bob@"), "{refused:#}");
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
+    let over = ["--override=others-operation", "--reason", "he said so"];
+    let words = [&["run", "close", "--yes"], &over[..], &["--", "true"]].concat();
+    by("ana", &words).exits(0);
+    assert_eq!(mode(&stand), "open");
+}
+
+#[test]
+fn a_command_that_failed_keeps_the_site_closed_past_its_end() {
+    let (_app, stand, serving) = served("");
+    let words = ["run", "close", "--for", "1s", "--yes", "--", "sh", "-c", "sleep 0.3; exit 1"];
+    stand.run(&words).exits(1);
+    let status = stand.until(|status| status["overdue"] == true);
+    assert_eq!(status["on_end"], "stay", "{status:#}");
+    // An agent that would open has looked by then.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
+}
+
+#[test]
+fn a_signal_on_the_way_back_ends_run_and_the_site_stays() {
+    let more = "}\n  check \"tcp\" \"app\" {\n    address = \"127.0.0.1:1\"\n    deadline = \"1m\"";
+    let (_app, stand, _serving) = served(more);
+    let running = begun(&stand, &["close"], "touch begun");
+    until(|| running.log().contains("check app").then_some(()));
+    running.signal("TERM");
+    assert_eq!(running.ended(), Some(143), "{}", running.log());
+    assert_eq!(mode(&stand), "closed");
+}
+
+#[test]
+fn a_script_that_does_not_say_by_what_it_is_run_is_the_shells() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_app, stand, _serving) = served("");
+    stand.write("job", "echo from a script; exit 6\n");
+    let script = stand.folder().join("job");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let ran = stand.run(&["run", "close", "--on-failure=open", "--yes", "--", "./job"]).exits(6);
+    assert_eq!((ran.stdout.as_str(), mode(&stand)), ("from a script\n", json!("open")));
+    assert_eq!(stand.run(&["gate", "--", "./job"]).exits(6).stdout, "from a script\n");
+    // An interpreter that is not there: nothing was run, and the site is as it was.
+    stand.write("job", "#!/no/such/interpreter\n");
+    let refused = stand.run(&["--json", "run", "close", "--yes", "--", "./job"]).exits(126).error();
+    assert_eq!((&refused["code"], mode(&stand)), (&json!("no-command"), json!("open")));
+}

@@ -82,6 +82,58 @@ fn a_window_lets_nobody_back_whom_somebody_keeps_out() {
     assert!(entry["detail"].as_str().unwrap().contains("has asked for closed"), "{entry:#}");
     until(|| explained(&stand, id).1.starts_with("over").then_some(()));
     assert_eq!(stand.status()["mode"], "closed");
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    let entries = log["entries"].as_array().unwrap().iter();
+    assert_eq!(entries.filter(|entry| entry["event"] == "left-alone").count(), 1, "told once");
+}
+
+#[test]
+fn a_window_opens_nothing_that_is_to_stay_or_that_somebody_wants_after_it() {
+    let (_app, stand, _serving) = served();
+    // Overdue, and to stay: a window changes nothing of that.
+    stand.run(&["close", "--for", "1s", "--on-end", "stay", "--yes"]).exits(0);
+    stand.until(|status| status["overdue"] == true);
+    add(&stand, &[&after(1), "--for", "6s", "--mode", "close"]);
+    until(|| explained(&stand, "w1").1.starts_with("over").then_some(()));
+    assert_eq!(stand.status()["mode"], "closed");
+    stand.run(&["open", "--yes"]).exits(0);
+    // Read-only without an end: after the window nobody knows what is to be so, and it stays.
+    stand.run(&["read-only", "--yes"]).exits(0);
+    add(&stand, &[&after(1), "--for", "6s", "--mode", "close"]);
+    stand.until(|status| status["mode"] == "closed");
+    let overdue = stand.until(|status| status["overdue"] == true);
+    assert_eq!(overdue["on_end"], "stay", "{overdue:#}");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(stand.status()["mode"], "closed");
+}
+
+#[test]
+fn a_window_that_was_left_alone_begins_when_what_stood_ends_within_it() {
+    let (_app, stand, _serving) = served();
+    stand.run(&["close", "--yes"]).exits(0);
+    add(&stand, &[&after(1), "--for", "10m", "--mode", "hold"]);
+    until(|| explained(&stand, "w1").1.contains("has asked for closed").then_some(()));
+    stand.run(&["open", "--yes"]).exits(0);
+    // Half a minute is the longest that it is not looked after.
+    let began = roadworks::clock::monotonic();
+    while stand.status()["mode"] != "hold" {
+        let waited = roadworks::clock::monotonic() - began;
+        assert!(waited < std::time::Duration::from_secs(40), "{:?}", explained(&stand, "w1"));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_window_that_cannot_be_read_hides_no_other_and_can_be_cancelled() {
+    let (_app, stand, _serving) = served();
+    std::fs::create_dir_all(stand.folder().join(".roadworks/shop/windows")).unwrap();
+    stand.write(".roadworks/shop/windows/w0.json", "{");
+    add(&stand, &[&after(1), "--for", "10m", "--mode", "close"]);
+    let listed = stand.run(&["schedule", "list"]).exits(0);
+    assert!(listed.stderr.contains("w0.json") && listed.stdout.contains("w1"), "{listed:?}");
+    stand.until(|status| status["mode"] == "closed");
+    stand.run(&["schedule", "cancel", "w0"]).exits(0);
+    assert_eq!(stand.run(&["schedule", "list"]).exits(0).stderr, "");
 }
 
 #[test]
@@ -125,10 +177,12 @@ fn each_mistake_of_a_window_has_one_clear_answer() {
         ),
         (vec!["2027-03-28 02:30", "--timezone", "Europe/Berlin"], 1, "skip 2027-03-28 02:30"),
         (vec!["every day 03:10", "--timezone", "UTC"], 1, "overlaps window w1"),
+        (vec!["every mon,tue 05:00", "--for", "25h"], 1, "longer than the time to its next start"),
         (vec![long_past.as_str()], 1, "is over"),
         (vec![past.as_str()], 3, "begins at once"),
     ] {
-        let all = [&["--json", "schedule", "add"], words.as_slice(), &base].concat();
+        let base = if words.contains(&"--for") { &base[2..] } else { &base[..] };
+        let all = [&["--json", "schedule", "add"], words.as_slice(), base].concat();
         let refused = stand.run(&all).exits(code).error();
         assert!(refused["message"].as_str().unwrap().contains(says), "{words:?}: {refused:#}");
     }

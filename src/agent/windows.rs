@@ -1,7 +1,8 @@
 //! The windows of a site: planned operations, kept in the store, and begun by the agent that leads.
 //!
-//! A start is seen to once. It never lets more through than somebody asked for, and it never ends what somebody else began.
+//! A start begins once. It never lets more through than somebody asked for, and never opens what somebody else wants otherwise.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::Silent;
 use crate::store::{self, Expect, Holder, SiteStore, Store, Version};
-use crate::switch::window::Occurrence;
-use crate::switch::{End, Mode, OperationId, Switch, Window};
+use crate::switch::window::{Occurrence, Outcome};
+use crate::switch::{End, Mode, OnEnd, OperationId, Switch, Window};
 
 /// The folder of the windows.
 const FOLDER: &str = "windows/";
@@ -31,24 +32,32 @@ const FORMAT: u32 = 1;
 const SELDOM: u32 = 3;
 /// How often it is looked whether one has come.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long one that could not begin is left alone.
+/// How long one is not looked after again that could not begin, or has; and where somebody else was at it.
 const AGAIN: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(2);
 
 /// A window and the version of its document.
 pub type Planned = (Window, Version);
 
-/// All windows of a site, by their ids. Cancel safe.
-pub async fn windows<S: Store>(store: &SiteStore<S>) -> Result<Vec<Planned>, store::Error> {
-    let mut all = Vec::new();
+/// All windows of a site, by their ids, and those that cannot be read: one that is torn must not hide the others. Cancel safe.
+pub async fn windows<S: Store>(
+    store: &SiteStore<S>,
+) -> Result<(Vec<Planned>, Vec<store::Error>), store::Error> {
+    let (mut all, mut torn) = (Vec::new(), Vec::new());
     for key in store.keys(FOLDER).await?.into_iter().take(MOST) {
-        // One that was cancelled between the list and this is none.
-        if let Some((window, version)) = store.document::<Window>(&key).await?
-            && window.format <= FORMAT
-        {
-            all.push((window, version));
+        match store.document::<Window>(&key).await {
+            Ok(Some((window, version))) if window.format <= FORMAT => all.push((window, version)),
+            Ok(Some((window, _))) => torn.push(store::Error::Unreadable {
+                why: format!("its format is {}", window.format),
+                place: store.describe(),
+                key,
+            }),
+            // Cancelled between the list and this.
+            Ok(None) => {}
+            Err(error) => torn.push(error),
         }
     }
-    Ok(all)
+    Ok((all, torn))
 }
 
 /// Plans a new window.
@@ -59,9 +68,13 @@ pub async fn plan_window<S: Store>(
     store.write(&key(&window.id), window, Expect::Absent).await.map(drop)
 }
 
-/// Takes a window away. What it began goes on.
-pub async fn cancel_window<S: Store>(store: &SiteStore<S>, id: &str) -> Result<(), store::Error> {
-    store.remove(&key(id)).await
+/// Takes a window away, also one that cannot be read; whether there was one. What it began goes on.
+pub async fn cancel_window<S: Store>(store: &SiteStore<S>, id: &str) -> Result<bool, store::Error> {
+    let known = store.keys(FOLDER).await?.contains(&key(id));
+    if known {
+        store.remove(&key(id)).await?;
+    }
+    Ok(known)
 }
 
 fn key(id: &str) -> String {
@@ -78,10 +91,23 @@ pub fn by_window(window: &Window) -> String {
     format!("{} (window {})", window.by, window.id)
 }
 
-/// Whether an operation that stands is left alone by `window`, which would let more through or end it sooner.
-pub fn is_left_alone(switch: &Switch, window: &Window, found: &Occurrence) -> bool {
+/// Whether an operation that stands is left alone by `window`, which would let more through, end it sooner, or end what is to
+/// stay.
+pub fn is_left_alone(switch: &Switch, window: &Window, found: &Occurrence, now: Timestamp) -> bool {
     let longer = switch.until.is_none_or(|until| until >= found.end);
-    switch.mode > window.mode || (switch.mode == window.mode && longer)
+    let stays = switch.on_end == Some(OnEnd::Stay) || switch.is_overdue(now);
+    switch.mode > window.mode
+        || (switch.mode == window.mode && longer)
+        || (switch.mode != Mode::Open && stays)
+}
+
+/// What happens at the end of `window`: where a gentler operation stands that outlives it, nobody knows what is to be so then, and
+/// the site stays.
+fn at_its_end(switch: Option<&Switch>, window: &Window, found: &Occurrence) -> Option<OnEnd> {
+    let outlives = switch.is_some_and(|switch| {
+        switch.mode != Mode::Open && switch.until.is_none_or(|until| until > found.end)
+    });
+    if outlives { Some(OnEnd::Stay) } else { window.on_end }
 }
 
 /// Begins each window of a site whose time has come, until it is dropped. Crash safe: whoever leads next goes on.
@@ -91,81 +117,136 @@ pub(super) async fn begin<S: Store, O: Opener<S>>(
     (opener, holder): (&O, &Holder),
 ) -> Infallible {
     let mut known: Vec<Planned> = Vec::new();
-    let (mut read, mut not_before): (Option<Instant>, Option<Instant>) = (None, None);
+    let mut read: Option<Instant> = None;
+    let (mut waits, mut said) = (BTreeMap::<String, Instant>::new(), BTreeSet::new());
     loop {
         let now = clock::monotonic();
         let pause = Duration::from_secs(u64::from(SELDOM * store.pace()));
         if read.is_none_or(|read| now.duration_since(read) >= pause) {
             match windows(store).await {
-                Ok(found) => (known, read) = (found, Some(now)),
+                Ok((found, torn)) => {
+                    for error in torn.iter().filter(|error| said.insert(error.to_string())) {
+                        tracing::error!(site, %error, "a window cannot be read, and will not begin");
+                    }
+                    (known, read) = (found, Some(now));
+                }
                 Err(error) => tracing::debug!(site, %error, "the windows cannot be read"),
             }
         }
-        if not_before.is_none_or(|at| now >= at)
-            && let Some((window, version, found)) = due(store, &known).await
-        {
+        waits.retain(|_, until| *until > now);
+        if let Some((window, version, found)) = due(&known, &waits) {
             read = None;
-            let planned = (&window, &version);
-            if let Err(error) = begin_one(site, store, (opener, holder), planned, &found).await {
-                tracing::error!(site, window = window.id, %error, hint = error.hint(), "a window could not begin");
-                not_before = Some(now + AGAIN);
-            }
+            let turn = Turn { site, store, window: &window, version: &version, found: &found };
+            let again = turn.take(opener, holder).await;
+            waits.insert(window.id.clone(), now + again);
         }
         tokio::time::sleep(LOOK).await;
     }
 }
 
-/// The first window whose time has come.
-async fn due<S: Store>(
-    store: &SiteStore<S>,
+/// The first window whose time has come, and that does not wait.
+fn due(
     known: &[Planned],
+    waits: &BTreeMap<String, Instant>,
 ) -> Option<(Window, Version, Occurrence)> {
     let now = clock::now();
-    let come = |moved: Option<Timestamp>| {
-        known.iter().find_map(|(window, version)| {
-            let found = window.due(&zone_of(window)?, now, moved)?;
-            Some((window.clone(), version.clone(), found))
-        })
-    };
-    // The switch is read only where one may have come.
-    come(None)?;
-    let switch = store.switch().await.ok()?;
-    come(switch.map(|(switch, _)| switch.since))
+    let mut ready = known.iter().filter(|(window, _)| !waits.contains_key(&window.id));
+    ready.find_map(|(window, version)| {
+        let found = window.due(&zone_of(window)?, now)?;
+        Some((window.clone(), version.clone(), found))
+    })
 }
 
-async fn begin_one<S: Store, O: Opener<S>>(
-    name: &str,
-    store: &SiteStore<S>,
-    (opener, holder): (&O, &Holder),
-    (window, version): (&Window, &Version),
-    found: &Occurrence,
-) -> Result<(), Error> {
-    // Written first, by compare-and-swap: of two agents one goes on, and one that was cancelled is not there.
-    let begun = window.beginning(found);
-    if begun.begun != window.begun {
-        store.write(&key(&window.id), &begun, Expect::At(version.clone())).await?;
+/// A window whose time has come.
+struct Turn<'a, S> {
+    site: &'a str,
+    store: &'a SiteStore<S>,
+    window: &'a Window,
+    version: &'a Version,
+    found: &'a Occurrence,
+}
+
+impl<S: Store> Turn<'_, S> {
+    /// Begins it, and says after how long it is to be looked after again.
+    async fn take<O: Opener<S>>(&self, opener: &O, holder: &Holder) -> Duration {
+        match Box::pin(self.begun(opener, holder)).await {
+            Ok(again) => again,
+            // Somebody is at it, or just was.
+            Err(
+                Error::Store(store::Error::Leased { .. } | store::Error::Moved { .. })
+                | Error::StalePlan { .. }
+                | Error::Superseded { .. },
+            ) => SOON,
+            Err(error) => {
+                tracing::error!(site = self.site, window = self.window.id, %error, hint = error.hint(), "a window could not begin");
+                self.notes(Outcome::Failed, &error.to_string(), None).await;
+                AGAIN
+            }
+        }
     }
-    let site = opener.open().await.map_err(|why| Error::Unopened { why })?;
-    let sight = look(&site).await?;
-    let switch = sight.switch.as_ref().map(|(switch, _)| switch);
-    if let Some(switch) = switch.filter(|switch| is_left_alone(switch, window, found)) {
-        let why = format!("{} has asked for {}", switch.by, switch.mode);
-        tracing::warn!(site = name, window = window.id, why, "a window has come and is left alone");
-        let words = format!("window {}: {why}", window.id);
-        return Ok(told(store, name, Some(switch), (window, &words)).await?);
+
+    async fn begun<O: Opener<S>>(&self, opener: &O, holder: &Holder) -> Result<Duration, Error> {
+        let Turn { window, found, .. } = self;
+        let site = opener.open().await.map_err(|why| Error::Unopened { why })?;
+        let sight = look(&site).await?;
+        let switch = sight.switch.as_ref().map(|(switch, _)| switch);
+        // Begun, and killed before that was written.
+        let ours = |switch: &Switch| switch.by == by_window(window) && switch.since >= found.start;
+        if switch.is_some_and(ours) {
+            self.writes(Outcome::Begun, None).await?;
+            return Ok(SOON);
+        }
+        if let Some(switch) =
+            switch.filter(|switch| is_left_alone(switch, window, found, clock::now()))
+        {
+            let why = format!("{} has asked for {}", switch.by, switch.mode);
+            self.notes(Outcome::LeftAlone, &why, Some(switch)).await;
+            return Ok(AGAIN);
+        }
+        tracing::info!(site = self.site, window = window.id, mode = window.mode.word(), until = %found.end, by = holder.name, "a window begins");
+        let then = at_its_end(switch, window, found);
+        let order = Order {
+            to: window.mode,
+            by: by_window(window),
+            reason: window.reason.clone(),
+            overrides: Vec::new(),
+            timeout: TIMEOUT,
+            end: Some(End { until: found.end, then }),
+            depth: Depth::Moved,
+            run: None,
+        };
+        carry_out(&site, sight, &order, &Silent).await?;
+        self.writes(Outcome::Begun, None).await?;
+        Ok(SOON)
     }
-    tracing::info!(site = name, window = window.id, mode = window.mode.word(), until = %found.end, by = holder.name, "a window begins");
-    let order = Order {
-        to: window.mode,
-        by: by_window(window),
-        reason: window.reason.clone(),
-        overrides: Vec::new(),
-        timeout: TIMEOUT,
-        end: Some(End { until: found.end, then: window.on_end }),
-        depth: Depth::Moved,
-        run: None,
-    };
-    carry_out(&site, sight, &order, &Silent).await.map(drop)
+
+    /// Writes what came of it: once for each thing that does.
+    async fn notes(&self, outcome: Outcome, why: &str, switch: Option<&Switch>) {
+        let known = self.window.seen(self.found);
+        if known.is_some_and(|seen| seen.outcome == outcome && seen.why.as_deref() == Some(why)) {
+            return;
+        }
+        tracing::warn!(
+            site = self.site,
+            window = self.window.id,
+            why,
+            "a window has come and does not begin"
+        );
+        let written = async {
+            self.writes(outcome, Some(why.to_owned())).await?;
+            let words = format!("window {}: {why}", self.window.id);
+            told(self.store, self.site, switch, (self.window, outcome, &words)).await
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(site = self.site, window = self.window.id, %error, "what came of a window cannot be written");
+        }
+    }
+
+    async fn writes(&self, outcome: Outcome, why: Option<String>) -> Result<(), store::Error> {
+        let window = self.window.with(self.found, outcome, why);
+        let expect = Expect::At(self.version.clone());
+        self.store.write(&key(&window.id), &window, expect).await.map(drop)
+    }
 }
 
 /// Tells the log that a window has come and changed nothing.
@@ -173,7 +254,7 @@ async fn told<S: Store>(
     store: &SiteStore<S>,
     site: &str,
     switch: Option<&Switch>,
-    (window, words): (&Window, &str),
+    (window, outcome, words): (&Window, Outcome, &str),
 ) -> Result<(), store::Error> {
     let now = clock::now();
     let mode = switch.map_or(Mode::Open, |switch| switch.mode);
@@ -182,7 +263,10 @@ async fn told<S: Store>(
         at: now,
         operation: switch.map_or_else(none, |switch| switch.operation.clone()),
         site: site.to_owned(),
-        event: Event::LeftAlone,
+        event: match outcome {
+            Outcome::Failed => Event::WindowFailed,
+            Outcome::LeftAlone | Outcome::Begun => Event::LeftAlone,
+        },
         from: mode,
         to: window.mode,
         by: by_window(window),

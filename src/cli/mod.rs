@@ -119,7 +119,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Pipeline(args) => Box::pin(pipeline::run(context, args)).await,
         Verb::Run(args) => Box::pin(run::run(context, args)).await,
         Verb::Gate(args) => gate::run(context, args).await,
-        Verb::Schedule(args) => schedule::run(context, args).await,
+        Verb::Schedule(args) => Box::pin(schedule::run(context, args)).await,
         Verb::Reload => reload::run(context).await,
     }
 }

@@ -10,7 +10,7 @@ use super::args::{AddArgs, AtEnd, ScheduleArgs, ScheduleVerb};
 use super::confirm::agree;
 use super::context::Context;
 use super::error::Error;
-use super::flip::user;
+use super::flip::{user, who};
 use super::report::Form;
 use crate::agent::{
     MOST_WINDOWS, Planned, alive, by_window, cancel_window, is_left_alone, plan_window, windows,
@@ -19,7 +19,7 @@ use crate::agent::{
 use crate::clock;
 use crate::config::SiteConfig;
 use crate::store::{AnyStore, SiteStore};
-use crate::switch::window::{Occurrence, Starts};
+use crate::switch::window::{Occurrence, Outcome, Seen, Starts};
 use crate::switch::{Mode, OnEnd, Switch, Window};
 
 const FORMAT: u32 = 1;
@@ -30,17 +30,24 @@ pub(super) async fn run(context: &Context, args: &ScheduleArgs) -> Result<u8, Er
     let store = Context::store(&config, site).await?;
     let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
     match &args.verb {
-        ScheduleVerb::Add(args) => add(context, (&name, site), &store, args).await,
+        ScheduleVerb::Add(args) => {
+            let by = match Box::pin(context.open_site(&config, site)).await {
+                Ok(opened) => who(&opened).await,
+                // Whoever cannot reach the levers plans all the same.
+                Err(_) => user(),
+            };
+            add(context, (&name, site, by), &store, args).await
+        }
         ScheduleVerb::List => list(context, &name, &store).await,
         ScheduleVerb::Cancel(args) => {
-            let known = windows(&store).await?;
-            let window = found(&known, &args.id)?.clone();
-            cancel_window(&store, &args.id).await?;
+            if !cancel_window(&store, &args.id).await? {
+                return Err(no_window(&args.id));
+            }
             if context.report.form() == Form::Json {
                 let object = json!({ "format": FORMAT, "site": name, "cancelled": args.id });
                 context.report.object(&object)?;
             } else {
-                context.report.data(&format!("{} is cancelled: {}", args.id, planned(&window)))?;
+                context.report.data(&format!("{} is cancelled", args.id))?;
             }
             Ok(0)
         }
@@ -50,7 +57,7 @@ pub(super) async fn run(context: &Context, args: &ScheduleArgs) -> Result<u8, Er
 
 async fn add(
     context: &Context,
-    (name, site): (&str, &SiteConfig),
+    (name, site, by): (&str, &SiteConfig, String),
     store: &SiteStore<AnyStore>,
     args: &AddArgs,
 ) -> Result<u8, Error> {
@@ -59,7 +66,10 @@ async fn add(
     let now = clock::now();
     let starts = when::starts(&args.when, &zone, now)?;
     let lasts = when::lasts(args, &starts, &zone)?;
-    let known = windows(store).await?;
+    let known = read(context, store).await?;
+    for (window, _) in known.iter().filter(|(window, _)| is_over(window, now)) {
+        cancel_window(store, &window.id).await?;
+    }
     let window = Window {
         format: FORMAT,
         id: id(&known, now),
@@ -69,9 +79,9 @@ async fn add(
         lasts,
         on_end: (args.on_end == AtEnd::Stay).then_some(OnEnd::Stay),
         reason: args.reason.clone(),
-        by: user(),
+        by,
         from: now,
-        begun: None,
+        last: None,
     };
     let window = agreed(context, window, &zone, now, args)?;
     room(&known, &window, &zone, now)?;
@@ -150,6 +160,9 @@ fn room(known: &[Planned], window: &Window, zone: &TimeZone, now: Timestamp) -> 
             hint: "cancel some: roadworks schedule list".to_owned(),
         });
     }
+    if let Some(at) = window.meets_itself(zone, now) {
+        return Err(when::usage(format!("it is longer than the time to its next start, at {at}")));
+    }
     for (other, _) in known {
         let Some(others) = zone_of(other) else { continue };
         if let Some(at) = window.meets(other, (zone, &others), now) {
@@ -166,7 +179,7 @@ fn room(known: &[Planned], window: &Window, zone: &TimeZone, now: Timestamp) -> 
 }
 
 async fn list(context: &Context, name: &str, store: &SiteStore<AnyStore>) -> Result<u8, Error> {
-    let (known, now) = (windows(store).await?, clock::now());
+    let (known, now) = (read(context, store).await?, clock::now());
     if context.report.form() == Form::Json {
         context.report.object(&json!({
             "format": FORMAT,
@@ -199,10 +212,12 @@ async fn explain(
     store: &SiteStore<AnyStore>,
     id: Option<&str>,
 ) -> Result<u8, Error> {
-    let (mut known, now) = (windows(store).await?, clock::now());
+    let (mut known, now) = (read(context, store).await?, clock::now());
     if let Some(id) = id {
-        found(&known, id)?;
         known.retain(|(window, _)| window.id == id);
+        if known.is_empty() {
+            return Err(no_window(id));
+        }
     }
     let switch = store.switch().await?.map(|(switch, _)| switch);
     let agent = alive(store).await?.is_some();
@@ -241,12 +256,17 @@ fn why(window: &Window, switch: Option<&Switch>, now: Timestamp, agent: bool) ->
         return (false, why);
     };
     let Some(found) = window.current(&zone, now) else {
-        let why = match (window.next(&zone, now), window.begun) {
+        let last = window.last.as_ref();
+        let why = match (window.next(&zone, now), last.map(|last| (last.outcome, last))) {
             (Some(next), _) => {
                 let left = SignedDuration::from_secs(next.start.as_second() - now.as_second());
                 format!("not active: it starts in {left:#}, {}", times(&next, &zone))
             }
-            (None, Some(begun)) => format!("over: it was begun at {begun}"),
+            (None, Some((Outcome::Begun, last))) => format!("over: it was begun at {}", last.start),
+            (None, Some((_, last))) => {
+                let why = last.why.as_deref().unwrap_or_default();
+                format!("over, and it never began: {why}")
+            }
             (None, None) => "over, and it never began: no agent led the site then".to_owned(),
         };
         return (false, why);
@@ -262,16 +282,22 @@ fn why(window: &Window, switch: Option<&Switch>, now: Timestamp, agent: bool) ->
             format!("not active: this time had begun when it was planned, at {}", window.from);
         return (false, why);
     }
-    let began = window.begun.is_some_and(|begun| begun >= found.start);
-    match switch {
-        Some(switch) if began && switch.since >= found.start => (
+    match (window.seen(&found), switch) {
+        (Some(Seen { outcome: Outcome::Begun, .. }), Some(switch)) => (
             false,
             format!(
                 "not active any more: {} has asked for {} at {}",
                 switch.by, switch.mode, switch.since
             ),
         ),
-        Some(switch) if is_left_alone(switch, window, &found) => {
+        (Some(seen), _) if seen.outcome != Outcome::Begun && agent => {
+            let why = seen.why.as_deref().unwrap_or_default();
+            (
+                false,
+                format!("not active: {why}; the agent looks after it again within half a minute"),
+            )
+        }
+        (_, Some(switch)) if is_left_alone(switch, window, &found, now) => {
             (false, format!("not active: {} has asked for {} already", switch.by, switch.mode))
         }
         _ if !agent => {
@@ -281,12 +307,24 @@ fn why(window: &Window, switch: Option<&Switch>, now: Timestamp, agent: bool) ->
     }
 }
 
-fn found<'a>(known: &'a [Planned], id: &str) -> Result<&'a Window, Error> {
-    let mut all = known.iter().map(|(window, _)| window);
-    all.find(|window| window.id == id).ok_or_else(|| Error::Usage {
+fn no_window(id: &str) -> Error {
+    Error::Usage {
         message: format!("there is no window {id}"),
         hint: "see roadworks schedule list".to_owned(),
-    })
+    }
+}
+
+/// The windows that can be read; of the others it is said.
+async fn read(context: &Context, store: &SiteStore<AnyStore>) -> Result<Vec<Planned>, Error> {
+    let (known, torn) = windows(store).await?;
+    for error in torn {
+        context.report.words(&format!("warning: a window will not begin: {error}"));
+    }
+    Ok(known)
+}
+
+fn is_over(window: &Window, now: Timestamp) -> bool {
+    zone_of(window).is_some_and(|zone| coming(window, &zone, now).is_none())
 }
 
 /// The time that it is in, or the next one.

@@ -207,7 +207,8 @@ async fn told_of(context: &Context, opened: Result<Opened, Error>) -> Result<Tol
             let mut told = told(&opened, &sight);
             told.checked(&outcomes);
             // Where they cannot be read, everything else is told all the same.
-            told.planned(&windows(&opened.site.store).await.unwrap_or_default());
+            let (known, _) = windows(&opened.site.store).await.unwrap_or_default();
+            told.planned(&known);
             Ok(told)
         }
         Err(error) => {

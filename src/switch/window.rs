@@ -38,9 +38,33 @@ pub struct Window {
     pub by: String,
     /// No start before this counts: it was planned then.
     pub from: Timestamp,
-    /// The last of its starts that was seen to.
+    /// The last of its starts that was looked after, and what came of it.
     #[serde(default)]
-    pub begun: Option<Timestamp>,
+    pub last: Option<Seen>,
+}
+
+/// What came of one start of a window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Which.
+    pub start: Timestamp,
+    /// What.
+    pub outcome: Outcome,
+    /// Why, where it did not begin.
+    #[serde(default)]
+    pub why: Option<String>,
+}
+
+/// What came of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The site was put into its mode: that is not done again.
+    Begun,
+    /// Somebody had asked for as much or more, so far.
+    LeftAlone,
+    /// It could not be, so far.
+    Failed,
 }
 
 /// When a window starts.
@@ -157,28 +181,39 @@ impl Window {
         (found.start <= now && now < found.end).then_some(found)
     }
 
-    /// The time that has come and is still to be seen to: it was planned before it started, and nothing happened to the site since
-    /// it did (`moved` is when the switch was thrown last) that would be undone.
-    pub fn due(
-        &self,
-        zone: &TimeZone,
-        now: Timestamp,
-        moved: Option<Timestamp>,
-    ) -> Option<Occurrence> {
+    /// The time that has come and did not begin yet: it was planned before it started.
+    pub fn due(&self, zone: &TimeZone, now: Timestamp) -> Option<Occurrence> {
         let found = self.current(zone, now).filter(|found| found.start >= self.from)?;
-        match self.begun {
-            Some(begun) if begun > found.start => None,
-            // Whoever began it may have died before the switch was thrown.
-            Some(begun) if begun == found.start => {
-                moved.is_none_or(|moved| moved < found.start).then_some(found)
-            }
-            Some(_) | None => Some(found),
-        }
+        let begun = |last: &Seen| {
+            last.start > found.start
+                || (last.start == found.start && last.outcome == Outcome::Begun)
+        };
+        (!self.last.as_ref().is_some_and(begun)).then_some(found)
     }
 
-    /// The same, where the time `found` is being seen to.
-    pub fn beginning(&self, found: &Occurrence) -> Window {
-        Window { begun: Some(found.start), ..self.clone() }
+    /// What came of `found`, if it was looked after.
+    pub fn seen(&self, found: &Occurrence) -> Option<&Seen> {
+        self.last.as_ref().filter(|last| last.start == found.start)
+    }
+
+    /// The same, where this came of `found`.
+    pub fn with(&self, found: &Occurrence, outcome: Outcome, why: Option<String>) -> Window {
+        Window { last: Some(Seen { start: found.start, outcome, why }), ..self.clone() }
+    }
+
+    /// Its next time that starts before the one before it is over, within a year of `from`.
+    pub fn meets_itself(&self, zone: &TimeZone, from: Timestamp) -> Option<Timestamp> {
+        let until = from.checked_add(SignedDuration::from_hours(24 * 366)).ok()?;
+        let mut last = self.next(zone, from)?;
+        while last.start < until {
+            let after = last.start.checked_add(SignedDuration::from_secs(1)).ok()?;
+            let next = self.next(zone, after)?;
+            if next.start <= last.end {
+                return Some(next.start);
+            }
+            last = next;
+        }
+        None
     }
 
     /// The first time, within a year of `from`, at which both want the site.
@@ -244,7 +279,7 @@ mod tests {
             reason: None,
             by: "ana@laptop".to_owned(),
             from: time("2020-01-01T00:00:00Z"),
-            begun: None,
+            last: None,
         }
     }
 
@@ -273,21 +308,35 @@ mod tests {
     }
 
     #[test]
-    fn what_has_come_is_seen_to_once_and_again_only_where_nobody_did_anything_since() {
+    fn what_has_come_begins_once_and_what_was_left_alone_is_looked_after_again() {
         let berlin = zone("Europe/Berlin");
         let window = window(&[Day::Sat], "03:00", 1_800);
         let now = time("2026-12-05T02:10:00Z");
-        let found = window.due(&berlin, now, None).unwrap();
-        assert_eq!(window.due(&berlin, time("2026-12-05T01:59:59Z"), None), None);
-        assert_eq!(window.due(&berlin, time("2026-12-05T02:30:00Z"), None), None);
-        let begun = window.beginning(&found);
-        // Killed between the two writes.
-        assert!(begun.due(&berlin, now, Some(time("2026-12-01T00:00:00Z"))).is_some());
-        // Somebody opened it.
-        assert_eq!(begun.due(&berlin, now, Some(time("2026-12-05T02:05:00Z"))), None);
+        let found = window.due(&berlin, now).unwrap();
+        assert_eq!(window.due(&berlin, time("2026-12-05T01:59:59Z")), None);
+        assert_eq!(window.due(&berlin, time("2026-12-05T02:30:00Z")), None);
+        for (outcome, again) in
+            [(Outcome::Begun, false), (Outcome::LeftAlone, true), (Outcome::Failed, true)]
+        {
+            let seen = window.with(&found, outcome, None);
+            assert_eq!(seen.due(&berlin, now).is_some(), again, "{outcome:?}");
+            // The next week is another start.
+            assert!(seen.due(&berlin, time("2026-12-12T02:10:00Z")).is_some());
+        }
         // Planned when it had begun already: not of its past.
         let late = Window { from: now, ..window };
-        assert_eq!(late.due(&berlin, now, None), None);
+        assert_eq!(late.due(&berlin, now), None);
+    }
+
+    #[test]
+    fn a_window_that_is_longer_than_its_week_meets_itself() {
+        let berlin = zone("Europe/Berlin");
+        let from = time("2026-11-29T06:00:00Z");
+        assert_eq!(window(&Day::WEEK, "03:00", 82_800 - 1).meets_itself(&berlin, from), None);
+        // The day on which clocks are put forward has 23 hours.
+        let meets = window(&Day::WEEK, "03:00", 82_800).meets_itself(&berlin, from);
+        assert_eq!(meets, Some(time("2027-03-28T01:00:00Z")));
+        assert!(window(&Day::WEEK, "03:00", 108_000).meets_itself(&berlin, from).is_some());
     }
 
     #[test]
