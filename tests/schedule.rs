@@ -143,14 +143,14 @@ fn a_week_is_listed_in_the_time_of_its_zone_and_cancelled_by_its_id() {
     let once = add(&stand, &words);
     let words = ["every sun,wed 02:30", "--for", "15m", "--mode", "read-only", "--timezone", "UTC"];
     let weekly = add(&stand, &words);
-    assert_eq!(weekly["when"], "every sun,wed 02:30");
+    assert_eq!(weekly["when"], "every wed,sun 02:30");
     for (window, hour) in [(&once, [1, 2]), (&weekly, [2, 2])] {
         let next: Timestamp = window["next"]["start"].as_str().unwrap().parse().unwrap();
         let hours = next.to_string()[11..13].parse::<i32>().unwrap();
         assert!(hour.contains(&hours) && next > roadworks::clock::now(), "{window:#}");
     }
     let listed = stand.run(&["schedule", "list"]).exits(0).stdout;
-    assert!(listed.contains("read-only every sun,wed 02:30 UTC for 15m"), "{listed}");
+    assert!(listed.contains("read-only every wed,sun 02:30 UTC for 15m"), "{listed}");
     let id = once["id"].as_str().unwrap();
     stand.run(&["schedule", "cancel", id]).exits(0);
     let listed = stand.run(&["--json", "schedule", "list"]).exits(0).json();

@@ -82,6 +82,8 @@ pub(super) struct Theirs {
     pub(super) stays: Stays,
     /// What the one that answers asks and does.
     print: (Vec<String>, Vec<String>),
+    /// What it answers.
+    answer: Action,
     /// What those ask that let somebody past.
     beside: Vec<Vec<String>>,
 }
@@ -89,7 +91,10 @@ pub(super) struct Theirs {
 impl Theirs {
     /// Whether `rule` is the one that answers.
     pub(super) fn is(&self, rule: &Rule) -> bool {
-        rule.own.is_none() && rule.priority.is_some() && rule.print() == self.print
+        rule.own.is_none()
+            && rule.priority.is_some()
+            && rule.print() == self.print
+            && rule.actions.iter().all(|action| may_say(action, &self.answer))
     }
 
     /// Whether `rule` lets somebody past it.
@@ -100,6 +105,19 @@ impl Theirs {
             && rule.forwards()
             && self.beside.contains(&asks)
     }
+}
+
+/// Whether one fixed response may be the other: with the same words and of the same type, as far as both are told.
+fn may_say(one: &Action, other: &Action) -> bool {
+    let fixed = |action: &Action| action.fixed_response_config.clone();
+    let (Some(one), Some(other)) = (fixed(one), fixed(other)) else { return true };
+    let words = |text: &str| text.split_whitespace().collect::<String>();
+    let same = |one: Option<&str>, other: Option<&str>| match (one, other) {
+        (Some(one), Some(other)) => words(one) == words(other),
+        // Not told: AWS leaves out what is empty, some emulators more.
+        _ => true,
+    };
+    same(one.message_body(), other.message_body()) && same(one.content_type(), other.content_type())
 }
 
 /// What closing `site` takes where `rule` says it, and `variable` is its boolean.
@@ -118,6 +136,7 @@ pub(super) fn wants(
         variable: variable.to_owned(),
         stays: rule.stays,
         print: print(&conditions, std::slice::from_ref(&action)),
+        answer: action.clone(),
     };
     let hosts = rule.hosts().to_vec();
     let others = rule.conditions.iter().filter(|asked| !matches!(asked, Asked::Hosts(_)));
@@ -218,6 +237,20 @@ mod tests {
     fn fixed() -> RuleAnswer {
         let (content_type, body) = ("text/plain".to_owned(), "soon".to_owned());
         RuleAnswer::Fixed { status: 500, content_type, body }
+    }
+
+    #[test]
+    fn a_page_of_somebody_elses_with_the_same_status_is_not_terraforms() {
+        let fixed = |body: Option<&str>| {
+            let config = FixedResponseActionConfig::builder().status_code("503");
+            let config = config.content_type("text/html").set_message_body(body.map(str::to_owned));
+            let action = Action::builder().r#type(ActionTypeEnum::FixedResponse);
+            action.fixed_response_config(config.build()).build()
+        };
+        let theirs = fixed(Some("<p>Back soon.</p>\n"));
+        assert!(may_say(&fixed(Some("<p>Back soon.</p>")), &theirs));
+        assert!(may_say(&fixed(None), &theirs));
+        assert!(!may_say(&fixed(Some("Moved to shop2.")), &theirs));
     }
 
     fn answering(conditions: Vec<Asked>, answer: RuleAnswer) -> AnsweringRule {
