@@ -1,13 +1,12 @@
 //! A check by a command: it passes where the command ends well.
 
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
 use super::{Asked, Check, Failed};
+use crate::tasks::command;
 
 /// So much of what a command said last is told.
 const MOST_SAID: usize = 300;
@@ -18,18 +17,6 @@ pub struct ExecCheck {
     command: Vec<String>,
     folder: PathBuf,
     timeout: Duration,
-}
-
-/// A command and whatever it started, which ends with this.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            #[expect(clippy::let_underscore_must_use, reason = "gone already is as good")]
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
 }
 
 impl ExecCheck {
@@ -45,13 +32,15 @@ impl ExecCheck {
             why: format!("`{program}` {why}"),
             fix: fix.to_owned(),
         };
-        let ended = match tokio::time::timeout(self.timeout, self.run(program)).await {
-            Ok(Ok(ended)) => ended,
-            Ok(Err(error)) => {
+        let mut run = Command::new(program);
+        run.args(self.command.iter().skip(1)).current_dir(&self.folder);
+        let ended = match command::ended(&mut run, self.timeout).await {
+            Ok(Some(ended)) => ended,
+            Err(error) => {
                 let fix = "see that it is there, and may be run by whoever runs roadworks";
                 return Err(failed(format!("cannot be run: {error}"), fix));
             }
-            Err(_) => {
+            Ok(None) => {
                 let why = format!("did not end within {} s", self.timeout.as_secs_f64());
                 return Err(failed(why, "see what it waits for, or give it more time: `timeout`"));
             }
@@ -59,28 +48,10 @@ impl ExecCheck {
         if ended.status.success() {
             return Ok(format!("`{program}` ended well"));
         }
-        let said = [&ended.stderr, &ended.stdout].into_iter().find_map(|said| last_line(said));
+        let said = command::last_words(&ended, MOST_SAID);
         let said = said.map(|said| format!(": {said}")).unwrap_or_default();
         let why = format!("ended with {}{said}", ended.status);
         Err(failed(why, "run it by hand, and put right what it finds"))
-    }
-
-    async fn run(&self, program: &str) -> std::io::Result<Output> {
-        let child = Command::new(program)
-            .args(self.command.iter().skip(1))
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        let mut group = Group(id.and_then(Pid::from_raw));
-        let ended = child.wait_with_output().await;
-        // What it left running on purpose is its own.
-        group.0 = None;
-        ended
     }
 }
 
@@ -92,13 +63,6 @@ impl Check for ExecCheck {
     fn ask(&self) -> Asked<'_> {
         Box::pin(self.asked())
     }
-}
-
-/// The last line that says something, and not too much of it.
-fn last_line(said: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(said);
-    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
-    Some(line.chars().filter(|one| !one.is_control()).take(MOST_SAID).collect())
 }
 
 #[cfg(test)]
