@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
 
 use super::{Asked, Check, Failed};
@@ -32,7 +33,7 @@ impl HttpCheck {
             method: Method::GET,
             path: path.clone(),
             headers: vec![("user-agent", AGENT.to_owned())],
-            body: "",
+            body: Bytes::new(),
         };
         // A query may have a key in it, which nobody is to read in a log.
         let path = path.split('?').next().unwrap_or_default();
