@@ -64,6 +64,8 @@ mod looked_up;
 #[cfg(test)]
 mod nameserver;
 #[cfg(test)]
+mod notify;
+#[cfg(test)]
 mod packaging;
 #[cfg(test)]
 mod page;

@@ -14,6 +14,7 @@ mod keeper;
 mod kept;
 mod lead;
 mod look;
+mod notices;
 mod pulse;
 mod quiet;
 mod reopen;
@@ -34,6 +35,7 @@ pub use keeper::{Keeper, Opener, alive};
 pub use kept::{Kept, Local, id};
 pub use lead::{Depth, Done, Order, carry_out, carry_out_until};
 pub use look::{Sight, look};
+pub use notices::{Notices, Round, Untold, untold};
 pub use quiet::Proof;
 pub use serve::Crew;
 #[cfg(feature = "aws")]

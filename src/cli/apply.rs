@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error
             Some(value) => opened.mode_of(value),
             None => default_mode(&opened).await?,
         };
-        return move_to(context, &mut opened, to, &args.flip).await;
+        return Box::pin(move_to(context, &mut opened, to, &args.flip)).await;
     };
     if opened.asked.is_some() {
         return Err(Error::Usage {
