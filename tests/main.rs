@@ -66,6 +66,8 @@ mod nameserver;
 #[cfg(test)]
 mod notify;
 #[cfg(test)]
+mod notify_silence;
+#[cfg(test)]
 mod packaging;
 #[cfg(test)]
 mod page;

@@ -19,5 +19,9 @@ pub(super) fn finding(one: &NotifyConfig) -> Finding {
         NotifyWay::Webhook { secret: None, .. } => ", unsigned",
         _ => "",
     };
-    ok(ID, format!("{} is told of {of}{unsigned}; try it: roadworks notify test", named(one)))
+    let what = match &one.way {
+        NotifyWay::Alertmanager { .. } => "is silent while the site is not open".to_owned(),
+        _ => format!("is told of {of}{unsigned}"),
+    };
+    ok(ID, format!("{} {what}; try it: roadworks notify test", named(one)))
 }
