@@ -66,7 +66,8 @@ fn hears(listener: &Listener, wanted: &[&str]) {
     until(|| (events(listener) == wanted).then_some(()));
 }
 
-fn notices(stand: &Stand) -> usize {
+/// How many there are still to be told.
+pub(crate) fn notices(stand: &Stand) -> usize {
     let folder = stand.folder().join(".roadworks/shop/notices");
     fs::read_dir(folder).map_or(0, |entries| {
         entries

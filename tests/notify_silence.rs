@@ -1,24 +1,40 @@
 //! An Alertmanager whose alerts are silent while a site is not open: a small one that takes what API v2 takes and refuses what it
 //! refuses.
 
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use roadworks::clock;
+use roadworks::config::{Destination, Matcher, Occasion, Secret};
+use roadworks::notify::{Event, renewed};
+use roadworks::switch::Mode;
 use serde_json::{Value, json};
 
+use crate::notify::notices;
 use crate::support::app::App;
 use crate::support::listener::{Does, Heard, Listener};
-use crate::support::serving::{Stand, config, until};
+use crate::support::serving::{Serving, Stand, config, until};
 
 /// What it has: id and document.
 type Silences = Arc<Mutex<Vec<Value>>>;
 
 /// A small Alertmanager.
 fn alertmanager() -> (Listener, Silences) {
-    let silences = Silences::default();
+    losing(0)
+}
+
+/// The same, whose first so many answers are lost after it did what was asked for.
+fn losing(answers: u32) -> (Listener, Silences) {
+    let (silences, lost) = (Silences::default(), AtomicU32::new(0));
     let own = Arc::clone(&silences);
-    (Listener::answering(move |heard| answer(heard, &mut own.lock().unwrap())), silences)
+    let answers = move |heard: &Heard| {
+        let answer = answer(heard, &mut own.lock().unwrap());
+        let changes = heard.method != "GET";
+        if changes && lost.fetch_add(1, SeqCst) < answers { Does::Cuts } else { answer }
+    };
+    (Listener::answering(answers), silences)
 }
 
 fn answer(heard: &Heard, silences: &mut Vec<Value>) -> Does {
@@ -85,12 +101,15 @@ fn hcl(app: &App, listener: &Listener) -> String {
     config(&app.url(), &block)
 }
 
-fn served() -> (App, Stand, crate::support::serving::Serving, Listener, Silences) {
-    let (app, (listener, silences)) = (App::start(), alertmanager());
+type Served = (Silences, Stand, (App, Serving, Listener));
+
+/// A site that is served, and whose alerts these are.
+fn served((listener, silences): (Listener, Silences)) -> Served {
+    let app = App::start();
     let stand = Stand::new(&hcl(&app, &listener));
     let serving = stand.serve();
     stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
-    (app, stand, serving, listener, silences)
+    (silences, stand, (app, serving, listener))
 }
 
 fn active(silences: &Silences) -> Vec<Value> {
@@ -104,15 +123,28 @@ fn ends(silence: &Value) -> Timestamp {
 
 #[test]
 fn a_silence_is_made_moved_with_the_end_and_lifted_and_there_is_only_one() {
-    let (_app, stand, _serving, _listener, silences) = served();
-    let others = json!({ "id": "theirs", "status": { "state": "active" }, "createdBy": "ana", "comment": "[roadworks shop] not",
-        "startsAt": clock::now(), "endsAt": clock::now() + SignedDuration::from_hours(9),
-        "matchers": [{ "name": "service", "value": "shop", "isRegex": false }] });
-    silences.lock().unwrap().push(others.clone());
+    let (silences, stand, _runs) = served(alertmanager());
+    let own = json!([
+        { "name": "service", "value": "shop", "isRegex": false, "isEqual": true },
+        { "name": "job", "value": "a|b", "isRegex": true, "isEqual": true },
+    ]);
+    let other = |id: &str, by: &str, comment: &str, matchers: &Value| {
+        let (starts, ends) = (clock::now(), clock::now() + SignedDuration::from_hours(9));
+        json!({
+            "id": id, "status": { "state": "active" }, "createdBy": by, "comment": comment,
+            "startsAt": starts, "endsAt": ends, "matchers": matchers,
+        })
+    };
+    let others = [
+        other("by-hand", "ana", "[roadworks shop] not", &own),
+        other("another-site", "roadworks", "[roadworks shop2] closed", &own),
+        other("other-alerts", "roadworks", "[roadworks shop] closed", &json!([own[0]])),
+    ];
+    silences.lock().unwrap().extend(others.clone());
     let began = clock::now();
     stand.run(&["hold", "--yes", "--reason", "new database"]).exits(0);
-    let ours =
-        || active(&silences).into_iter().filter(|one| one["id"] != "theirs").collect::<Vec<_>>();
+    let is_ours = |one: &Value| others.iter().all(|other| other["id"] != one["id"]);
+    let ours = || active(&silences).into_iter().filter(is_ours).collect::<Vec<_>>();
     until(|| (ours().len() == 1).then_some(()));
     let made = ours()[0].clone();
     assert_eq!(
@@ -139,26 +171,15 @@ fn a_silence_is_made_moved_with_the_end_and_lifted_and_there_is_only_one() {
 
     stand.run(&["open", "--yes"]).exits(0);
     until(|| ours().is_empty().then_some(()));
-    assert_eq!(active(&silences), [others], "what somebody else made is left alone");
+    assert_eq!(active(&silences), others, "what somebody else made is left alone");
 }
 
 #[test]
 fn an_answer_that_is_lost_makes_no_second_silence() {
-    let (_app, stand, _serving, listener, silences) = served();
-    // The list is given; then it is made, and nobody hears of it.
-    let made = Arc::clone(&silences);
-    listener.then([Does::Answers(200, "[]".to_owned()), Does::Cuts]);
+    let (silences, stand, (_app, _serving, listener)) = served(losing(2));
     stand.run(&["close", "--yes"]).exits(0);
-    let lost = until(|| listener.heard().into_iter().find(|heard| heard.method == "POST"));
-    posted(&lost.json(), &mut made.lock().unwrap()).unwrap();
-    stand.until(|status| {
-        let notices = stand.folder().join(".roadworks/shop/notices");
-        let left = std::fs::read_dir(notices).map_or(0, |all| {
-            all.filter(|one| one.as_ref().unwrap().file_name().to_string_lossy().ends_with(".json"))
-                .count()
-        });
-        left == 0 && status["untold"].as_array().unwrap().is_empty()
-    });
+    let posts = || listener.heard().iter().filter(|heard| heard.method == "POST").count();
+    until(|| (posts() >= 3 && notices(&stand) == 0).then_some(()));
     assert_eq!((active(&silences).len(), silences.lock().unwrap().len()), (1, 1));
 }
 
@@ -175,5 +196,41 @@ fn a_test_makes_a_silence_of_nothing_and_lifts_it_and_says_what_is_refused() {
     assert!(said.contains("answers 422: \"matchers in body is required\""), "{said}");
     listener.then([Does::Answers(200, "<html>".to_owned())]);
     let said = stand.run(&["notify", "test"]).exits(1).stdout;
-    assert!(said.contains("is no Alertmanager"), "{said}");
+    assert!(said.contains("does not answer as an Alertmanager"), "{said}");
+}
+
+#[tokio::test]
+async fn a_silence_without_an_end_is_renewed_in_its_last_hour_and_made_again_where_it_is_gone() {
+    let (listener, silences) = alertmanager();
+    let to = Destination { origin: listener.url(), path: Secret::new("/am") };
+    let matchers = [Matcher {
+        name: "service".to_owned(),
+        value: "shop".to_owned(),
+        is_regex: false,
+        is_equal: true,
+    }];
+    let began = clock::now();
+    let event = Event {
+        id: "1".to_owned(),
+        occasion: Occasion::ModeChanged,
+        at: began,
+        site: "shop".to_owned(),
+        operation: "1".to_owned(),
+        from: Mode::Open,
+        mode: Mode::Closed,
+        by: "ana".to_owned(),
+        reason: None,
+        until: None,
+        detail: None,
+    };
+    let at = |hours| began + SignedDuration::from_hours(hours);
+    renewed(&to, &matchers, &event, began).await.unwrap();
+    assert_eq!(active(&silences).iter().map(ends).collect::<Vec<_>>(), [at(4)]);
+    renewed(&to, &matchers, &event, at(2)).await.unwrap();
+    assert_eq!(ends(&active(&silences)[0]), at(4), "there is time left");
+    renewed(&to, &matchers, &event, at(3)).await.unwrap();
+    assert_eq!(active(&silences).iter().map(ends).collect::<Vec<_>>(), [at(7)]);
+    silences.lock().unwrap()[0]["status"]["state"] = "expired".into();
+    renewed(&to, &matchers, &event, at(5)).await.unwrap();
+    assert_eq!(active(&silences).iter().map(ends).collect::<Vec<_>>(), [at(9)]);
 }

@@ -104,7 +104,7 @@ pub(super) async fn tell(
 }
 
 /// Until when a silence is to last.
-pub fn lasts(until: Option<Timestamp>, now: Timestamp) -> Timestamp {
+fn lasts(until: Option<Timestamp>, now: Timestamp) -> Timestamp {
     match until {
         // Overdue already: it ends, and is made for no time at all.
         Some(until) => until.saturating_add(BEYOND).unwrap_or(until),
@@ -189,8 +189,8 @@ fn mark(site: &str) -> String {
 /// The silences of `site` that are there, or are to be, with exactly these matchers.
 async fn ours(to: &Destination, matchers: &[Matcher], site: &str) -> Result<Vec<Silence>, Error> {
     let answer = post::sent(to, Method::GET, (SILENCES, Vec::new()), Bytes::new()).await?;
-    let all: Vec<Silence> =
-        serde_json::from_slice(&answer.body).map_err(|error| strange(to, &error))?;
+    let all: Vec<Silence> = serde_json::from_slice(&answer.body)
+        .map_err(|error| if error.is_eof() { too_many(to) } else { strange(to, &error) })?;
     let of = |matchers: &[Matcher]| -> BTreeSet<_> {
         let fields =
             |one: &Matcher| (one.name.clone(), one.value.clone(), one.is_regex, one.is_equal);
@@ -219,6 +219,14 @@ async fn lift(to: &Destination, id: &str) -> Result<(), Error> {
         // It has ended by itself meanwhile.
         Ok(_) | Err(Error::Answered { status: 404, .. }) => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// An answer is read up to its first MiB.
+fn too_many(to: &Destination) -> Error {
+    Error::Strange {
+        origin: to.origin.clone(),
+        why: "its list of silences breaks off, or is longer than 1 MiB".to_owned(),
     }
 }
 

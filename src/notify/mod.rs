@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use alertmanager::{lasts, renewed};
+pub use alertmanager::renewed;
 pub use event::Event;
 
 use crate::config::{NotifyConfig, NotifyWay};
@@ -46,7 +46,7 @@ pub enum Error {
         again: Option<Duration>,
     },
     /// An answer that cannot be understood.
-    #[error("{origin} is no Alertmanager: {why}")]
+    #[error("{origin} does not answer as an Alertmanager: {why}")]
     Strange {
         /// Who.
         origin: String,
