@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Error, SiteStore, Store};
+use crate::store::{Error, Expect, Listeners, SiteStore, Store};
 use crate::switch::{Mode, OperationId};
 
 /// What kind of thing happened.
@@ -53,6 +53,34 @@ pub enum Event {
     Unknown,
 }
 
+impl Event {
+    /// Whether somebody may want to be told: not of each step on the way.
+    fn is_news(self) -> bool {
+        match self {
+            Event::Resumed
+            | Event::VariableWritten
+            | Event::Started
+            | Event::Superseded
+            | Event::LeftAlone
+            | Event::Unknown => false,
+            Event::Asked
+            | Event::Moved
+            | Event::Failed
+            | Event::Unfinished
+            | Event::Overridden
+            | Event::Overdue
+            | Event::Extended
+            | Event::Forgotten
+            | Event::Passed
+            | Event::Released
+            | Event::Drifted
+            | Event::DriftOver
+            | Event::PutBack
+            | Event::WindowFailed => true,
+        }
+    }
+}
+
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -85,7 +113,13 @@ pub async fn append<S: Store>(
 ) -> Result<(), Error> {
     let at = entry.at.as_millisecond();
     let id = format!("{at:013}-{version:08}-{number:03}-{}", entry.operation);
-    store.append(&id, entry).await
+    store.append(&id, entry).await?;
+    if store.listeners() == Listeners::None || !entry.event.is_news() {
+        return Ok(());
+    }
+    // Beside the entry, so that whoever delivers it, and whenever, it is delivered once.
+    let notice = Notice::new(&id, entry);
+    Box::pin(store.write(&notice.key(), &notice, Expect::Absent)).await.map(drop)
 }
 
 /// The newest `limit` entries, oldest first, and why others cannot be read.
@@ -94,4 +128,69 @@ pub async fn log<S: Store>(
     limit: usize,
 ) -> Result<(Vec<Entry>, Vec<Error>), Error> {
     store.log(limit).await
+}
+
+/// The folder of the notices.
+pub const NOTICES: &str = "notices/";
+/// The newest form of a notice that this program reads.
+const FORMAT: u32 = 1;
+
+/// An entry of the log of which not everybody was told yet who is to be. Whoever tells the last of them takes it away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Its form.
+    pub format: u32,
+    /// That of the entry.
+    pub id: String,
+    /// What happened.
+    pub entry: Entry,
+    /// When the operation was to end, once somebody began to tell of it: each time the same is told.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// Who tells it now.
+    #[serde(default)]
+    pub claim: Option<Claim>,
+    /// How often it was tried in vain.
+    #[serde(default)]
+    pub tries: u32,
+    /// It is not tried again before.
+    #[serde(default)]
+    pub not_before: Option<Timestamp>,
+    /// The names of those who were told.
+    #[serde(default)]
+    pub told: Vec<String>,
+}
+
+/// Who tells of an entry, so that no two do at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// A word of its own for each process.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+impl Notice {
+    fn new(id: &str, entry: &Entry) -> Notice {
+        Notice {
+            format: FORMAT,
+            id: id.to_owned(),
+            entry: entry.clone(),
+            until: None,
+            claim: None,
+            tries: 0,
+            not_before: None,
+            told: Vec::new(),
+        }
+    }
+
+    /// Where it is in the store.
+    pub fn key(&self) -> String {
+        format!("{NOTICES}{}.json", self.id)
+    }
+
+    /// Whether this program understands it.
+    pub fn is_readable(&self) -> bool {
+        self.format <= FORMAT
+    }
 }

@@ -35,4 +35,6 @@ pub mod pipeline;
 
 pub mod checks;
 
+pub mod notify;
+
 pub mod audit;

@@ -1,6 +1,7 @@
 //! Background work: started under a parent, told to stop, waited for. Nothing runs that nobody waits for.
 
 mod all;
+pub mod command;
 
 use std::future::Future;
 use std::io;

@@ -64,6 +64,10 @@ mod looked_up;
 #[cfg(test)]
 mod nameserver;
 #[cfg(test)]
+mod notify;
+#[cfg(test)]
+mod notify_silence;
+#[cfg(test)]
 mod packaging;
 #[cfg(test)]
 mod page;

@@ -1,5 +1,6 @@
 //! The agent of one site, whose process holds its right to lead: keeps the ends that were promised, finishes what a
-//! dead command left half way, and watches beside it whether somebody else moves its record or its rules.
+//! dead command left half way, watches beside it whether somebody else moves its record or its rules, and tells whoever is to be
+//! told of what happens.
 //!
 //! Never opens a site because time passed: it opens where somebody asked for an end, every check passes, and it has
 //! just written the store.
@@ -14,8 +15,9 @@ use super::lead::{Depth, Order, carry_out};
 use super::pulse::{Pulse, Pulses};
 use super::watch::{Watch, Watched, set_aside};
 use super::windows::begin;
-use super::{Error, Site, look};
+use super::{Error, Site, look, notices};
 use crate::clock;
+use crate::config::NotifyConfig;
 use crate::lever::Silent;
 use crate::store::{self, Held, Holder, Lease as _, Notice, Right, SiteStore, Store, Version};
 use crate::switch::{Mode, OnEnd, OperationId, Phase, Switch};
@@ -62,6 +64,11 @@ pub trait Opener<S> {
     /// Another number whenever they are configured otherwise.
     fn edition(&self) -> u64 {
         0
+    }
+
+    /// Who is told of what happens to it now.
+    fn told(&self) -> Vec<NotifyConfig> {
+        Vec::new()
     }
 }
 
@@ -126,12 +133,14 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                     let watches = watch.run(moved.subscribe());
                     let by = (&self.opener, &self.holder);
                     let windows = Box::pin(begin(&self.site, &self.store, by));
+                    let tells = Box::pin(notices::keep(&self.store, &self.site, &self.opener));
                     let holds = right.hold(async {
                         tokio::select! {
                             biased;
                             () = self.lead(tasks, &moved) => {}
                             never = watches => match never {},
                             never = windows => match never {},
+                            never = tells => match never {},
                         }
                     });
                     let ended = holds.await;

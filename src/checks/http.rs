@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
 
 use super::{Asked, Check, Failed};
@@ -53,7 +54,8 @@ impl HttpCheck {
                 Way::NotYet => return Ok(format!("{url} is asked once the name leads back")),
             }
         }
-        let question = Question { method: Method::GET, path: path.clone(), headers, body: "" };
+        let (path, body) = (path.clone(), Bytes::new());
+        let question = Question { method: Method::GET, path: path.clone(), headers, body };
         // A query may have a key in it, which nobody is to read in a log.
         let path = path.split('?').next().unwrap_or_default();
         let failed = |why: String, fix: &str| Failed { why, fix: fix.to_owned() };

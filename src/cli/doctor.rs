@@ -4,6 +4,7 @@ mod distribution;
 mod front;
 mod gateway;
 mod nameservers;
+mod notify;
 mod pipeline;
 mod policy;
 mod store;
@@ -138,6 +139,7 @@ async fn of_site(
         findings.extend(gateway::findings(block, host, gives_up).await);
     }
     findings.extend(template(&site.page));
+    findings.extend(site.notify.iter().map(notify::finding));
     if args.exercise {
         findings.push(match &site.dns {
             Some(DnsSource::Rfc2136(name)) => nameservers::exercised(context, name).await,

@@ -119,6 +119,14 @@ pub(super) enum Error {
         /// Of how many.
         all: usize,
     },
+    /// Somebody could not be told a test.
+    #[error("{untold} of {all} could not be told")]
+    Untold {
+        /// How many could not.
+        untold: usize,
+        /// Of how many.
+        all: usize,
+    },
     /// A nameserver gave no answer.
     #[error("{message}")]
     Unasked {
@@ -294,7 +302,9 @@ impl Error {
             Error::NoSecondAddress => "on macOS: sudo ifconfig lo0 alias 127.0.0.2",
             Error::UnderWay { .. } => "run `roadworks open` first",
             Error::NotAPlan { .. } => "make it anew: roadworks plan .. -out FILE",
-            Error::Unwell { .. } => "each failed line above says how to put it right",
+            Error::Untold { .. } | Error::Unwell { .. } => {
+                "each failed line above says how to put it right"
+            }
             Error::Sick { .. } => "see what the process here logs; `roadworks serve` starts it",
             Error::NotThePage { .. } => "each line above that says FAIL says how to put it right",
             Error::Deserted { .. } => {

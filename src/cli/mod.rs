@@ -18,6 +18,7 @@ mod healthcheck;
 mod init;
 mod local;
 mod log;
+mod notify;
 mod page;
 mod pipeline;
 mod plan;
@@ -28,6 +29,7 @@ mod schedule;
 mod serve;
 mod settle;
 mod status;
+mod tell;
 mod r#try;
 mod unserved;
 mod wait;
@@ -67,7 +69,9 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return report.failure(&Error::System(error)),
     };
-    match caught(|| runtime.block_on(verb(&context, &args.verb))) {
+    match caught(|| {
+        runtime.block_on(tell::while_(&context, &args.verb, verb(&context, &args.verb)))
+    }) {
         Ok(code) => code,
         Err(error) => report.failure(&error),
     }
@@ -105,6 +109,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Status(args) => status::run(context, args).await,
         Verb::Check => check::run(context).await,
         Verb::Log(args) => log::run(context, args).await,
+        Verb::Notify(args) => notify::run(context, args).await,
         Verb::Doctor(args) => Box::pin(doctor::run(context, args)).await,
         Verb::Init(args) => init::run(context, args).await,
         Verb::Page(args) => Box::pin(page::run(context, args)).await,

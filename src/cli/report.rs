@@ -24,7 +24,7 @@ pub(super) use page::{built_words, looks_words, published_words};
 pub(super) use waiting::Waiting;
 pub(super) use words::{
     asked_words, check_words, commands_words, doctor_words, log_words, own_gateway_words,
-    plan_words, status_words, verb, warnings_words,
+    plan_words, status_words, untold_words, verb, warnings_words,
 };
 
 /// How to speak.

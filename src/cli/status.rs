@@ -13,10 +13,10 @@ use super::error::Error;
 use super::local::stands;
 use super::report::{
     Form, asked_words, check_words, checks_object, error_object, own_gateway_object,
-    own_gateway_words, status_object, status_words, warnings_words,
+    own_gateway_words, status_object, status_words, untold_words, warnings_words,
 };
 use super::schedule::announced;
-use crate::agent::{self, Heartbeat, Planned, Sight, Site, drifts, look, windows};
+use crate::agent::{self, Heartbeat, Planned, Sight, Site, Untold, drifts, look, untold, windows};
 use crate::checks::{Outcome, asked_once};
 use crate::clock;
 use crate::lever::Position;
@@ -167,6 +167,17 @@ struct Told {
 }
 
 impl Told {
+    /// Who was not told of what happened.
+    fn untold(&mut self, untold: &[Untold]) {
+        for one in untold {
+            self.words.push('\n');
+            self.words.push_str(&untold_words(one));
+        }
+        if let Some(fields) = self.object.as_object_mut() {
+            fields.insert("untold".to_owned(), json!(untold));
+        }
+    }
+
     /// What became of the site's checks, each asked once.
     fn checked(&mut self, outcomes: &[Outcome]) {
         if outcomes.is_empty() {
@@ -205,6 +216,8 @@ async fn told_of(context: &Context, opened: Result<Opened, Error>) -> Result<Tol
     match looked {
         Ok(sight) => {
             let mut told = told(&opened, &sight);
+            // Whoever cannot be asked who was not told says the rest all the same.
+            told.untold(&untold(&opened.site.store).await.unwrap_or_default());
             told.checked(&outcomes);
             // Where they cannot be read, everything else is told all the same.
             let (known, _) = windows(&opened.site.store).await.unwrap_or_default();

@@ -10,6 +10,7 @@ mod gateway;
 mod locate;
 mod lookup;
 mod nameserver;
+mod notify;
 mod page;
 mod read;
 mod records;
@@ -48,6 +49,7 @@ pub use gateway::{
 pub use locate::{Config, FILE_NAME, StoreAt, load};
 pub use lookup::LookedUp;
 pub use nameserver::{NameserverConfig, RecordConfig};
+pub use notify::{Destination, Matcher, NotifyConfig, NotifyWay, Occasion};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
 pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};

@@ -9,6 +9,7 @@ use super::checks::{self, CheckConfig};
 use super::dns;
 use super::gateway::{self, GatewayConfig, words};
 use super::lookup::LookedUp;
+use super::notify::{self, NotifyConfig};
 use super::page::{self, PageConfig};
 use super::read::Reader;
 use super::records::SwitchedRecord;
@@ -38,6 +39,8 @@ pub struct SiteConfig {
     pub balancer: Option<BalancerSource>,
     /// What must hold before its visitors are let back.
     pub checks: Vec<CheckConfig>,
+    /// Who is told of what happens to it.
+    pub notify: Vec<NotifyConfig>,
     /// What its visitors read.
     pub page: PageConfig,
     /// How the end of a move is seen.
@@ -153,7 +156,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         reader.wrong(&block.ident, "a site's name is not empty");
     }
     let body = &block.body;
-    reader.only(body, &ATTRIBUTES, &BLOCKS, &["check"]);
+    reader.only(body, &ATTRIBUTES, &BLOCKS, &["check", "notify"]);
     let sub = |name| body.get_blocks(name).next();
     has_a_lever(reader, block);
     let hosts = reader.list(body, "hosts", words::host).unwrap_or_default();
@@ -174,15 +177,12 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         None => VariableWay::Tfvars { chosen: false },
     };
     let checks = checks_of(reader, body);
+    let notify = notify::read(reader, body.get_blocks("notify"));
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
     let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));
     let balancer =
         sub("balancer").and_then(|block| balancer::read(reader, block, (&hosts, dns.as_ref())));
-    if let (Some(block), Some(_)) = (sub("balancer"), sub("gateway")) {
-        let hint = "leave one of the two out: behind a listener that answers by itself the gateway would hold, count and let in nobody";
-        let message = "a gateway closes this site already: its listeners' rules would not be used";
-        reader.wrong_with(&block.ident, message, Some(hint.to_owned()));
-    }
+    is_closed_once(reader, body);
     let pipeline = sub("pipeline").and_then(|block| variable::read_pipeline(reader, block));
     let settle = sub("settle").map(|block| settle::read(reader, block)).unwrap_or_default();
     let warnings = reader.take_warnings();
@@ -196,6 +196,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         gateway,
         balancer,
         checks,
+        notify,
         page,
         settle,
         on_drift: on_drift(reader, block),
@@ -224,6 +225,14 @@ fn checks_of<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Vec<CheckConfig> {
         reader.wrong_with(&check.ident, message, Some(hint.to_owned()));
     }
     checks
+}
+
+fn is_closed_once(reader: &mut Reader<'_>, body: &Body) {
+    if let Some(block) = body.get_blocks("balancer").next().filter(|_| body.has_blocks("gateway")) {
+        let hint = "leave one of the two out: behind a listener that answers by itself the gateway would hold, count and let in nobody";
+        let message = "a gateway closes this site already: its listeners' rules would not be used";
+        reader.wrong_with(&block.ident, message, Some(hint.to_owned()));
+    }
 }
 
 fn has_a_lever(reader: &mut Reader<'_>, block: &Block) {

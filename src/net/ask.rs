@@ -43,7 +43,7 @@ pub struct Question {
     /// Besides `Host`.
     pub headers: Vec<(&'static str, String)>,
     /// Sent with its length.
-    pub body: &'static str,
+    pub body: Bytes,
 }
 
 /// What is answered.
@@ -186,7 +186,7 @@ impl Server {
         for (name, value) in &question.headers {
             request = request.header(*name, value);
         }
-        request.body(Full::from(question.body)).map_err(|error| unmade(&error))
+        request.body(Full::new(question.body.clone())).map_err(|error| unmade(&error))
     }
 }
 

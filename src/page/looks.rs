@@ -1,5 +1,6 @@
 //! What a page's place must answer, whoever asks and however: the questions, and what is wrong with an answer. Pure.
 
+use bytes::Bytes;
 use http::Method;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 
@@ -88,7 +89,7 @@ pub fn looks() -> Vec<Look> {
     }
     let json = [("accept", "application/json"), ("content-type", "application/json")];
     let mut sent = look(Method::POST, "/api/orders", &json, Wanted::Refusal);
-    sent.question.body = "{}";
+    sent.question.body = Bytes::from_static(b"{}");
     all.push(sent);
     all.push(look(
         Method::GET,
@@ -113,7 +114,10 @@ pub fn of_status(path: &str) -> Look {
 
 fn look(method: Method, path: &str, headers: &[(&'static str, &str)], wanted: Wanted) -> Look {
     let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    Look { question: Question { method, path: path.to_owned(), headers, body: "" }, wanted }
+    Look {
+        question: Question { method, path: path.to_owned(), headers, body: Bytes::new() },
+        wanted,
+    }
 }
 
 impl Look {

@@ -26,7 +26,7 @@ pub use file::{FileLease, FileStore};
 pub use lease::{Awaited, Held, Holder, Lease};
 pub use memory::{MemoryLease, MemoryNotice, MemoryStore};
 pub use notice::FileNotice;
-pub use site::{SiteStore, encoded};
+pub use site::{Listeners, SiteStore, encoded};
 
 /// The largest document a store takes or gives, in bytes.
 pub const LARGEST: usize = 8 << 20;

@@ -1,6 +1,8 @@
 //! The documents of one site, as values.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,16 +15,36 @@ const SWITCH: &str = "switch.json";
 const MOST_WRITES: u64 = 1 << 53;
 const AUDIT: &str = "audit/";
 
-/// A store, seen as the documents of one site.
+/// Whether anybody is to be told of what is appended to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listeners {
+    /// Nobody is.
+    None,
+    /// Somebody is, by a notice beside the entry.
+    Some,
+}
+
+/// A store, seen as the documents of one site. A clone speaks of the same.
 #[derive(Debug, Clone)]
 pub struct SiteStore<S> {
     store: S,
+    listened_to: Arc<AtomicBool>,
 }
 
 impl<S: Store> SiteStore<S> {
     /// The site whose documents are `store`'s.
     pub fn new(store: S) -> SiteStore<S> {
-        SiteStore { store }
+        SiteStore { store, listened_to: Arc::default() }
+    }
+
+    /// Whether anybody is to be told from now on: nobody, unless that is said.
+    pub fn set_listeners(&self, listeners: Listeners) {
+        self.listened_to.store(listeners == Listeners::Some, Ordering::Relaxed);
+    }
+
+    /// Whether anybody is to be told.
+    pub fn listeners(&self) -> Listeners {
+        if self.listened_to.load(Ordering::Relaxed) { Listeners::Some } else { Listeners::None }
     }
 
     /// The switch and its version; `None` where it was never written, which means `open`. Cancel safe.

@@ -7,7 +7,8 @@ mod streams;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use self::program::{has, node, python, script};
+pub(crate) use self::program::{has, python};
+use self::program::{node, script};
 use crate::support::app::App;
 use crate::support::serving::{Serving, Stand, config, until};
 

@@ -11,7 +11,7 @@ use crate::support::terraform::skipped;
 const DEADLINE: &str = "60s";
 
 /// The Python of the clients, or `None` after `test` is reported as skipped.
-pub(super) fn python(test: &str) -> Option<PathBuf> {
+pub(crate) fn python(test: &str) -> Option<PathBuf> {
     let found = env::var_os("ROADWORKS_TEST_CLIENTS").map(PathBuf::from);
     if found.is_none() {
         skipped(
@@ -23,7 +23,7 @@ pub(super) fn python(test: &str) -> Option<PathBuf> {
 }
 
 /// Whether that Python has this package; `test` is reported as skipped where not.
-pub(super) fn has(test: &str, package: &str) -> bool {
+pub(crate) fn has(test: &str, package: &str) -> bool {
     let Some(python) = python(test) else { return false };
     let tried = Command::new(python).args(["-c", &format!("import {package}")]).output().unwrap();
     if !tried.status.success() {

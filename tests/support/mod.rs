@@ -12,6 +12,7 @@ pub(crate) mod dig;
 pub(crate) mod emulator;
 pub(crate) mod http;
 pub(crate) mod json;
+pub(crate) mod listener;
 pub(crate) mod metrics;
 pub(crate) mod nameserver;
 pub(crate) mod played;

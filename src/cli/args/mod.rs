@@ -3,6 +3,7 @@
 mod begin;
 mod flip;
 mod meanwhile;
+mod notify;
 mod page;
 mod pipeline;
 mod run;
@@ -23,6 +24,7 @@ pub(super) use meanwhile::{
     BypassArgs, ExtendArgs, ForgetArgs, GatewayArgs, GatewayVerb, LogArgs, StatusArgs, WaitArgs,
     WaitEnd,
 };
+pub(super) use notify::{NotifyArgs, NotifyVerb};
 pub(super) use page::{
     MadeArgs, PageArgs, PageBuildArgs, PageInitArgs, PagePreviewArgs, PagePublishArgs, PageVerb,
     PageVerifyArgs,
@@ -124,6 +126,8 @@ pub(super) enum Verb {
     Check,
     /// What happened, by whom
     Log(LogArgs),
+    /// Whoever is told of what happens: try whether they are
+    Notify(NotifyArgs),
     /// The whole system on this machine alone: example app, gateway, page, name server; nothing to install
     Try(TryArgs),
     /// Write a first roadworks.hcl from what the folder has: Terraform, a compose file, a listening port
@@ -172,6 +176,7 @@ impl Verb {
             | Verb::Status(_)
             | Verb::Check
             | Verb::Log(_)
+            | Verb::Notify(_)
             | Verb::Try(_)
             | Verb::Init(_)
             | Verb::Doctor(_)
@@ -188,6 +193,41 @@ impl Verb {
             | Verb::Gate(_)
             | Verb::Schedule(_)
             | Verb::Reload => None,
+        }
+    }
+}
+
+impl Verb {
+    /// Whether it may write what somebody is told of.
+    pub(super) fn is_told_of(&self) -> bool {
+        match self {
+            Verb::Apply(_)
+            | Verb::Open(_)
+            | Verb::ReadOnly(_)
+            | Verb::Hold(_)
+            | Verb::Close(_)
+            | Verb::Detour(_)
+            | Verb::Extend(_)
+            | Verb::Gateway(_)
+            | Verb::Pipeline(_)
+            | Verb::Run(_) => true,
+            Verb::Plan(_)
+            | Verb::Status(_)
+            | Verb::Check
+            | Verb::Log(_)
+            | Verb::Notify(_)
+            | Verb::Gate(_)
+            | Verb::Schedule(_)
+            | Verb::Try(_)
+            | Verb::Init(_)
+            | Verb::Doctor(_)
+            | Verb::Page(_)
+            | Verb::Healthcheck(_)
+            | Verb::Wait(_)
+            | Verb::Bypass(_)
+            | Verb::Serve(_)
+            | Verb::Dig(_)
+            | Verb::Reload => false,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::balancer::{Alb, Renumber};
 use crate::clock;
 use crate::config::{self, Config, Resolved, SiteConfig, StoreAt};
 use crate::pipeline::Freezer;
-use crate::store::{self, AnyStore, FileStore, SiteStore, encoded};
+use crate::store::{self, AnyStore, FileStore, Listeners, SiteStore, encoded};
 use crate::switch::Mode;
 use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
@@ -135,7 +135,7 @@ impl Context {
         let folder = match &config.store {
             StoreAt::Bucket(bucket) => {
                 let bucket = store::bucket::open(bucket).await?;
-                return Ok(SiteStore::new(AnyStore::Bucket(bucket.folder(&named))));
+                return Ok(listened_to(site, AnyStore::Bucket(bucket.folder(&named))));
             }
             StoreAt::Folder(folder) => folder.join(named),
             StoreAt::Beside(folder) => {
@@ -144,7 +144,7 @@ impl Context {
                 folder.join(encoded(&workspace))
             }
         };
-        Ok(SiteStore::new(AnyStore::File(FileStore::at(folder))))
+        Ok(listened_to(site, AnyStore::File(FileStore::at(folder))))
     }
 
     /// The state folder of whatever serves this configuration on this machine.
@@ -266,4 +266,13 @@ fn usual_state(folder: &Path) -> PathBuf {
     let folders = std::env::var_os("STATE_DIRECTORY").unwrap_or_default();
     let given = std::env::split_paths(&folders).next().filter(|path| !path.as_os_str().is_empty());
     given.unwrap_or_else(|| folder.join(".roadworks").join("local"))
+}
+
+/// Who is told of what happens is told by notices beside the log.
+fn listened_to(site: &SiteConfig, store: AnyStore) -> SiteStore<AnyStore> {
+    let store = SiteStore::new(store);
+    if !site.notify.is_empty() {
+        store.set_listeners(Listeners::Some);
+    }
+    store
 }

@@ -61,6 +61,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::NotAPlan { .. }
         | Error::NoSecondAddress
         | Error::NothingToWrite { .. }
+        | Error::Untold { .. }
         | Error::Unwell { .. }
         | Error::Sick { .. }
         | Error::Deserted { .. }
@@ -136,6 +137,7 @@ fn code(error: &Error) -> &'static str {
         Error::NoSecondAddress => "no-second-address",
         Error::NothingToWrite { .. } => "nothing-found",
         Error::NotAPlan { .. } => "not-a-plan",
+        Error::Untold { .. } => "untold",
         Error::Unwell { .. } => "unwell",
         Error::Published(error) => published(error).1,
         Error::NotThePage { .. } => "not-the-page",

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::doctor::{Finding, Outcome};
 use super::one_line;
-use crate::agent::{self, Drift, Heartbeat, Proof, Sight, Site};
+use crate::agent::{self, Drift, Heartbeat, Proof, Sight, Site, Untold};
 use crate::audit::Entry;
 use crate::checks;
 use crate::gateway::Drain;
@@ -146,6 +146,12 @@ fn drift_lines<S: Store>(site: &Site<S>, sight: &Sight) -> Vec<String> {
         format!("Somebody else moved {lever}: {what}, noticed at {noticed}; {then}.")
     };
     drifts.map(|drift| one_line(&line(drift))).collect()
+}
+
+/// Who was not told of what happened last, and what to do about it.
+pub(in crate::cli) fn untold_words(untold: &Untold) -> String {
+    let Untold { at, hint, .. } = untold;
+    one_line(&format!("Not told: {}, last tried at {at}: {hint}.", untold.in_words()))
 }
 
 /// A line for each gateway, and what is the matter with it.

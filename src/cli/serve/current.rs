@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::super::context::Context;
 use super::super::report::message;
 use crate::agent::{Opener, Site};
-use crate::config::{Config, SiteConfig};
+use crate::config::{Config, NotifyConfig, SiteConfig};
 use crate::store::AnyStore;
 
 /// The configuration that counts, whatever the file says now.
@@ -42,6 +42,12 @@ pub(super) struct Opened {
 impl Opener<AnyStore> for Opened {
     fn edition(&self) -> u64 {
         self.config.edition()
+    }
+
+    fn told(&self) -> Vec<NotifyConfig> {
+        let config = self.config.get();
+        let site = config.sites.iter().find(|site| name(site) == self.name);
+        site.map(|site| site.notify.clone()).unwrap_or_default()
     }
 
     async fn open(&self) -> Result<Site<AnyStore>, String> {

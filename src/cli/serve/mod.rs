@@ -18,7 +18,7 @@ use super::args::ServeArgs;
 use super::context::Context;
 use super::error::Error;
 use crate::agent::{Control, Socket};
-use crate::config::Config;
+use crate::config::{Config, NotifyWay};
 use crate::tasks::Tasks;
 use current::name;
 use served::Served;
@@ -91,6 +91,11 @@ fn warn_of(config: &Config) {
     for site in &config.sites {
         for warning in &site.warnings {
             tracing::warn!(site = name(site), "{warning}");
+        }
+        for one in &site.notify {
+            if let NotifyWay::Lacking { why, .. } = &one.way {
+                tracing::warn!(site = name(site), "{} is not told from here: {why}", one.name);
+            }
         }
     }
 }
