@@ -194,7 +194,7 @@ impl Told {
 impl Told {
     /// Windows to come, announced.
     fn planned(&mut self, known: &[Planned]) {
-        if let (Some(fields), false) = (self.object.as_object_mut(), known.is_empty()) {
+        if let Some(fields) = self.object.as_object_mut() {
             fields.insert("windows".to_owned(), json!(announced(known, clock::now())));
         }
     }

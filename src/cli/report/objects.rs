@@ -116,6 +116,8 @@ pub(in crate::cli) fn own_gateway_object(site: &str, beat: Heartbeat) -> Value {
         "gateways": [gateway_object((beat, true))],
         "checks": [],
         "warnings": [],
+        "untold": [],
+        "windows": [],
     })
 }
 
