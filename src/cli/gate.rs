@@ -1,8 +1,6 @@
 //! `gate`: a command that is run only while the site is open, for crontabs and timers. Says why it is not, and is none the worse
 //! for it: nobody is to be woken because a job was left out on purpose.
 
-use std::os::unix::process::CommandExt as _;
-
 use super::args::{GateArgs, Unknown};
 use super::context::Context;
 use super::error::Error;
@@ -28,8 +26,7 @@ pub(super) async fn run(context: &Context, args: &GateArgs) -> Result<u8, Error>
         return Ok(args.else_code);
     }
     // In our place: what runs it hears its signals and its end as if we were not there.
-    let error = program.command().exec();
-    Err(program.not_started(&error))
+    Err(program.exec())
 }
 
 /// What somebody asked for.

@@ -23,8 +23,8 @@ use crate::clock;
 use crate::lever::Progress;
 use crate::store::{self, AnyLease, Holder, Lease as _};
 use crate::switch::{End, LeverName, Mode, OnEnd, OperationId};
-use command::Ended;
 pub(super) use command::Program;
+use command::{Ended, NO_COMMAND};
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> {
     let to = mode(&args.mode)?;
@@ -195,7 +195,7 @@ async fn worked(
     let ended = Box::pin(program.run(context, opened, &done.sight)).await;
     let well = matches!(&ended, Ok(ended) if ended.is_well());
     // What was never started did no work: nothing is to be put right.
-    let nothing_ran = ended.is_err();
+    let nothing_ran = matches!(&ended, Err(Error::Command { word: NO_COMMAND, .. }));
     if let Ok(ended) = &ended {
         context.report.words(&ended.words(program));
     }

@@ -3,18 +3,18 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 
 use super::super::context::{Context, Opened};
 use super::super::error::Error;
@@ -27,6 +27,8 @@ use crate::switch::{LeverName, Mode};
 const CANNOT_BE_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 const BY_A_SIGNAL: u8 = 128;
+/// The word for a command that never ran, for programs.
+pub(super) const NO_COMMAND: &str = "no-command";
 /// How often it is told how long it takes: first soon, then seldom.
 const SOON: Duration = Duration::from_secs(5);
 const SELDOM: Duration = Duration::from_secs(30);
@@ -67,7 +69,7 @@ impl Program {
             (format!("there is no command `{shown}`"), "look at its name, and at PATH", NOT_FOUND)
         };
         let hint = format!("nothing was moved; {hint}");
-        Err(Error::Command { message, hint, word: "no-command", code })
+        Err(Error::Command { message, hint, word: NO_COMMAND, code })
     }
 
     /// As it was written.
@@ -80,7 +82,7 @@ impl Program {
         Error::Command {
             message: format!("{} cannot be run: {error}", self.name()),
             hint: String::new(),
-            word: "no-command",
+            word: NO_COMMAND,
             code: CANNOT_BE_RUN,
         }
     }
@@ -93,8 +95,12 @@ impl Program {
         sight: &Sight,
     ) -> Result<Ended, Error> {
         let began = clock::monotonic();
-        let mut child =
-            self.start(context, opened, sight).map_err(|error| self.not_started(&error))?;
+        // Heard from before it starts: none is lost in between.
+        let started = Signals::heard().and_then(|signals| {
+            let child = self.start(context, opened, sight)?;
+            Ok((signals, child))
+        });
+        let (mut signals, mut child) = started.map_err(|error| self.not_started(&error))?;
         let told = async {
             let mut pause = SOON;
             loop {
@@ -104,7 +110,7 @@ impl Program {
             }
         };
         let status = tokio::select! {
-            status = waited(&mut child) => status,
+            status = waited(&mut child, &mut signals) => status,
             never = told => never,
         };
         let status = status.map_err(|error| Error::Command {
@@ -117,7 +123,22 @@ impl Program {
     }
 
     fn start(&self, context: &Context, opened: &Opened, sight: &Sight) -> std::io::Result<Child> {
-        let mut command = Command::from(self.command());
+        match self.prepared(By::Itself, context, opened, sight)?.spawn() {
+            Err(error) if is_for_the_shell(&error) => {
+                self.prepared(By::TheShell, context, opened, sight)?.spawn()
+            }
+            started => started,
+        }
+    }
+
+    fn prepared(
+        &self,
+        by: By,
+        context: &Context,
+        opened: &Opened,
+        sight: &Sight,
+    ) -> std::io::Result<Command> {
+        let mut command = Command::from(self.command(by));
         command.env("ROADWORKS_SITE", &opened.site.name);
         if let Some((switch, _)) = &sight.switch {
             command.env("ROADWORKS_MODE", switch.mode.word());
@@ -130,30 +151,44 @@ impl Program {
             // What is printed there is one object, and ours.
             command.stdout(Stdio::from(std::io::stderr().as_fd().try_clone_to_owned()?));
         }
-        command.spawn()
+        Ok(command)
     }
 
-    /// It with its arguments. A script that does not say by what it is run is the shell's, as for `execvp`.
-    pub(in crate::cli) fn command(&self) -> std::process::Command {
+    fn command(&self, by: By) -> std::process::Command {
         let arguments = self.words.iter().skip(1);
-        if self.is_for_the_shell() {
-            let mut command = std::process::Command::new("/bin/sh");
-            command.arg(&self.path).args(arguments);
-            return command;
-        }
-        let mut command = std::process::Command::new(&self.path);
+        let mut command = match by {
+            By::Itself => std::process::Command::new(&self.path),
+            By::TheShell => {
+                let mut shell = std::process::Command::new("/bin/sh");
+                shell.arg(&self.path);
+                shell
+            }
+        };
         command.args(arguments);
         command
     }
 
-    fn is_for_the_shell(&self) -> bool {
-        let mut first = [0; 4];
-        let read = File::open(&self.path).and_then(|mut file| file.read(&mut first));
-        read.is_ok()
-            && first != *b"\x7fELF"
-            && !first.starts_with(b"#!")
-            && !first.starts_with(b"MZ")
+    /// Becomes the command; comes back only where that cannot be.
+    pub(in crate::cli) fn exec(&self) -> Error {
+        let mut error = self.command(By::Itself).exec();
+        if is_for_the_shell(&error) {
+            error = self.command(By::TheShell).exec();
+        }
+        self.not_started(&error)
     }
+}
+
+/// What a command is run by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The system.
+    Itself,
+    /// The shell: a script that does not say by what, as for `execvp`.
+    TheShell,
+}
+
+fn is_for_the_shell(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error())
 }
 
 impl Ended {
@@ -188,21 +223,42 @@ fn may_be_run(path: &Path) -> bool {
     path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
 }
 
+/// Those that are passed on.
+struct Signals {
+    interrupts: Heard,
+    quits: Heard,
+    terms: Heard,
+    hangups: Heard,
+}
+
+impl Signals {
+    fn heard() -> std::io::Result<Signals> {
+        Ok(Signals {
+            interrupts: signal(SignalKind::interrupt())?,
+            quits: signal(SignalKind::quit())?,
+            terms: signal(SignalKind::terminate())?,
+            hangups: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupts.recv() => Signal::INT,
+            _ = self.quits.recv() => Signal::QUIT,
+            _ = self.terms.recv() => Signal::TERM,
+            _ = self.hangups.recv() => Signal::HUP,
+        }
+    }
+}
+
 /// Waits for its end, and passes on what we are told meanwhile. Ctrl-C on a terminal reaches it without us.
-async fn waited(child: &mut Child) -> std::io::Result<ExitStatus> {
+async fn waited(child: &mut Child, signals: &mut Signals) -> std::io::Result<ExitStatus> {
     let by_terminal = std::io::stdin().is_terminal();
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut quits = signal(SignalKind::quit())?;
-    let mut terms = signal(SignalKind::terminate())?;
-    let mut hangups = signal(SignalKind::hangup())?;
     loop {
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let heard = tokio::select! {
             status = child.wait() => return status,
-            _ = interrupts.recv() => Signal::INT,
-            _ = quits.recv() => Signal::QUIT,
-            _ = terms.recv() => Signal::TERM,
-            _ = hangups.recv() => Signal::HUP,
+            heard = signals.next() => heard,
         };
         let reaches_it = by_terminal && matches!(heard, Signal::INT | Signal::QUIT);
         if let (Some(id), false) = (id, reaches_it) {
