@@ -54,7 +54,8 @@ pub async fn windows<S: Store>(
             }),
             // Cancelled between the list and this.
             Ok(None) => {}
-            Err(error) => torn.push(error),
+            Err(error @ store::Error::Unreadable { .. }) => torn.push(error),
+            Err(error) => return Err(error),
         }
     }
     Ok((all, torn))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::{AddArgs, AtEnd, ScheduleArgs, ScheduleVerb};
 use super::confirm::agree;
-use super::context::Context;
+use super::context::{Context, Opened};
 use super::error::Error;
 use super::flip::{user, who};
 use super::report::Form;
@@ -17,7 +17,6 @@ use crate::agent::{
     zone_of,
 };
 use crate::clock;
-use crate::config::SiteConfig;
 use crate::store::{AnyStore, SiteStore};
 use crate::switch::window::{Occurrence, Outcome, Seen, Starts};
 use crate::switch::{Mode, OnEnd, Switch, Window};
@@ -31,12 +30,9 @@ pub(super) async fn run(context: &Context, args: &ScheduleArgs) -> Result<u8, Er
     let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
     match &args.verb {
         ScheduleVerb::Add(args) => {
-            let by = match Box::pin(context.open_site(&config, site)).await {
-                Ok(opened) => who(&opened).await,
-                // Whoever cannot reach the levers plans all the same.
-                Err(_) => user(),
-            };
-            add(context, (&name, site, by), &store, args).await
+            // Whoever cannot reach the levers plans all the same: the agent tells where a window cannot begin.
+            let opened = Box::pin(context.open_site(&config, site)).await.ok();
+            add(context, (&name, opened.as_ref()), &store, args).await
         }
         ScheduleVerb::List => list(context, &name, &store).await,
         ScheduleVerb::Cancel(args) => {
@@ -57,34 +53,42 @@ pub(super) async fn run(context: &Context, args: &ScheduleArgs) -> Result<u8, Er
 
 async fn add(
     context: &Context,
-    (name, site, by): (&str, &SiteConfig, String),
+    (name, opened): (&str, Option<&Opened>),
     store: &SiteStore<AnyStore>,
     args: &AddArgs,
 ) -> Result<u8, Error> {
-    let mode = mode_of(&args.mode, site)?;
+    let mode = mode_of(&args.mode)?;
+    if let Some(opened) = opened {
+        opened.site.offers(mode)?;
+    }
     let (zone_name, zone) = when::zone(args.timezone.as_deref())?;
     let now = clock::now();
     let starts = when::starts(&args.when, &zone, now)?;
     let lasts = when::lasts(args, &starts, &zone)?;
     let known = read(context, store).await?;
-    for (window, _) in known.iter().filter(|(window, _)| is_over(window, now)) {
-        cancel_window(store, &window.id).await?;
-    }
+    let (over, known): (Vec<_>, Vec<_>) =
+        known.into_iter().partition(|(window, _)| is_over(window, now));
     let window = Window {
         format: FORMAT,
-        id: id(&known, now),
+        id: id(known.iter().chain(&over), now),
         mode,
         starts,
         zone: zone_name,
         lasts,
         on_end: (args.on_end == AtEnd::Stay).then_some(OnEnd::Stay),
         reason: args.reason.clone(),
-        by,
+        by: match opened {
+            Some(opened) => who(opened).await,
+            None => user(),
+        },
         from: now,
         last: None,
     };
     let window = agreed(context, window, &zone, now, args)?;
     room(&known, &window, &zone, now)?;
+    for (window, _) in over {
+        cancel_window(store, &window.id).await?;
+    }
     plan_window(store, &window).await?;
     let next = window.current(&zone, now).or_else(|| window.next(&zone, now));
     if alive(store).await?.is_none() {
@@ -103,29 +107,17 @@ async fn add(
     Ok(0)
 }
 
-fn mode_of(word: &str, site: &SiteConfig) -> Result<Mode, Error> {
-    let mode = word.parse::<Mode>().map_err(|error| when::usage(error.to_string()))?;
-    if mode == Mode::Open {
-        return Err(when::usage("a site is open without a window".to_owned()));
+fn mode_of(word: &str) -> Result<Mode, Error> {
+    match word.parse::<Mode>() {
+        Ok(Mode::Open) => Err(when::usage("a site is open without a window".to_owned())),
+        Ok(mode) => Ok(mode),
+        Err(error) => Err(when::usage(error.to_string())),
     }
-    if !site.offers(mode) {
-        return Err(crate::agent::Error::NotOffered {
-            site: site.name.clone().unwrap_or_else(|| "site".to_owned()),
-            mode,
-            missing: match mode {
-                Mode::Detour => "a `dns` block",
-                Mode::Open | Mode::ReadOnly | Mode::Hold | Mode::Closed => "a `gateway` block",
-            },
-        }
-        .into());
-    }
-    Ok(mode)
 }
 
 /// An id that is short enough to be typed.
-fn id(known: &[Planned], now: Timestamp) -> String {
-    let number =
-        known.iter().filter_map(|(window, _)| window.id.strip_prefix('w')?.parse::<u64>().ok());
+fn id<'a>(known: impl Iterator<Item = &'a Planned>, now: Timestamp) -> String {
+    let number = known.filter_map(|(window, _)| window.id.strip_prefix('w')?.parse::<u64>().ok());
     let next = number.max().unwrap_or(0) + 1;
     // Of two people who plan at once one is refused: the document is there.
     if next > 9_999 { format!("w{:x}", now.as_second()) } else { format!("w{next}") }
