@@ -143,6 +143,20 @@ pub struct Account {
     pub assume_role: Option<String>,
 }
 
+#[cfg(feature = "aws")]
+impl Account {
+    /// The same, as a session is loaded from it.
+    pub fn settings(&self) -> crate::aws::Settings {
+        let role = self.assume_role.clone().map(|role_arn| crate::aws::AssumeRole {
+            role_arn,
+            external_id: None,
+            session_name: None,
+        });
+        let (profile, region) = (self.profile.clone(), self.region.clone());
+        crate::aws::Settings { profile, region, assume_role: role }
+    }
+}
+
 const ATTRIBUTES: [&str; 3] = ["hosts", "maintenance", "on_drift"];
 const ON_DRIFT: [(&str, OnDrift); 2] =
     [("report", OnDrift::Report), ("put-back", OnDrift::PutBack)];

@@ -10,7 +10,7 @@ use super::{Error, RecordKey, RecordSet, Routing, Target, Unknown, Value, names}
 use crate::hcl::Diagnostic;
 
 /// The zone of every `CloudFront` distribution.
-const CLOUDFRONT: &str = "Z2FDTNDATAQYW2";
+pub(super) const CLOUDFRONT: &str = "Z2FDTNDATAQYW2";
 
 /// AWS's own have 32 characters at most.
 const LONGEST_ID: usize = 64;

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use jiff::SignedDuration;
 
-use super::levers::settings;
 use crate::aws::Session;
 use crate::checks::{
     Check, Database, DeployedDistribution, DnsCheck, EcsService, ExecCheck, Failed, Guard,
@@ -48,16 +47,16 @@ pub(in crate::cli) async fn guards(
             CheckKind::Postgres(postgres) => Box::new(PostgresCheck::new(postgres.clone())),
             CheckKind::Lacking { kind, why } => Box::new(LackingCheck::new(kind, why.clone())),
             CheckKind::TargetGroup { arn, healthy, account } => {
-                let session = Session::load(&settings(account)).await;
+                let session = Session::load(&account.settings()).await;
                 Box::new(TargetGroup::new(session, arn.clone(), *healthy))
             }
             CheckKind::Ecs { cluster, service, running, account } => {
-                let session = Session::load(&settings(account)).await;
+                let session = Session::load(&account.settings()).await;
                 let (cluster, service) = (cluster.clone(), service.clone());
                 Box::new(EcsService::new(session, cluster, service, *running))
             }
             CheckKind::Rds { which, account } => {
-                let session = Session::load(&settings(account)).await;
+                let session = Session::load(&account.settings()).await;
                 let which = match which.clone() {
                     RdsName::Instance(name) => Database::Instance(name),
                     RdsName::Cluster(name) => Database::Cluster(name),
@@ -65,7 +64,7 @@ pub(in crate::cli) async fn guards(
                 Box::new(RdsDatabase::new(session, which))
             }
             CheckKind::Distribution { id, account } => {
-                let session = Session::load(&settings(account)).await;
+                let session = Session::load(&account.settings()).await;
                 Box::new(DeployedDistribution::new(session, id.clone()))
             }
         };

@@ -1,7 +1,7 @@
 //! The levers that a site has, from what is known of it.
 
 use crate::agent::Fleet;
-use crate::aws::{AssumeRole, Session, Settings};
+use crate::aws::Session;
 use crate::balancer::{Alb, Renumber};
 use crate::clock;
 use crate::config::{
@@ -43,7 +43,7 @@ pub(super) async fn of(
     let mut session = None;
     match &site.dns {
         Some(DnsSource::Terraform { .. } | DnsSource::Records { .. }) => {
-            let own = Session::load(&settings(&resolved.account)).await;
+            let own = Session::load(&resolved.account.settings()).await;
             all.push(Box::new(Route53::new(own.clone(), resolved.records.clone())));
             session = Some(own);
         }
@@ -76,15 +76,15 @@ pub(super) async fn variable_lever(
     let true_from = resolved.true_from;
     match way {
         VariableWay::Ssm { parameter: name, account } => {
-            Some(parameter(Session::load(&settings(account)).await, name, true_from))
+            Some(parameter(Session::load(&account.settings()).await, name, true_from))
         }
         VariableWay::Pipeline { pipeline, variable, account } => {
-            let session = Session::load(&settings(account)).await;
+            let session = Session::load(&account.settings()).await;
             let variable = variable.as_deref().unwrap_or(boolean);
             Some(default_of(CodePipeline::new(session, pipeline), variable, true_from))
         }
         VariableWay::CodeBuild { project: name, name: variable, account } => {
-            let session = Session::load(&settings(account)).await;
+            let session = Session::load(&account.settings()).await;
             let usual = format!("TF_VAR_{boolean}");
             Some(project(session, name, variable.as_deref().unwrap_or(&usual), true_from))
         }
@@ -96,7 +96,7 @@ pub(super) async fn variable_lever(
 
 /// The pipeline of a `pipeline` block.
 pub(in crate::cli) async fn codepipeline(config: &PipelineConfig) -> CodePipeline {
-    CodePipeline::new(Session::load(&settings(&config.account)).await, &config.name)
+    CodePipeline::new(Session::load(&config.account.settings()).await, &config.name)
 }
 
 /// The stage that is closed while the site `name` is not open, if its block says so.
@@ -154,7 +154,7 @@ pub(in crate::cli) async fn named_listeners(
     block: &BalancerConfig,
     name: &str,
 ) -> (Alb, Session) {
-    let session = Session::load(&settings(&block.account)).await;
+    let session = Session::load(&block.account.settings()).await;
     let lever = Alb::new(session.clone(), block, (name, &site.hosts), nano_page(site));
     (lever, session)
 }
@@ -170,7 +170,7 @@ pub(in crate::cli) async fn listeners_of_rule(
         Some(BalancerSource::Terraform { from, .. }) => from.as_slice(),
         Some(BalancerSource::Alb(_)) | None => &[],
     };
-    let session = Session::load(&settings(&account)).await;
+    let session = Session::load(&account.settings()).await;
     let boolean = resolved.variable.as_ref().map_or(USUAL, |variable| variable.name.as_str());
     let lever = Alb::of_rule(session.clone(), &resolved.name, (rule, boolean), from);
     Some((lever, session))
@@ -202,17 +202,4 @@ fn nano_page(site: &SiteConfig) -> String {
     let host = site.hosts.first().map(String::as_str);
     let forms = page.render(&Told { host, posture: Some(&posture), now });
     String::from_utf8_lossy(forms.nano()).into_owned()
-}
-
-pub(in crate::cli) fn settings(account: &Account) -> Settings {
-    let role = account.assume_role.clone();
-    Settings {
-        profile: account.profile.clone(),
-        region: account.region.clone(),
-        assume_role: role.map(|role_arn| AssumeRole {
-            role_arn,
-            external_id: None,
-            session_name: None,
-        }),
-    }
 }

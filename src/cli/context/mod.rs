@@ -25,7 +25,7 @@ use crate::terraform::VariableInput;
 use crate::terraform::backend::{Lock, LockHolder, Surroundings};
 pub(super) use guards::guards;
 pub(super) use levers::{
-    USUAL, codepipeline, listeners_by_rule, listeners_of_rule, named_listeners, settings,
+    USUAL, codepipeline, listeners_by_rule, listeners_of_rule, named_listeners,
 };
 
 /// The command line's common part, and how to speak.

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::args::{DoctorArgs, Role};
-use super::super::context::{Context, Opened, listeners_by_rule, settings};
+use super::super::context::{Context, Opened, listeners_by_rule};
 use super::super::error::Error;
 use super::super::report::{Form, message};
 use crate::aws::policy::{Owner, Statement, document};
@@ -84,7 +84,7 @@ async fn of_store(policies: &mut Policies, config: &Config, name: &str, role: Op
         return;
     }
     let user = if role == Some(Role::Gateway) { User::Gateway } else { User::Agent };
-    let whose = settings(&bucket.account);
+    let whose = bucket.account.settings();
     let owner = owner(&whose).await;
     policies.add(&whose, store::bucket::rights(bucket, name, user, &owner));
 }
@@ -98,7 +98,7 @@ async fn of_levers(
     match &site.dns {
         Some(DnsSource::Terraform { account, .. } | DnsSource::Records { account, .. }) => {
             let account = opened.map_or(account, |opened| &opened.resolved.account);
-            let whose = settings(account);
+            let whose = account.settings();
             let records = opened.map_or(&[][..], |opened| &opened.resolved.records);
             let owner = owner(&whose).await;
             policies.add(&whose, route53::rights(records, &owner));
@@ -125,7 +125,7 @@ async fn of_levers(
         (Some(BalancerSource::Terraform { .. }) | None, None) => None,
     };
     if let Some((account, listeners)) = listeners {
-        let whose = settings(&account);
+        let whose = account.settings();
         let owner = owner(&whose).await;
         policies.add(&whose, balancer::rights(&listeners, name, &owner));
     }
@@ -133,20 +133,20 @@ async fn of_levers(
         way @ (VariableWay::Ssm { account, .. }
         | VariableWay::Pipeline { account, .. }
         | VariableWay::CodeBuild { account, .. }) => {
-            let whose = settings(account);
+            let whose = account.settings();
             let owner = owner(&whose).await;
             policies.add(&whose, pipeline::rights_of_variable(way, &owner));
         }
         VariableWay::Tfvars { .. } | VariableWay::Command(_) | VariableWay::None => {}
     }
     if let Some(block) = &site.pipeline {
-        let whose = settings(&block.account);
+        let whose = block.account.settings();
         let owner = owner(&whose).await;
         policies.add(&whose, pipeline::rights(block, &owner));
     }
     for check in &site.checks {
         let Some(account) = check.asks.account() else { continue };
-        let whose = settings(account);
+        let whose = account.settings();
         let owner = owner(&whose).await;
         policies.add(&whose, checks::rights(&check.asks, &owner));
     }

@@ -1,7 +1,7 @@
 //! Asks AWS, by whose credentials the record moves.
 
 use super::LookedUp;
-use crate::aws::{AssumeRole, CredentialsProblem, Error, Session, Settings};
+use crate::aws::{CredentialsProblem, Error, Session};
 use crate::config::records::Target;
 use crate::config::site::Account;
 use crate::config::unresolved::Unresolved;
@@ -13,17 +13,9 @@ async fn session(account: &Account, known: Option<&Known>) -> Session {
         Some(Known::LoadBalancer(arn)) => arn.split(':').nth(3).filter(|region| !region.is_empty()),
         _ => None,
     };
-    let role = account.assume_role.clone();
-    Session::load(&Settings {
-        profile: account.profile.clone(),
-        region: of_arn.map(str::to_owned).or_else(|| account.region.clone()),
-        assume_role: role.map(|role_arn| AssumeRole {
-            role_arn,
-            external_id: None,
-            session_name: None,
-        }),
-    })
-    .await
+    let mut settings = account.settings();
+    settings.region = of_arn.map(str::to_owned).or(settings.region);
+    Session::load(&settings).await
 }
 
 /// The target of `wanted`, and what a person should know of it.

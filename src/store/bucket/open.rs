@@ -12,8 +12,8 @@ use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
 use super::super::Error;
 use super::{BucketStore, Explain};
+use crate::aws::Session;
 use crate::aws::s3::{Bucket, Location};
-use crate::aws::{AssumeRole, Session, Settings};
 use crate::config::{BucketConfig, BucketKind};
 
 /// One question, retries included.
@@ -28,7 +28,7 @@ pub async fn open(config: &BucketConfig) -> Result<BucketStore, Error> {
     let prefix = Path::parse(&config.prefix).map_err(|error| cannot(io::Error::other(error)))?;
     let (objects, explain): (_, Arc<Explain>) = match config.kind {
         BucketKind::S3 => {
-            let session = Session::load(&settings(config)).await;
+            let session = Session::load(&config.account.settings()).await;
             let location = Location { endpoint: config.endpoint.clone(), ..Location::default() };
             let bucket = Bucket::open_for_long(&session, &config.name, &location)
                 .map_err(|error| cannot(io::Error::other(error)))?;
@@ -58,16 +58,6 @@ pub async fn open(config: &BucketConfig) -> Result<BucketStore, Error> {
         }
     };
     Ok(BucketStore::new(objects, prefix, place, explain))
-}
-
-fn settings(config: &BucketConfig) -> Settings {
-    let account = &config.account;
-    let role = account.assume_role.clone().map(|role_arn| AssumeRole {
-        role_arn,
-        external_id: None,
-        session_name: None,
-    });
-    Settings { profile: account.profile.clone(), region: account.region.clone(), assume_role: role }
 }
 
 fn times() -> ClientOptions {

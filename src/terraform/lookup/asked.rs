@@ -9,10 +9,9 @@ use serde_json::json;
 
 use super::Known;
 use crate::aws::{Error, Retry, Session};
+use crate::terraform::records::CLOUDFRONT;
 use crate::terraform::state::Attributes;
 
-/// The zone of every `CloudFront` distribution (Route 53 API reference, `AliasTarget`).
-const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
 /// So many zones from that name on are looked at: private ones may have it too, one for each network.
 const MOST_ZONES: i32 = 100;
 /// An account has 200 distributions unless AWS was asked for more.
@@ -93,7 +92,7 @@ async fn distribution(session: &Session, name: &str) -> Result<Option<Found>, Er
         if let Some(one) = named {
             return Ok(Some(Found {
                 dns_name: one.domain_name.to_lowercase(),
-                zone_id: CLOUDFRONT_ZONE.to_owned(),
+                zone_id: CLOUDFRONT.to_owned(),
                 id: one.id.clone(),
             }));
         }
