@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::app::App;
 use crate::support::bind::Bind;
 use crate::support::databases::{PASSWORD, Postgres, Redis};
-use crate::support::emulator::{aws, ministack, moto};
+use crate::support::emulator::{Enabled, aws, distribution, ministack, moto};
 use crate::support::route53::{Fault, Route53, Verb};
 use crate::support::serving::{HOST, Serving, Stand, config};
 use crate::support::site::{LIVE, MAINTENANCE, Site, maintenance};
@@ -264,29 +264,13 @@ fn a_target_group_passes_with_as_many_healthy_targets_as_are_wanted() {
 #[test]
 fn a_distribution_passes_where_it_is_switched_on_and_deployed() {
     let ministack = ministack();
-    let config = |enabled: &str| {
-        serde_json::json!({
-            "CallerReference": fastrand::u64(..).to_string(),
-            "Comment": "", "Enabled": enabled == "true",
-            "Origins": { "Quantity": 1, "Items": [{
-                "Id": "page", "DomainName": "page.s3.amazonaws.com",
-                "S3OriginConfig": { "OriginAccessIdentity": "" },
-            }] },
-            "DefaultCacheBehavior": {
-                "TargetOriginId": "page", "ViewerProtocolPolicy": "allow-all", "MinTTL": 0,
-                "ForwardedValues": { "QueryString": false, "Cookies": { "Forward": "none" } },
-            },
-        })
-        .to_string()
-    };
-    for (enabled, code, says) in [("true", 0, "is deployed"), ("false", 3, "is switched off")] {
-        let words =
-            ["cloudfront", "create-distribution", "--distribution-config", &config(enabled)];
-        let made = aws(&ministack, &words);
-        let id = made["Distribution"]["Id"].as_str().unwrap();
+    for (enabled, code, says) in
+        [(Enabled::Yes, 0, "is deployed"), (Enabled::No, 3, "is switched off")]
+    {
+        let [id, _] = distribution(&ministack, None, enabled);
         let body = format!("    distribution = \"{id}\"");
         let (ended, _, why) = asked(&ministack, "cloudfront", &body);
-        assert!(ended == code && why.contains(says), "{enabled}: {ended} {why}");
+        assert!(ended == code && why.contains(says), "{enabled:?}: {ended} {why}");
     }
     let (code, _, why) = asked(&ministack, "cloudfront", "    distribution = \"E0NOSUCH\"");
     assert!(code == 3 && why.contains("cloudfront:GetDistribution"), "{why}");

@@ -3,15 +3,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use regex::Regex;
-use serde_json::Value;
 
 use crate::support::app::App;
 use crate::support::balancing::{strict, through};
 use crate::support::command::{Ran, roadworks, run};
-use crate::support::emulator::{aws_cli, ministack};
+use crate::support::emulator::{Enabled, aws, distribution, ministack};
 use crate::support::site::{NAME, Site};
 use crate::support::terraform::Terraform;
 
@@ -56,7 +54,7 @@ impl Demo {
             demo.name,
             first.address.port(),
             second.address.port(),
-            demo.distribution()
+            distribution(&demo.emulator, Some(NAME), Enabled::Yes)[0]
         );
         demo.site.write("stack.auto.tfvars", &own);
         demo.site.write("roadworks.hcl", &demo.configuration());
@@ -95,40 +93,10 @@ impl Demo {
         )
     }
 
-    /// The page at a CDN, which Terraform does not manage.
-    fn distribution(&self) -> String {
-        let config = serde_json::json!({
-            "CallerReference": self.name, "Comment": "", "Enabled": true,
-            "Aliases": { "Quantity": 1, "Items": [NAME] },
-            "Origins": { "Quantity": 1, "Items": [{
-                "Id": "page", "DomainName": "page.s3.amazonaws.com",
-                "S3OriginConfig": { "OriginAccessIdentity": "" },
-            }] },
-            "DefaultCacheBehavior": {
-                "TargetOriginId": "page", "ViewerProtocolPolicy": "redirect-to-https", "MinTTL": 0,
-                "ForwardedValues": { "QueryString": false, "Cookies": { "Forward": "none" } },
-            },
-        });
-        let words =
-            ["cloudfront", "create-distribution", "--distribution-config", &config.to_string()];
-        self.cloud(&words)["Distribution"]["Id"].as_str().unwrap().to_owned()
-    }
-
-    /// What the `aws` command says.
-    fn cloud(&self, words: &[&str]) -> Value {
-        let mut command = Command::new(aws_cli());
-        command.args(["--endpoint-url", &self.emulator, "--region", "us-east-1"]);
-        command.args(["--output", "json"]).args(words);
-        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        let done = command.output().unwrap();
-        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
-        serde_json::from_slice(&done.stdout).unwrap_or_default()
-    }
-
     /// What the pipeline reads.
     fn boolean(&self) -> String {
         let name = format!("/{}/maintenance_mode", self.name);
-        let said = self.cloud(&["ssm", "get-parameter", "--name", &name]);
+        let said = aws(&self.emulator, &["ssm", "get-parameter", "--name", &name]);
         said["Parameter"]["Value"].as_str().unwrap().to_owned()
     }
 
@@ -230,7 +198,7 @@ fn the_seed_goes_into_maintenance_and_back_and_terraform_sees_no_change() {
     // The work goes on: a task is down, and the service was scaled down for it.
     let scaled = |demo: &Demo, count: &str| {
         let own = ["ecs", "update-service", "--cluster", &demo.name, "--service", "web"];
-        demo.cloud(&[&own[..], &["--desired-count", count]].concat());
+        aws(&demo.emulator, &[&own[..], &["--desired-count", count]].concat());
     };
     demo.tasks[0].is_well(false);
     scaled(&demo, "1");

@@ -1,9 +1,7 @@
 //! Targets that neither a state nor the configuration gives: AWS is asked, and that is said.
 
-use serde_json::json;
-
 use crate::support::command::run;
-use crate::support::emulator::{aws, ministack};
+use crate::support::emulator::{Enabled, aws, distribution, ministack};
 use crate::support::route53::Route53;
 use crate::support::route53::record::RecordSet;
 use crate::support::site::{NAME, Site};
@@ -29,23 +27,8 @@ fn stack() -> Stack {
     let (arn, live) = (text(&made["LoadBalancerArn"]), text(&made["DNSName"]).to_lowercase());
     let zone = text(&made["CanonicalHostedZoneId"]);
     let alias = format!("{balancer}.example.com");
-    let config = json!({
-        "CallerReference": balancer,
-        "Comment": "", "Enabled": true,
-        "Aliases": { "Quantity": 1, "Items": [alias] },
-        "Origins": { "Quantity": 1, "Items": [{
-            "Id": "page", "DomainName": "page.s3.amazonaws.com",
-            "S3OriginConfig": { "OriginAccessIdentity": "" },
-        }] },
-        "DefaultCacheBehavior": {
-            "TargetOriginId": "page", "ViewerProtocolPolicy": "allow-all", "MinTTL": 0,
-            "ForwardedValues": { "QueryString": false, "Cookies": { "Forward": "none" } },
-        },
-    });
-    let words = ["cloudfront", "create-distribution", "--distribution-config", &config.to_string()];
-    let made = aws(&endpoint, &words);
-    let distribution = text(&made["Distribution"]["Id"]);
-    let page = text(&made["Distribution"]["DomainName"]).to_lowercase();
+    let [distribution, page] = distribution(&endpoint, Some(&alias), Enabled::Yes);
+    let page = page.to_lowercase();
     site.upsert(&RecordSet::alias(NAME, &zone, &live));
     Stack { site, balancer, arn, live, distribution, page, alias }
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The AWS that does compare-and-swap right.
 pub(crate) fn ministack() -> String {
@@ -34,4 +34,32 @@ pub(crate) fn aws(endpoint: &str, words: &[&str]) -> Value {
     let done = command.args(words).output().unwrap();
     assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
     serde_json::from_slice(&done.stdout).unwrap_or_default()
+}
+
+/// A distribution of the maintenance page, made with this alternate name, if any: its id and its own name.
+pub(crate) fn distribution(endpoint: &str, alias: Option<&str>, enabled: Enabled) -> [String; 2] {
+    let aliases = alias.map(|alias| json!({ "Quantity": 1, "Items": [alias] }));
+    let config = json!({
+        "CallerReference": fastrand::u64(..).to_string(),
+        "Comment": "", "Enabled": enabled == Enabled::Yes,
+        "Aliases": aliases.unwrap_or_else(|| json!({ "Quantity": 0 })),
+        "Origins": { "Quantity": 1, "Items": [{
+            "Id": "page", "DomainName": "page.s3.amazonaws.com",
+            "S3OriginConfig": { "OriginAccessIdentity": "" },
+        }] },
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "page", "ViewerProtocolPolicy": "redirect-to-https", "MinTTL": 0,
+            "ForwardedValues": { "QueryString": false, "Cookies": { "Forward": "none" } },
+        },
+    });
+    let words = ["cloudfront", "create-distribution", "--distribution-config", &config.to_string()];
+    let made = aws(endpoint, &words);
+    ["Id", "DomainName"].map(|key| made["Distribution"][key].as_str().unwrap().to_owned())
+}
+
+/// Whether a distribution is switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enabled {
+    Yes,
+    No,
 }
