@@ -244,19 +244,20 @@ impl Door {
     }
 
     fn refused(&self, why: Why, snapshot: Arc<Snapshot>) -> Refused {
-        let stamp = self.stamp();
-        // Coarse, so that cores which refuse a hundred thousand a second do not fight for the line.
-        if stamp > self.refused.load(Ordering::Relaxed) + 100 || why != Why::Mode {
-            self.refused.store(stamp, Ordering::Relaxed);
-        }
+        self.note(&self.refused);
         Refused { why, snapshot }
     }
 
     /// A visitor came who is not refused, though the name leads away.
     pub(super) fn visited(&self) {
-        let stamp = self.stamp();
-        if stamp > self.visited.load(Ordering::Relaxed) + 100 {
-            self.visited.store(stamp, Ordering::Relaxed);
+        self.note(&self.visited);
+    }
+
+    /// Notes the time of now. Coarse, so that cores which refuse a hundred thousand a second do not fight for the line.
+    fn note(&self, last: &AtomicU64) {
+        let (noted, now) = (last.load(Ordering::Relaxed), self.stamp());
+        if noted == 0 || now > noted + 100 {
+            last.store(now, Ordering::Relaxed);
         }
     }
 

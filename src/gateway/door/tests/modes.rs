@@ -103,3 +103,15 @@ fn the_last_refusal_is_told_by_the_clock_on_the_wall() {
     // In whole milliseconds, as every time that is told.
     assert_eq!(wall().duration_since(told), SignedDuration::from_secs(3));
 }
+
+#[test]
+fn who_comes_in_the_first_moment_of_a_door_is_told_as_well() {
+    let site = Site::open();
+    site.set(Mode::Closed, 1);
+    assert_eq!(site.refused(&site.writes), Why::Mode);
+    assert_eq!(site.report().last_refused, Some(wall()));
+    assert_eq!(site.report().last_request, Some(wall()));
+    let visited = Site::open();
+    visited.door.visited();
+    assert_eq!(visited.report().last_request, Some(wall()));
+}
