@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
 use crate::store::{Error, Expect, Listeners, SiteStore, Store};
-use crate::switch::{Mode, OperationId};
+use crate::switch::{Mode, OperationId, Switch};
 
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +103,26 @@ pub struct Entry {
     pub reason: Option<String>,
     /// What exactly, for a person.
     pub detail: Option<String>,
+}
+
+impl Entry {
+    /// What `by` did now at `site` while it stays in the mode that `switch` asks for; without one it is open, and nobody's operation.
+    pub fn beside(switch: Option<&Switch>, site: &str, event: Event, by: &str) -> Entry {
+        let at = clock::now();
+        let nobodys = || OperationId::at(at, fastrand::u32(..));
+        let mode = switch.map_or(Mode::Open, |switch| switch.mode);
+        Entry {
+            at,
+            operation: switch.map_or_else(nobodys, |switch| switch.operation.clone()),
+            site: site.to_owned(),
+            event,
+            from: mode,
+            to: mode,
+            by: by.to_owned(),
+            reason: None,
+            detail: None,
+        }
+    }
 }
 
 /// Appends `entry`. Within one millisecond entries are told apart, and ordered, by the `version` of the switch that they

@@ -7,7 +7,6 @@ use jiff::SignedDuration;
 use super::lead::{Depth, Order, carry_out};
 use super::{Error, Site, fleet, look};
 use crate::audit::{self, Entry, Event};
-use crate::clock;
 use crate::lever::{Observation, Silent};
 use crate::store::{self, SiteStore, Store, Version};
 use crate::switch::{End, LeverName, Mode, Switch};
@@ -87,19 +86,12 @@ pub async fn overdue<S: Store>(
     why: &str,
 ) -> Result<(), Error> {
     tracing::warn!(site, operation = %switch.operation, why, "overdue: it stays as it is");
-    let now = clock::now();
     let entry = Entry {
-        at: now,
-        operation: switch.operation.clone(),
-        site: site.to_owned(),
-        event: Event::Overdue,
-        from: switch.mode,
-        to: switch.mode,
-        by: switch.by.clone(),
         reason: switch.reason.clone(),
         detail: Some(why.to_owned()),
+        ..Entry::beside(Some(switch), site, Event::Overdue, &switch.by)
     };
-    let late = switch.until.map_or(SignedDuration::ZERO, |until| now.duration_since(until));
+    let late = switch.until.map_or(SignedDuration::ZERO, |until| entry.at.duration_since(until));
     let number = u32::try_from(late.as_millis().max(0)).unwrap_or(u32::MAX);
     Ok(audit::append(store, &entry, (switch.version, number)).await?)
 }

@@ -1,13 +1,10 @@
 //! A gateway whose machine is gone: only a person knows that it gives nobody anything any more.
 
-use jiff::Timestamp;
-
 use super::Error;
 use super::heartbeat::{self, Heartbeat};
 use super::pulse::{Pulse, Pulses};
 use crate::audit::{self, Entry, Event};
 use crate::store::{self, SiteStore, Store};
-use crate::switch::{Mode, OperationId};
 
 /// Takes the gateway `id` out of the fleet of `site`, for whoever is `by`, and says so in the log. Refuses one that lives: it
 /// would be back with its next heartbeat.
@@ -16,7 +13,6 @@ pub async fn forget<S: Store>(
     site: &str,
     id: &str,
     (by, reason): (&str, Option<&str>),
-    now: Timestamp,
 ) -> Result<(), Error> {
     let (beat, pulse) = felt(store, id).await?;
     if pulse == Pulse::Alive {
@@ -27,18 +23,10 @@ pub async fn forget<S: Store>(
         });
     }
     let switch = store.switch().await?.map(|(switch, _)| switch);
-    let mode = switch.as_ref().map_or(Mode::Open, |switch| switch.mode);
-    let none = || OperationId::at(now, fastrand::u32(..));
     let entry = Entry {
-        at: now,
-        operation: switch.as_ref().map_or_else(none, |switch| switch.operation.clone()),
-        site: site.to_owned(),
-        event: Event::Forgotten,
-        from: mode,
-        to: mode,
-        by: by.to_owned(),
         reason: reason.map(str::to_owned),
         detail: Some(format!("gateway {id}, silent since {}", beat.at)),
+        ..Entry::beside(switch.as_ref(), site, Event::Forgotten, by)
     };
     let version = switch.map_or(0, |switch| switch.version);
     // Told first: run again after an error it is still there to be forgotten.

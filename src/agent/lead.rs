@@ -84,25 +84,8 @@ pub async fn carry_out<S: Store>(
     progress: &dyn Progress,
 ) -> Result<Done, Error> {
     let never = pending::<Infallible>();
-    match under_the_right(site, sight, (order, Why::Ordered), progress, never).await {
-        Ok(done) => done,
-        Err(never) => match never {},
-    }
-}
-
-/// Puts back what somebody else moved, from what was seen and told: the operation of before goes on, whose mode `order` has. Where
-/// that fails and nothing has moved, it is as if it had never begun. Crash safe, too.
-pub(super) async fn put_back<S: Store>(
-    site: &Site<S>,
-    sight: Sight,
-    order: &Order,
-    progress: &dyn Progress,
-) -> Result<Done, Error> {
-    let never = pending::<Infallible>();
-    match under_the_right(site, sight, (order, Why::Drifted), progress, never).await {
-        Ok(done) => done,
-        Err(never) => match never {},
-    }
+    let Ok(done) = under_the_right(site, sight, (order, Why::Ordered), progress, never).await;
+    done
 }
 
 /// The same, unless `stop` comes first, whose value is the error then: it ends where it is, and gives back the right to move the
@@ -115,6 +98,19 @@ pub async fn carry_out_until<S: Store, T>(
     stop: impl Future<Output = T>,
 ) -> Result<Result<Done, Error>, T> {
     under_the_right(site, sight, (order, Why::Ordered), progress, stop).await
+}
+
+/// Puts back what somebody else moved, from what was seen and told: the operation of before goes on, whose mode `order` has. Where
+/// that fails and nothing has moved, it is as if it had never begun. Crash safe, too.
+pub(super) async fn put_back<S: Store>(
+    site: &Site<S>,
+    sight: Sight,
+    order: &Order,
+    progress: &dyn Progress,
+) -> Result<Done, Error> {
+    let never = pending::<Infallible>();
+    let Ok(done) = under_the_right(site, sight, (order, Why::Drifted), progress, never).await;
+    done
 }
 
 async fn under_the_right<S: Store, T>(
@@ -179,7 +175,10 @@ async fn ready<S: Store>(
     let mut set_aside = Vec::new();
     if sight.lets_back(site, order.to) {
         site.nobody_else_runs(order.run.as_ref()).await?;
-        set_aside = site.is_well(&order.overrides, order.timeout, progress).await?;
+        set_aside = site.set_aside(&order.overrides);
+        if !sight.releases(site, order.to) {
+            site.is_well(&order.overrides, order.timeout, progress).await?;
+        }
     }
     if let (Depth::Asked, Some(check)) = (order.depth, set_aside.first()) {
         return Err(Error::Rule {
@@ -254,15 +253,9 @@ async fn ends_at<S: Store>(
     let switch = Switch { reason, ..switch.ending(end) };
     let version = site.store.write_switch(&switch, Some(&version)).await?;
     let entry = Entry {
-        at: clock::now(),
-        operation: switch.operation.clone(),
-        site: site.name.clone(),
-        event: Event::Extended,
-        from: switch.mode,
-        to: switch.mode,
-        by: order.by.clone(),
         reason: order.reason.clone(),
         detail: Some(format!("it ends at {}", end.until)),
+        ..Entry::beside(Some(&switch), &site.name, Event::Extended, &order.by)
     };
     let logged = audit::append(&site.store, &entry, (switch.version, 0)).await;
     let warnings = logged.err().map(|error| unlogged(&error)).into_iter().collect();

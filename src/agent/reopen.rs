@@ -10,14 +10,13 @@ use crate::switch::{LeverName, Mode};
 use super::{Error, Sight, Site};
 
 impl<S> Site<S> {
-    /// Waits until every check passes that is not among `overrides`, for at most `within`; the names of those that are. Changes
-    /// nothing.
+    /// Waits until every check passes that is not among `overrides`, for at most `within`. Changes nothing.
     pub(super) async fn is_well(
         &self,
         overrides: &[String],
         within: Duration,
         progress: &dyn Progress,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<(), Error> {
         let set_aside = |name: &str| overrides.iter().any(|rule| rule == name);
         let asked = self.checks.iter().filter(|guard| !set_aside(&guard.name));
         let hears = |name: &str, what: &str, waited| progress.checking(name, what, waited);
@@ -25,8 +24,13 @@ impl<S> Site<S> {
         if outcomes.iter().any(|outcome| outcome.found.is_err()) {
             return Err(Error::Unwell { outcomes });
         }
+        Ok(())
+    }
+
+    /// The names of the checks that are among `overrides`.
+    pub(super) fn set_aside(&self, overrides: &[String]) -> Vec<String> {
         let names = self.checks.iter().map(|guard| guard.name.clone());
-        Ok(names.filter(|name| set_aside(name)).collect())
+        names.filter(|name| overrides.contains(name)).collect()
     }
 }
 
@@ -39,5 +43,13 @@ impl Sight {
         let before = self.mode(site).max(self.desired());
         (to < before && to <= Mode::ReadOnly)
             || (to == Mode::Open && self.plan(site, to).steps.iter().any(|step| met(step.lever)))
+    }
+
+    /// Whether the database or workers are released first on the way from here to `to`: what a check asks may need them, so it is
+    /// asked after, while visitors are still kept out.
+    pub(super) fn releases<S: Store>(&self, site: &Site<S>, to: Mode) -> bool {
+        let plan = self.plan(site, to);
+        let inner = |lever| matches!(lever, LeverName::Database | LeverName::Workers);
+        plan.is_opening() && plan.steps.iter().any(|step| inner(step.lever))
     }
 }

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::lever::{self, Progress};
 use crate::pipeline::{Freezer, Gate, Transition};
 use crate::store::{Holder, Lease as _, SiteStore, Store};
-use crate::switch::{LeverName, Mode, OperationId, Seen, Switch};
+use crate::switch::{LeverName, Mode, Seen};
 
 /// How often it is looked who is in the stage.
 const POLL: Duration = Duration::from_secs(1);
@@ -235,24 +235,10 @@ pub async fn may_release<S: Store>(store: &SiteStore<S>) -> Result<(), Error> {
 
 /// Writes it down. What is done is done, whether or not the log can be written.
 async fn note<S: Store>(store: &SiteStore<S>, asks: Asks<'_>, event: Event, detail: String) {
-    let now = clock::now();
     let switch = store.switch().await.ok().flatten().map(|(switch, _)| switch);
-    let (mode, version) = match &switch {
-        Some(Switch { mode, version, .. }) => (*mode, *version),
-        None => (Mode::Open, 0),
-    };
-    let none = || OperationId::at(now, fastrand::u32(..));
-    let entry = Entry {
-        at: now,
-        operation: switch.as_ref().map_or_else(none, |switch| switch.operation.clone()),
-        site: asks.site.to_owned(),
-        event,
-        from: mode,
-        to: mode,
-        by: asks.by.to_owned(),
-        reason: None,
-        detail: Some(detail),
-    };
+    let version = switch.as_ref().map_or(0, |switch| switch.version);
+    let entry =
+        Entry { detail: Some(detail), ..Entry::beside(switch.as_ref(), asks.site, event, asks.by) };
     if let Err(error) = audit::append(store, &entry, (version, fastrand::u32(..))).await {
         tracing::warn!(site = asks.site, %error, "the log could not be written");
     }

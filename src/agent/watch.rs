@@ -24,7 +24,7 @@ use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::Silent;
 use crate::store::{self, Expect, Holder, Lease as _, SiteStore, Store, Version};
-use crate::switch::{LeverName, Mode, OperationId, Phase, Switch};
+use crate::switch::{LeverName, Mode, Phase, Switch};
 use ledger::{FORMAT, Ledger, Looked, News, Policy};
 use said::{Readable, Said};
 
@@ -246,21 +246,9 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
                 format!("{lever} {} stands as it is asked for again", drift.target)
             }
         };
-        let now = clock::now();
-        let (mode, version) =
-            switch.map_or((Mode::Open, 0), |switch| (switch.mode, switch.version));
-        let none = || OperationId::at(now, fastrand::u32(..));
-        let entry = Entry {
-            at: now,
-            operation: switch.map_or_else(none, |switch| switch.operation.clone()),
-            site: self.site.to_owned(),
-            event,
-            from: mode,
-            to: mode,
-            by: self.by(),
-            reason: None,
-            detail: Some(detail),
-        };
+        let version = switch.map_or(0, |switch| switch.version);
+        let entry =
+            Entry { detail: Some(detail), ..Entry::beside(switch, self.site, event, &self.by()) };
         audit::append(self.store, &entry, (version, fastrand::u32(..))).await?;
         let target = drift.target.as_str();
         match news {

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::lever::Silent;
 use crate::store::{self, Expect, Holder, SiteStore, Store, Version};
 use crate::switch::window::{Occurrence, Outcome};
-use crate::switch::{End, Mode, OnEnd, OperationId, Switch, Window};
+use crate::switch::{End, Mode, OnEnd, Switch, Window};
 
 /// The folder of the windows.
 const FOLDER: &str = "windows/";
@@ -257,22 +257,15 @@ async fn told<S: Store>(
     switch: Option<&Switch>,
     (window, outcome, words): (&Window, Outcome, &str),
 ) -> Result<(), store::Error> {
-    let now = clock::now();
-    let mode = switch.map_or(Mode::Open, |switch| switch.mode);
-    let none = || OperationId::at(now, fastrand::u32(..));
+    let event = match outcome {
+        Outcome::Failed => Event::WindowFailed,
+        Outcome::LeftAlone | Outcome::Begun => Event::LeftAlone,
+    };
     let entry = Entry {
-        at: now,
-        operation: switch.map_or_else(none, |switch| switch.operation.clone()),
-        site: site.to_owned(),
-        event: match outcome {
-            Outcome::Failed => Event::WindowFailed,
-            Outcome::LeftAlone | Outcome::Begun => Event::LeftAlone,
-        },
-        from: mode,
         to: window.mode,
-        by: by_window(window),
         reason: window.reason.clone(),
         detail: Some(words.to_owned()),
+        ..Entry::beside(switch, site, event, &by_window(window))
     };
     audit::append(store, &entry, (switch.map_or(0, |switch| switch.version), 0)).await
 }

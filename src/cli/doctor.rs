@@ -237,6 +237,8 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
             LeverName::Dns => "record",
             LeverName::Variable => "variable",
             LeverName::Pipeline => "pipeline",
+            LeverName::Workers => "workers",
+            LeverName::Database => "database",
             LeverName::Gateway => "gateway",
             LeverName::Balancer => "balancer",
         };
@@ -258,6 +260,7 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
                 let warnings = seen.warnings.iter();
                 let fix = match lever.name() {
                     LeverName::Balancer => "accept it, or put a gateway behind the load balancer",
+                    LeverName::Workers | LeverName::Database => "look at it, or accept it",
                     LeverName::Dns
                     | LeverName::Variable
                     | LeverName::Pipeline

@@ -108,15 +108,8 @@ async fn log(
     words: &str,
 ) -> Result<(), Error> {
     let entry = Entry {
-        at: clock::now(),
-        operation: switch.operation.clone(),
-        site: site.to_owned(),
-        event: Event::Extended,
-        from: switch.mode,
-        to: switch.mode,
-        by: user(),
-        reason: None,
         detail: Some(words.to_owned()),
+        ..Entry::beside(Some(switch), site, Event::Extended, &user())
     };
     Ok(audit::append(store, &entry, (switch.version, 0)).await?)
 }

@@ -8,7 +8,6 @@ use super::error::Error;
 use super::flip::user;
 use super::report::Form;
 use crate::agent::forget;
-use crate::clock;
 
 pub(super) async fn run(context: &Context, args: &GatewayArgs) -> Result<u8, Error> {
     match &args.verb {
@@ -21,7 +20,7 @@ async fn forgotten(context: &Context, args: &ForgetArgs) -> Result<u8, Error> {
     let site = config.site(context.common.site.as_deref())?;
     let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
     let store = Context::store(&config, site).await?;
-    forget(&store, &name, &args.id, (&user(), args.reason.as_deref()), clock::now()).await?;
+    forget(&store, &name, &args.id, (&user(), args.reason.as_deref())).await?;
     if context.report.form() == Form::Json {
         context.report.object(&json!({ "format": 1, "site": name, "forgotten": args.id }))?;
     } else {

@@ -244,15 +244,9 @@ async fn stays_at_its_end(
         let end = Extension::End(End { until, then: Some(OnEnd::Stay) });
         let switch = extend(&site.store, (&switch, &version), end).await?;
         let entry = Entry {
-            at: clock::now(),
-            operation: switch.operation.clone(),
-            site: site.name.clone(),
-            event: Event::Extended,
-            from: switch.mode,
-            to: switch.mode,
-            by: holder.name.clone(),
             reason: switch.reason.clone(),
             detail: Some("its command failed: it stays at its end".to_owned()),
+            ..Entry::beside(Some(&switch), &site.name, Event::Extended, &holder.name)
         };
         audit::append(&site.store, &entry, (switch.version, 0)).await?;
         Ok::<_, agent::Error>(())

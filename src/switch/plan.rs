@@ -17,6 +17,10 @@ pub enum LeverName {
     Balancer,
     /// The stage of a pipeline that must not run meanwhile.
     Pipeline,
+    /// What writes in the background: queue workers, schedules.
+    Workers,
+    /// The database's pools, and whether it takes writes.
+    Database,
     /// The boolean that Terraform or the pipeline reads.
     Variable,
     /// The name itself.
@@ -30,6 +34,8 @@ impl LeverName {
             LeverName::Gateway => "gateway",
             LeverName::Balancer => "balancer",
             LeverName::Pipeline => "pipeline",
+            LeverName::Workers => "workers",
+            LeverName::Database => "database",
             LeverName::Variable => "variable",
             LeverName::Dns => "dns",
         }
@@ -75,19 +81,13 @@ pub struct Plan {
 impl Plan {
     /// Puts the steps into the order in which they are safe.
     ///
-    /// Closing goes from visitors inwards and ends with the name; opening starts with the name while the gateway, or the
-    /// listener, is still closed. The variable is made truthful before the name moves, either way: a run of Terraform in between
-    /// must not undo the move. A pipeline that is closed is closed before that, and let go when all else is done.
+    /// Closing goes from visitors inwards: gateway or listener, workers, database, and the name at last. Opening goes from the
+    /// inside out: the database is released, then workers, then the name goes back while the gateway or the listener is still
+    /// closed, and visitors come last. The variable is made truthful before the name moves, either way: a run of Terraform in
+    /// between must not undo the move. A pipeline that is closed is closed before that, and let go when all else is done.
     pub fn ordered(mut self) -> Plan {
-        let opening = self.is_opening();
-        self.steps.sort_by_key(|step| match step.lever {
-            LeverName::Pipeline if opening => 5,
-            LeverName::Gateway | LeverName::Balancer if opening => 4,
-            LeverName::Gateway | LeverName::Balancer => 0,
-            LeverName::Pipeline => 1,
-            LeverName::Variable => 2,
-            LeverName::Dns => 3,
-        });
+        let order = if self.is_opening() { rank_when_opening } else { rank_when_closing };
+        self.steps.sort_by_key(|step| order(step.lever));
         self
     }
 
@@ -100,6 +100,28 @@ impl Plan {
     /// Whether anything has to change.
     pub fn changes(&self) -> bool {
         !self.steps.is_empty()
+    }
+}
+
+fn rank_when_closing(lever: LeverName) -> u8 {
+    match lever {
+        LeverName::Gateway | LeverName::Balancer => 0,
+        LeverName::Pipeline => 1,
+        LeverName::Workers => 2,
+        LeverName::Database => 3,
+        LeverName::Variable => 4,
+        LeverName::Dns => 5,
+    }
+}
+
+fn rank_when_opening(lever: LeverName) -> u8 {
+    match lever {
+        LeverName::Database => 0,
+        LeverName::Workers => 1,
+        LeverName::Variable => 2,
+        LeverName::Dns => 3,
+        LeverName::Gateway | LeverName::Balancer => 4,
+        LeverName::Pipeline => 5,
     }
 }
 
@@ -118,9 +140,11 @@ mod tests {
             after: Value::Null,
         };
         let pipeline = LeverName::Pipeline;
+        let (workers, database) = (LeverName::Workers, LeverName::Database);
         for visitors in [LeverName::Gateway, LeverName::Balancer] {
-            let closing = [visitors, pipeline, LeverName::Variable, LeverName::Dns];
-            let opening = [LeverName::Variable, LeverName::Dns, visitors, pipeline];
+            let (variable, name) = (LeverName::Variable, LeverName::Dns);
+            let closing = [visitors, pipeline, workers, database, variable, name];
+            let opening = [database, workers, variable, name, visitors, pipeline];
             for (from, to, order) in [
                 (Mode::Open, Mode::Detour, closing),
                 (Mode::Closed, Mode::Detour, closing),
@@ -129,7 +153,7 @@ mod tests {
                 (Mode::Detour, Mode::Open, opening),
                 (Mode::Open, Mode::Open, opening),
             ] {
-                let steps = [pipeline, LeverName::Dns, visitors, LeverName::Variable];
+                let steps = [pipeline, name, workers, visitors, variable, database];
                 let plan = Plan {
                     site: "shop".to_owned(),
                     from,

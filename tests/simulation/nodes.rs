@@ -299,7 +299,7 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
             Ok("extended".to_owned())
         }
         Wish::Forget { id } => {
-            forget(&store, SITE, &id, (by, None), clock::now()).await?;
+            forget(&store, SITE, &id, (by, None)).await?;
             Ok(format!("{id} is forgotten"))
         }
     }

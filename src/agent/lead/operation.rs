@@ -224,15 +224,21 @@ impl<'a, S: Store> Operation<'a, S> {
         Ok(Some(switch))
     }
 
-    /// Whether `lever` lets visitors in who were kept out until the name had moved back: the checks are asked once more then.
+    /// Whether `lever` lets visitors in who were kept out until everything behind it had moved back: the checks are asked then.
     fn lets_in(&self, lever: LeverName) -> bool {
-        let named = self.made.iter().any(|step| step.lever == LeverName::Dns);
+        let behind =
+            |lever| matches!(lever, LeverName::Dns | LeverName::Database | LeverName::Workers);
+        let opened_behind = self.made.iter().any(|step| behind(step.lever));
         match lever {
             // Whoever is kept waiting is not let in.
             _ if self.switch.mode > Mode::ReadOnly => false,
             LeverName::Gateway => self.switch.gateway.is_some(),
-            LeverName::Balancer => named,
-            LeverName::Pipeline | LeverName::Variable | LeverName::Dns => false,
+            LeverName::Balancer => opened_behind,
+            LeverName::Pipeline
+            | LeverName::Workers
+            | LeverName::Database
+            | LeverName::Variable
+            | LeverName::Dns => false,
         }
     }
 
