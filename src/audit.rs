@@ -45,6 +45,8 @@ pub enum Event {
     DriftOver,
     /// The agent puts back what somebody else moved.
     PutBack,
+    /// What was paused runs again though nobody asked: its time was over, or whoever paused it is gone.
+    LetGo,
     /// A window has come, and somebody has asked for as much or more.
     LeftAlone,
     /// A window has come, and could not begin.
@@ -77,6 +79,7 @@ impl Event {
             | Event::Drifted
             | Event::DriftOver
             | Event::PutBack
+            | Event::LetGo
             | Event::WindowFailed => true,
         }
     }

@@ -60,6 +60,12 @@ pub trait Lever {
         progress: &'a dyn Progress,
     ) -> Answer<'a, Observation>;
 
+    /// What somebody else must put back of `steps` towards `to` should whoever makes them die, and when at the latest; none where
+    /// what was moved may stay.
+    fn guarded(&self, _seen: &Observation, _steps: &[Step], _to: Mode) -> Option<Guarded> {
+        None
+    }
+
     /// For how long after a move from `before` a correct client may still have the old answer; the longest that it can
     /// be, where it is not known what was before.
     fn settles_after(&self, before: Option<&Observation>) -> Duration;
@@ -68,6 +74,26 @@ pub trait Lever {
     fn given(&self, _seen: &Observation) -> Vec<Given> {
         Vec::new()
     }
+}
+
+/// What must not stay as it is moved, whatever becomes of whoever moves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guarded {
+    /// How long it may stay at most.
+    pub longest: Duration,
+    /// What puts it back.
+    pub undo: Vec<Step>,
+    /// When nobody need look after it any more.
+    pub lasts: Lasts,
+}
+
+/// Until when something has to be looked after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// Until the lever has confirmed.
+    WhileItMoves,
+    /// Until it is put back.
+    UntilPutBack,
 }
 
 /// Where a lever stands.

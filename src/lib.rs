@@ -30,6 +30,7 @@ pub mod page;
 
 #[cfg(feature = "aws")]
 pub mod balancer;
+pub mod database;
 pub mod dns;
 pub mod pipeline;
 

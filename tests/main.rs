@@ -36,6 +36,8 @@ mod crash;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod database;
+#[cfg(test)]
 mod demo_aws;
 #[cfg(test)]
 mod drift;

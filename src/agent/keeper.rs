@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::ends::{TIMEOUT, at_end, overdue, told_already};
 use super::lead::{Depth, Order, carry_out};
+use super::pause::PauseKeeper;
 use super::pulse::{Pulse, Pulses};
 use super::watch::{Watch, Watched, set_aside};
 use super::windows::begin;
@@ -64,6 +65,11 @@ pub trait Opener<S> {
     /// Another number whenever they are configured otherwise.
     fn edition(&self) -> u64 {
         0
+    }
+
+    /// Whether it has anything that is paused, and must not stay so.
+    fn pauses(&self) -> bool {
+        false
     }
 
     /// Who is told of what happens to it now.
@@ -133,6 +139,13 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                     let watches = watch.run(moved.subscribe());
                     let by = (&self.opener, &self.holder);
                     let windows = Box::pin(begin(&self.site, &self.store, by));
+                    let pauses = PauseKeeper {
+                        site: &self.site,
+                        store: &self.store,
+                        opener: &self.opener,
+                        name: format!("{} (agent)", self.holder.name),
+                    };
+                    let pauses = Box::pin(pauses.keep());
                     let tells = Box::pin(notices::keep(&self.store, &self.site, &self.opener));
                     let holds = right.hold(async {
                         tokio::select! {
@@ -141,6 +154,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                             never = watches => match never {},
                             never = windows => match never {},
                             never = tells => match never {},
+                            never = pauses => match never {},
                         }
                     });
                     let ended = holds.await;

@@ -13,7 +13,11 @@ use crate::switch::Step;
 
 pub(super) async fn run(context: &Context, args: &ApplyArgs) -> Result<u8, Error> {
     let plan = args.plan.as_deref().map(saved).transpose()?;
-    let mut opened = context.renumbering(args.flip.renumber).open().await?;
+    let mut opened = context
+        .renumbering(args.flip.renumber)
+        .ending_idle(args.flip.terminate_idle)
+        .open()
+        .await?;
     let Some(saved) = plan else {
         let to = match opened.asked {
             Some(value) => opened.mode_of(value),

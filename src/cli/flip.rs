@@ -15,6 +15,7 @@ use super::pipeline::{self, Kept};
 use super::plan::{asked_twice, of_the_page, plan_of};
 use super::report::{Form, Waiting, asked_words, plan_words, status_object, status_words};
 use super::settle;
+use super::watchdog;
 use crate::agent::{Depth, Done, Order, Sight, carry_out_until, look};
 use crate::clock;
 use crate::dns::settle::Sample;
@@ -24,7 +25,8 @@ pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<
     if args.local {
         return local::run(context, to, args).await;
     }
-    let mut opened = context.renumbering(args.renumber).open().await?;
+    let mut opened =
+        context.renumbering(args.renumber).ending_idle(args.terminate_idle).open().await?;
     if opened.asked.is_some() {
         return Err(asked_twice());
     }
@@ -112,6 +114,9 @@ pub(super) async fn carry_out_agreed(
     }
     if args.wait == Some(Wait::Quiet) {
         agreed.sight.counts(&opened.site, agreed.to).map_err(Error::CannotWait)?;
+    }
+    if args.wait != Some(Wait::None) {
+        watchdog::stands_by(context, opened, (&agreed.sight, agreed.to)).await?;
     }
     let questions = settle::questions(opened, &agreed.sight, agreed.to);
     let order = Order {

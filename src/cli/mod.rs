@@ -33,6 +33,7 @@ mod tell;
 mod r#try;
 mod unserved;
 mod wait;
+mod watchdog;
 mod zone;
 
 use std::ffi::OsString;
@@ -126,6 +127,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Gate(args) => gate::run(context, args).await,
         Verb::Schedule(args) => Box::pin(schedule::run(context, args)).await,
         Verb::Reload => reload::run(context).await,
+        Verb::Watchdog => Box::pin(watchdog::run(context)).await,
     }
 }
 

@@ -17,6 +17,7 @@ use super::flip::{interrupted, who};
 use super::plan::{asked_twice, of_the_page, plan_of};
 use super::report::{Form, Waiting, plan_words, status_object, status_words};
 use super::settle;
+use super::watchdog;
 use crate::agent::{self, Depth, Done, Extension, Order, Sight, carry_out_until, extend, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
@@ -29,7 +30,7 @@ use command::{Ended, NO_COMMAND};
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> {
     let to = mode(&args.mode)?;
     let program = Program::find(&args.command)?;
-    let mut opened = context.open().await?;
+    let mut opened = context.ending_idle(args.terminate_idle).open().await?;
     if opened.asked.is_some() {
         return Err(asked_twice());
     }
@@ -46,6 +47,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> 
     if let Some(holder) = opened.lock_holder().await {
         return Err(Error::StateLocked { holder: Box::new(holder) });
     }
+    watchdog::stands_by(context, &opened, (&sight, to)).await?;
     let holder = Holder::command(by);
     let lease = opened.site.store.run(&holder).await;
     let mut lease = lease.map_err(|error| match error {
@@ -92,6 +94,7 @@ fn as_flip(args: &RunArgs, opened: &Opened, to: Mode) -> FlipArgs {
         local: false,
         overrides: args.overrides.clone(),
         renumber: false,
+        terminate_idle: args.terminate_idle,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod balancer;
 mod checks;
+mod database;
 mod dns;
 mod error;
 mod gateway;
@@ -40,6 +41,7 @@ pub use checks::{
     AsksAs, CheckConfig, CheckKind, DnsCheckConfig, HttpCheckConfig, PostgresCheckConfig, RdsName,
     RedisCheckConfig, Writes,
 };
+pub use database::{DatabaseConfig, PgbouncerConfig, PostgresConfig};
 pub use error::Error;
 pub use gateway::words::{host, upstream};
 pub use gateway::{

@@ -16,7 +16,7 @@ use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, Source, nearest};
 
 /// What the design has and this version does not.
-const LATER: [&str; 5] = ["database", "pipeline", "redis", "ssm", "workers"];
+const LATER: [&str; 4] = ["pipeline", "redis", "ssm", "workers"];
 /// A file named by `file()` holds one value.
 const LARGEST_VALUE: usize = 64 << 10;
 
@@ -97,7 +97,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Keys written into the file are in no message: the lines of `bypass`, `key` and `notify` blocks and of keys that are no paths.
+    /// Keys written into the file are in no message: the lines of `bypass`, `database`, `key` and `notify` blocks and of keys that are
+    /// no paths.
     pub(super) fn hide_secrets(&mut self, body: &Body) {
         for attribute in
             body.attributes().filter(|given| ["key", "secret"].contains(&given.key.as_str()))
@@ -106,7 +107,7 @@ impl<'a> Reader<'a> {
         }
         for block in body.blocks() {
             match block.ident.as_str() {
-                "bypass" | "key" | "notify" => self.hide(block),
+                "bypass" | "database" | "key" | "notify" => self.hide(block),
                 "check" if is_of_a_database(block) => self.hide(block),
                 // Its key is a file.
                 "tls" => {}

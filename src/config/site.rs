@@ -6,6 +6,7 @@ use hcl_edit::structure::{Block, Body};
 
 use super::balancer::{self, BalancerSource};
 use super::checks::{self, CheckConfig};
+use super::database::{self, DatabaseConfig};
 use super::dns;
 use super::gateway::{self, GatewayConfig, words};
 use super::lookup::LookedUp;
@@ -37,6 +38,8 @@ pub struct SiteConfig {
     pub gateway: Option<GatewayConfig>,
     /// The load balancer's listeners that close it, where no gateway does.
     pub balancer: Option<BalancerSource>,
+    /// Its databases, and when they are paused or take no writes.
+    pub databases: Vec<DatabaseConfig>,
     /// What must hold before its visitors are let back.
     pub checks: Vec<CheckConfig>,
     /// Who is told of what happens to it.
@@ -170,7 +173,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         reader.wrong(&block.ident, "a site's name is not empty");
     }
     let body = &block.body;
-    reader.only(body, &ATTRIBUTES, &BLOCKS, &["check", "notify"]);
+    reader.only(body, &ATTRIBUTES, &BLOCKS, &["check", "database", "notify"]);
     let sub = |name| body.get_blocks(name).next();
     has_a_lever(reader, block);
     let hosts = reader.list(body, "hosts", words::host).unwrap_or_default();
@@ -191,6 +194,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         None => VariableWay::Tfvars { chosen: false },
     };
     let checks = checks_of(reader, body);
+    let databases = database::read(reader, body.get_blocks("database"));
     let notify = notify::read(reader, body.get_blocks("notify"));
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
     let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));
@@ -209,6 +213,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         pipeline,
         gateway,
         balancer,
+        databases,
         checks,
         notify,
         page,

@@ -46,6 +46,11 @@ impl Holder {
         Holder { name: name.into(), agent: id.into(), token, awaited }
     }
 
+    /// Of this holder alone.
+    pub fn token(&self) -> u64 {
+        self.token
+    }
+
     /// Tells whom it waits for while it does.
     pub fn awaited(&self) -> watch::Receiver<Option<Awaited>> {
         self.awaited.subscribe()

@@ -94,6 +94,32 @@ impl Postgres {
         assert!(self.tries(sql, "shop"), "{sql}");
     }
 
+    /// A line of the shell that stops it and starts it again.
+    pub(crate) fn restart(&self) -> String {
+        let data = self.folder.path().join("data");
+        let control = as_user("pg_ctl");
+        let words: Vec<_> =
+            std::iter::once(control.get_program()).chain(control.get_args()).collect();
+        let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+        let options =
+            format!("-p {} -h 127.0.0.1 -F -k {}", self.port, self.folder.path().display());
+        format!(
+            "{} restart -m fast -w -s -D {} -o '{options}' >/dev/null 2>&1",
+            words.join(" "),
+            data.display()
+        )
+    }
+
+    /// What a query gives, in one session of its own.
+    pub(crate) fn says(&self, sql: &str) -> String {
+        let done = Command::new(binary("psql"))
+            .args([&self.url(PASSWORD), "-A", "-t", "-c", sql])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&done.stdout).trim().to_owned()
+            + &String::from_utf8_lossy(&done.stderr)
+    }
+
     fn tries(&self, sql: &str, database: &str) -> bool {
         let done = Command::new(binary("psql"))
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "ana", "-d", database])
@@ -119,9 +145,99 @@ impl Drop for Postgres {
     }
 }
 
+/// A `PgBouncer` before a `PostgreSQL`: `ana` may use it, and its console.
+pub(crate) struct Pgbouncer {
+    pub(crate) port: u16,
+    process: Child,
+    folder: TempDir,
+}
+
+impl Pgbouncer {
+    /// Pools by transaction; `more` goes into its settings.
+    pub(crate) fn start(postgres: &Postgres, more: &str) -> Pgbouncer {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let users = folder.path().join("users");
+        fs::write(&users, format!("\"ana\" \"{PASSWORD}\"\n")).unwrap();
+        let settings = format!(
+            "[databases]\nshop = host=127.0.0.1 port={} dbname=shop\nother = host=127.0.0.1 port={} dbname=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\npidfile = {}\nauth_type = scram-sha-256\nauth_file = {}\nadmin_users = ana\npool_mode = transaction\nignore_startup_parameters = extra_float_digits\n{more}\n",
+            postgres.port,
+            postgres.port,
+            folder.path().join("pid").display(),
+            users.display()
+        );
+        let path = folder.path().join("pgbouncer.ini");
+        fs::write(&path, settings).unwrap();
+        let process = by_user("pgbouncer")
+            .arg(&path)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("PgBouncer: run script/test, which installs it");
+        until_open(port);
+        Pgbouncer { port, process, folder }
+    }
+
+    /// The URL of its console.
+    pub(crate) fn console(&self) -> String {
+        self.url("pgbouncer")
+    }
+
+    /// The URL of one of its databases.
+    pub(crate) fn url(&self, database: &str) -> String {
+        let password = PASSWORD.replace(':', "%3A").replace('/', "%2F").replace('@', "%40");
+        format!("postgres://ana:{password}@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
+    /// What its console answers, one line each row, values between `|`.
+    pub(crate) fn says(&self, command: &str) -> String {
+        let done = Command::new(binary("psql"))
+            .args([&self.console(), "-A", "-t", "-c", command])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr)
+    }
+
+    /// Does this in `shop`, through the pool.
+    pub(crate) fn does(&self, sql: &str) {
+        let done = Command::new(binary("psql")).args([&self.url("shop"), "-q", "-c", sql]).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Whether `shop` is paused.
+    pub(crate) fn is_paused(&self) -> bool {
+        let all = self.says("SHOW DATABASES");
+        let shop = all.lines().find(|line| line.starts_with("shop|")).expect(&all);
+        shop.split('|').nth_back(1) == Some("1")
+    }
+
+    /// Its `server_login_retry`.
+    pub(crate) fn retry(&self) -> String {
+        let all = self.says("SHOW CONFIG");
+        let line = all.lines().find(|line| line.starts_with("server_login_retry|")).expect(&all);
+        line.split('|').nth(1).unwrap().to_owned()
+    }
+}
+
+impl Drop for Pgbouncer {
+    fn drop(&mut self) {
+        // Where we are root it is a child of whoever changed the user.
+        let pid = fs::read_to_string(self.folder.path().join("pid"));
+        if let Ok(pid) = pid {
+            drop(Command::new("kill").arg(pid.trim()).status());
+        }
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
 /// A program of `PostgreSQL`, run by its own user where we are root.
 fn as_user(program: &str) -> Command {
-    let program = binary(program);
+    by_user(&binary(program).to_string_lossy())
+}
+
+/// A program, run by the user of `PostgreSQL` where we are root.
+fn by_user(program: &str) -> Command {
     let root = Path::new("/proc/self")
         .metadata()
         .is_ok_and(|about| std::os::unix::fs::MetadataExt::uid(&about) == 0);
@@ -134,7 +250,7 @@ fn as_user(program: &str) -> Command {
 }
 
 /// Debian keeps them out of `PATH`, one folder for each version.
-fn binary(program: &str) -> PathBuf {
+pub(crate) fn binary(program: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<_> = versions
         .map(|version| version.path().join("bin").join(program))

@@ -10,11 +10,12 @@ use tokio::time::Instant;
 
 use super::{Order, Why};
 use crate::agent::fleet::SILENT;
+use crate::agent::pause::{self, Mover};
 use crate::agent::{Error, Sight, Site, answers, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::lever::{self, Lever, Observation, Progress, Remembering, Started};
-use crate::store::{self, Notice, Store, Version};
+use crate::lever::{self, Lasts, Lever, Observation, Progress, Remembering, Started};
+use crate::store::{self, Holder, Notice, Store, Version};
 use crate::switch::{Ask, LeverName, Mode, OperationId, Plan, Step, Switch};
 
 /// The lever that visitors meet: it moves with the switch itself.
@@ -46,6 +47,10 @@ pub(super) struct Operation<'a, S> {
     pub(super) followed: bool,
     /// Who does it: not always who asked first.
     by: String,
+    /// The command that it is a part of, if it is.
+    run: Option<Holder>,
+    /// Until when somebody else looks after what the lever moves whose turn it is.
+    lasts: Option<Lasts>,
     /// The rules that they set aside.
     overrides: Vec<String>,
     deadline: Instant,
@@ -104,6 +109,8 @@ impl<'a, S: Store> Operation<'a, S> {
             settles_after,
             followed: false,
             by: order.by.clone(),
+            run: order.run.clone(),
+            lasts: None,
             overrides: order.overrides.clone(),
             deadline: clock::monotonic() + order.timeout.min(LONGEST),
             timeout: order.timeout,
@@ -170,15 +177,12 @@ impl<'a, S: Store> Operation<'a, S> {
             }
             let visitors = lever.name() == GATEWAY;
             if self.lets_in(lever.name()) {
-                self.only_looks.set(true);
-                let left = self.deadline.saturating_duration_since(clock::monotonic());
-                let well = site.is_well(&self.overrides, left, progress).await;
-                self.only_looks.set(false);
-                well?;
+                self.checked(progress).await?;
             }
             if visitors && self.switch.gateway.is_some() && !self.release().await? {
                 return Ok(None);
             }
+            let steps = self.guarded(lever, steps).await?;
             let started = lever.start(&steps, &self.switch.operation).await?;
             self.made.extend_from_slice(&steps);
             // Gateways have moved with the switch, and the time until they have drained is a visitor's.
@@ -200,6 +204,7 @@ impl<'a, S: Store> Operation<'a, S> {
                     None => return Ok(None),
                 },
             }
+            self.unguarded(lever.name()).await?;
         }
         if let Some(error) = silent {
             return Err(Error::Unconfirmed(error));
@@ -222,6 +227,41 @@ impl<'a, S: Store> Operation<'a, S> {
         self.switch = switch.clone();
         self.log(Event::Moved, None).await;
         Ok(Some(switch))
+    }
+
+    /// Waits until every check passes, while visitors are still kept out.
+    async fn checked(&self, progress: &dyn Progress) -> Result<(), Error> {
+        self.only_looks.set(true);
+        let left = self.deadline.saturating_duration_since(clock::monotonic());
+        let well = self.site.is_well(&self.overrides, left, progress).await;
+        self.only_looks.set(false);
+        well
+    }
+
+    /// The steps as they are made: what must not stay as they move it is looked after by somebody else first, and what was
+    /// paused goes back to where it was.
+    async fn guarded(&mut self, lever: &dyn Lever, steps: Vec<Step>) -> Result<Vec<Step>, Error> {
+        let mut levers = self.site.levers.iter().zip(&self.seen);
+        let seen = levers.find(|(other, _)| other.name() == lever.name()).map(|(_, seen)| seen);
+        let guarded = seen.and_then(|seen| lever.guarded(seen, &steps, self.switch.mode));
+        let store = &self.site.store;
+        self.lasts = guarded.as_ref().map(|guarded| guarded.lasts);
+        if let Some(guarded) = guarded {
+            let (operation, by, run) = (&self.switch.operation, &self.by, self.run.as_ref());
+            pause::begin(store, &Mover { operation, by, run }, (lever.name(), guarded)).await?;
+        }
+        if self.lasts == Some(Lasts::UntilPutBack) || lever.name() != LeverName::Database {
+            return Ok(steps);
+        }
+        Ok(pause::as_before(store, lever.name(), steps).await?)
+    }
+
+    /// A lever has confirmed: what is not paused any more need not be looked after.
+    async fn unguarded(&self, lever: LeverName) -> Result<(), Error> {
+        if lever == LeverName::Database && self.lasts != Some(Lasts::UntilPutBack) {
+            pause::over(&self.site.store).await?;
+        }
+        Ok(())
     }
 
     /// Whether `lever` lets visitors in who were kept out until everything behind it had moved back: the checks are asked then.

@@ -23,7 +23,7 @@ pub(super) fn occasion(entry: &Entry) -> Option<Occasion> {
         audit::Event::Released => Occasion::PipelineReleased,
         audit::Event::Drifted => Occasion::LeverDrifted,
         audit::Event::DriftOver => Occasion::LeverRestored,
-        audit::Event::PutBack => Occasion::LeverPutBack,
+        audit::Event::PutBack | audit::Event::LetGo => Occasion::LeverPutBack,
         audit::Event::Asked
         | audit::Event::Resumed
         | audit::Event::VariableWritten

@@ -86,6 +86,9 @@ pub(in crate::cli) struct FlipArgs {
     /// Give other rules of a load balancer's listeners higher numbers, where they leave no room
     #[arg(long, conflicts_with = "local")]
     pub(in crate::cli) renumber: bool,
+    /// Where a transaction keeps a pool from being paused: end the sessions that do nothing in theirs
+    #[arg(long, conflicts_with = "local")]
+    pub(in crate::cli) terminate_idle: bool,
 }
 
 /// What happens when an operation's time is over.

@@ -160,6 +160,9 @@ pub(super) enum Verb {
     Schedule(ScheduleArgs),
     /// Have the running `serve` of this machine read its configuration again
     Reload,
+    /// Let go what is paused here should whoever paused it die; started by them
+    #[command(hide = true)]
+    Watchdog,
 }
 
 impl Verb {
@@ -192,6 +195,7 @@ impl Verb {
             | Verb::Run(_)
             | Verb::Gate(_)
             | Verb::Schedule(_)
+            | Verb::Watchdog
             | Verb::Reload => None,
         }
     }
@@ -227,7 +231,8 @@ impl Verb {
             | Verb::Bypass(_)
             | Verb::Serve(_)
             | Verb::Dig(_)
-            | Verb::Reload => false,
+            | Verb::Reload
+            | Verb::Watchdog => false,
         }
     }
 }

@@ -44,6 +44,9 @@ pub(in crate::cli) struct RunArgs {
     /// Set a rule aside, by the name that the refusal gave; needs --reason
     #[arg(long = "override", value_name = "RULE", requires = "reason")]
     pub(in crate::cli) overrides: Vec<String>,
+    /// Where a transaction keeps a pool from being paused: end the sessions that do nothing in theirs
+    #[arg(long)]
+    pub(in crate::cli) terminate_idle: bool,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(in crate::cli) command: Vec<OsString>,

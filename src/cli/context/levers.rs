@@ -1,5 +1,7 @@
 //! The levers that a site has, from what is known of it.
 
+use std::time::Duration;
+
 use crate::agent::Fleet;
 use crate::aws::Session;
 use crate::balancer::{Alb, Renumber};
@@ -8,6 +10,7 @@ use crate::config::{
     Account, BalancerConfig, BalancerSource, DnsSource, Freeze, Listeners, PageConfig,
     PipelineConfig, Resolved, SiteConfig, Variable, VariableWay,
 };
+use crate::database::{Databases, Idle};
 use crate::dns::{Rfc2136, Route53};
 use crate::lever::Lever;
 use crate::page::{Page, Told};
@@ -19,6 +22,9 @@ use crate::switch::{Mode, Phase, Posture, Switch};
 
 /// The boolean's name where no Terraform of ours has one.
 pub(in crate::cli) const USUAL: &str = "maintenance_mode";
+
+/// How long clients of a database wait where no visitor does.
+const CLIENTS_WAIT: Duration = Duration::from_mins(2);
 
 /// What of a site is moved.
 pub(super) struct Levers {
@@ -32,12 +38,19 @@ pub(super) struct Levers {
     pub(super) freezer: Option<Freezer>,
 }
 
+/// How a site's switch stands, and what somebody said of the move.
+pub(super) struct Thrown<'a> {
+    pub(super) switch: Option<&'a Switch>,
+    pub(super) renumber: Renumber,
+    pub(super) idle: Idle,
+}
+
 /// The levers that `site` has, whose switch is thrown so.
 pub(super) async fn of(
     site: &SiteConfig,
     resolved: &Resolved,
     store: &SiteStore<AnyStore>,
-    (switch, renumber): (Option<&Switch>, Renumber),
+    Thrown { switch, renumber, idle }: Thrown<'_>,
 ) -> Levers {
     let mut all: Vec<Box<dyn Lever>> = Vec::new();
     let mut session = None;
@@ -60,6 +73,9 @@ pub(super) async fn of(
         caller = caller.or(Some(own));
         all.push(Box::new(lever.renumbering(renumber)));
     }
+    let patience = site.gateway.as_ref().map(|gateway| gateway.hold.patience);
+    let databases = Databases::new(&site.databases, patience.unwrap_or(CLIENTS_WAIT));
+    all.extend(databases.map(|lever| Box::new(lever.with_idle(idle)) as Box<dyn Lever>));
     all.extend(variable_lever(&site.variable, resolved, switch).await);
     let freezer = freezer(site.pipeline.as_ref(), &resolved.name).await;
     all.extend(freezer.clone().map(|freezer| Box::new(freezer) as Box<dyn Lever>));

@@ -8,6 +8,7 @@ mod levers;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::{self, Common};
 use super::error::Error;
@@ -17,7 +18,8 @@ use crate::agent::{self, Sight, Site};
 use crate::aws::Session;
 use crate::balancer::{Alb, Renumber};
 use crate::clock;
-use crate::config::{self, Config, Resolved, SiteConfig, StoreAt};
+use crate::config::{self, Config, DatabaseConfig, Resolved, SiteConfig, StoreAt};
+use crate::database::Idle;
 use crate::pipeline::Freezer;
 use crate::store::{self, AnyStore, FileStore, Listeners, SiteStore, encoded};
 use crate::switch::Mode;
@@ -38,6 +40,8 @@ pub(super) struct Context {
     targets: Targets,
     /// Whether rules of others may give way on a load balancer's listeners.
     renumber: Renumber,
+    /// What is done with sessions that keep a pool from being paused.
+    idle: Idle,
 }
 
 /// Whether a plan's pinned targets will do where only Terraform itself could say them again.
@@ -69,6 +73,10 @@ pub(super) struct Opened {
     pub(super) asked: Option<bool>,
     /// Who holds the lock of the Terraform state, if somebody does.
     pub(super) locked_by: Option<LockHolder>,
+    /// Its databases.
+    pub(super) databases: Vec<DatabaseConfig>,
+    /// How long visitors are kept waiting, where a gateway does.
+    pub(super) patience: Option<Duration>,
     maintenance: Mode,
 }
 
@@ -96,7 +104,8 @@ impl Context {
         targets: Targets,
     ) -> Context {
         let variables = args::variables(words);
-        Context { common, report, variables, targets, renumber: Renumber::No }
+        let (renumber, idle) = (Renumber::No, Idle::Named);
+        Context { common, report, variables, targets, renumber, idle }
     }
 
     /// The same for the configuration at `path`, whatever the command line and the environment say.
@@ -110,6 +119,13 @@ impl Context {
     pub(super) fn renumbering(&self, said: bool) -> Context {
         let renumber = if said { Renumber::Yes } else { Renumber::No };
         Context { renumber, ..self.clone() }
+    }
+
+    /// The same, where somebody said `--terminate-idle`.
+    #[expect(clippy::fn_params_excessive_bools, reason = "it is a flag")]
+    pub(super) fn ending_idle(&self, said: bool) -> Context {
+        let idle = if said { Idle::Ended } else { Idle::Named };
+        Context { idle, ..self.clone() }
     }
 
     /// The configuration.
@@ -184,11 +200,14 @@ impl Context {
             records => config::name_of(records),
         });
         let switch = store.switch().await?.map(|(switch, _)| switch);
-        let thrown = (switch.as_ref(), self.renumber);
+        let thrown =
+            levers::Thrown { switch: switch.as_ref(), renumber: self.renumber, idle: self.idle };
         let levers::Levers { all: levers, session, caller, freezer } =
             levers::of(site, &known.resolved, &store, thrown).await;
         let resolvers = settle::resolvers(&site.settle)?;
         let checks = guards(site, &store, &resolvers).await;
+        let site_databases = site.databases.clone();
+        let patience = site.gateway.as_ref().map(|gateway| gateway.hold.patience);
         let site = Site {
             name: known.resolved.name.clone(),
             store,
@@ -201,6 +220,8 @@ impl Context {
         };
         Ok(Opened {
             maintenance,
+            databases: site_databases,
+            patience,
             bare,
             host,
             site,

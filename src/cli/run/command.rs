@@ -21,6 +21,7 @@ use super::super::error::Error;
 use super::super::report::Form;
 use crate::agent::{Sight, gateways};
 use crate::clock;
+use crate::database::options;
 use crate::switch::{LeverName, Mode};
 
 /// As `env` and the shells have it.
@@ -146,6 +147,12 @@ impl Program {
             if let Some(until) = switch.until {
                 command.env("ROADWORKS_UNTIL", until.to_string());
             }
+        }
+        let mode = sight.desired();
+        if let Some(ours) = options(&opened.databases, mode, opened.patience) {
+            // What somebody says by hand comes later, and counts.
+            let theirs = env::var("PGOPTIONS").unwrap_or_default();
+            command.env("PGOPTIONS", format!("{ours} {theirs}").trim_end());
         }
         if context.report.form() == Form::Json {
             // What is printed there is one object, and ours.

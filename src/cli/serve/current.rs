@@ -44,6 +44,12 @@ impl Opener<AnyStore> for Opened {
         self.config.edition()
     }
 
+    fn pauses(&self) -> bool {
+        let config = self.config.get();
+        let site = config.sites.iter().find(|site| name(site) == self.name);
+        site.is_some_and(|site| !site.databases.is_empty())
+    }
+
     fn told(&self) -> Vec<NotifyConfig> {
         let config = self.config.get();
         let site = config.sites.iter().find(|site| name(site) == self.name);

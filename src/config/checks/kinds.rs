@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use hcl_edit::structure::Block;
 use http::Uri;
-use tokio_postgres::config::Host;
 
 use super::{
     AsksAs, CheckKind, DnsCheckConfig, HttpCheckConfig, PostgresCheckConfig, RdsName,
     RedisCheckConfig, Writes,
 };
+use crate::config::database::is_a_url;
 use crate::config::dns::account;
 use crate::config::gateway::words;
 use crate::config::read::Reader;
@@ -276,10 +276,7 @@ fn postgres<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckKind> 
         Ok(text) => text,
         Err(why) => return Some(CheckKind::Lacking { kind: "postgres", why }),
     };
-    let parsed = text.parse::<tokio_postgres::Config>();
-    // A password with an `@` in it would become a part of the host, which is shown.
-    let odd = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
-    if !parsed.is_ok_and(|config| !config.get_hosts().iter().any(odd)) {
+    if !is_a_url(&text) {
         let at = block.body.get_attribute("url").map(|attribute| &attribute.value)?;
         let message = "this is no URL of a PostgreSQL: postgres://USER:PASSWORD@db:5432/shop?sslmode=require, where a password has %40 for @";
         reader.wrong(at, message);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{GATEWAY, Operation, groups};
-use crate::agent::Error;
+use crate::agent::{Error, pause};
 use crate::audit::Event;
 use crate::clock;
 use crate::lever::{self, Silent, Started};
@@ -38,6 +38,9 @@ impl<S: Store> Operation<'_, S> {
         }
         match self.take_back().await {
             Ok(()) => {
+                if let Err(error) = pause::over(&self.site.store).await {
+                    tracing::warn!(site = self.site.name, %error, "what is paused is looked after though nothing is");
+                }
                 self.log(Event::Failed, Some(error.to_string())).await;
                 error
             }

@@ -1,0 +1,291 @@
+//! What must not stay as it was moved, such as a pool whose clients wait: it is written down before it moves, somebody else says
+//! that they look after it, and puts it back when its time is over or whoever moved it is gone.
+//!
+//! Never opens a site: what visitors get stays as it is.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::keeper::Opener;
+use super::running::running;
+use super::{Error, Sight, Site, look};
+use crate::audit::{self, Entry, Event};
+use crate::clock;
+use crate::lever::{self, Guarded};
+use crate::store::{self, Expect, Holder, Notice, SiteStore, Store, Version};
+use crate::switch::{LeverName, Mode, OperationId, Step};
+
+/// The document of what is paused.
+const KEY: &str = "pause.json";
+/// How often whoever looks after it looks at it.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long somebody may take to say that they look after it.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How often it is asked whether a site has anything that is paused.
+const SELDOM: Duration = Duration::from_secs(5);
+/// How long after a failure it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long whoever runs a command may take to say that they live.
+const FIRST_WORD: SignedDuration = SignedDuration::from_secs(3);
+/// How often it is asked whether the command lives that it is paused for.
+const ALIVE: Duration = Duration::from_secs(1);
+
+/// Something that is paused, or about to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pause {
+    /// Its format.
+    format: u32,
+    /// Whose move paused it.
+    operation: OperationId,
+    /// The lever.
+    lever: LeverName,
+    /// Who asked.
+    by: String,
+    /// When it was asked for.
+    since: Timestamp,
+    /// It is let go then at the latest.
+    until: Timestamp,
+    /// The command that it is paused for: it is let go where that is gone.
+    run: Option<u64>,
+    /// What lets it go.
+    undo: Vec<Step>,
+    /// Who looks after it.
+    keeper: Option<String>,
+    /// Nobody need look after it any more.
+    over: bool,
+}
+
+/// How what is paused stands, for whoever looks after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// Nothing is.
+    Running,
+    /// It is looked after.
+    Paused,
+}
+
+impl Sight {
+    /// Whether something is paused on the way from here to `to` that somebody else has to look after.
+    pub fn pauses<S: Store>(&self, site: &Site<S>, to: Mode) -> bool {
+        let seen = site.levers.iter().zip(&self.levers);
+        seen.into_iter().any(|(lever, seen)| {
+            let steps = lever.steps(seen, to);
+            lever.guarded(seen, &steps, to).is_some()
+        })
+    }
+}
+
+/// Who moves what must not stay.
+pub(super) struct Mover<'a> {
+    pub(super) operation: &'a OperationId,
+    pub(super) by: &'a str,
+    pub(super) run: Option<&'a Holder>,
+}
+
+/// Writes down what is about to be paused, and waits until somebody looks after it; refuses where nobody does.
+pub(super) async fn begin<S: Store>(
+    store: &SiteStore<S>,
+    mover: &Mover<'_>,
+    (lever, guarded): (LeverName, Guarded),
+) -> Result<(), Error> {
+    let known = read(store).await?;
+    let expect = known.as_ref().map_or(Expect::Absent, |(_, at)| Expect::At(at.clone()));
+    let longest = SignedDuration::try_from(guarded.longest).unwrap_or(SignedDuration::MAX);
+    let mut undo = guarded.undo;
+    // A move that was cut short may have changed already what is to be put back.
+    if let Some((before, _)) = known.filter(|(before, _)| !before.over) {
+        undo.retain(|step| before.undo.iter().all(|other| other.target != step.target));
+        undo.extend(before.undo);
+    }
+    let now = clock::now();
+    let pause = Pause {
+        format: 1,
+        operation: mover.operation.clone(),
+        lever,
+        by: mover.by.to_owned(),
+        since: now,
+        until: now.checked_add(longest).unwrap_or(Timestamp::MAX),
+        run: mover.run.map(Holder::token),
+        undo,
+        keeper: None,
+        over: false,
+    };
+    store.write(KEY, &pause, expect).await?;
+    let mut notice = store.watch(KEY).await;
+    let began = clock::monotonic();
+    while clock::monotonic().duration_since(began) < ANSWER {
+        if let Some((now, _)) = read(store).await?
+            && now.operation == pause.operation
+            && now.keeper.is_some()
+        {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            () = notice.changed() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+    over(store).await?;
+    Err(Error::Lever(lever::Error::Refused {
+        code: "nobody-resumes",
+        message: format!(
+            "nobody would let the {lever} go if this process died: no agent of this site answers"
+        ),
+        hint: "start one that may reach it: roadworks serve --role agent".to_owned(),
+    }))
+}
+
+/// Nobody need look after it any more: it runs.
+pub(super) async fn over<S: Store>(store: &SiteStore<S>) -> Result<(), store::Error> {
+    let Some((pause, version)) = read(store).await? else { return Ok(()) };
+    if pause.over {
+        return Ok(());
+    }
+    let over = Pause { over: true, ..pause };
+    match store.write(KEY, &over, Expect::At(version)).await {
+        // Whoever looked after it let it go in this moment.
+        Ok(_) | Err(store::Error::Moved { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The steps of `lever`, which end where it was before it was paused.
+pub(super) async fn as_before<S: Store>(
+    store: &SiteStore<S>,
+    lever: LeverName,
+    steps: Vec<Step>,
+) -> Result<Vec<Step>, store::Error> {
+    let Some((pause, _)) = read(store).await? else { return Ok(steps) };
+    if pause.over || pause.lever != lever {
+        return Ok(steps);
+    }
+    let back = |step: Step| match pause.undo.iter().find(|undo| undo.target == step.target) {
+        Some(undo) => Step { after: undo.after.clone(), ..step },
+        None => step,
+    };
+    Ok(steps.into_iter().map(back).collect())
+}
+
+async fn read<S: Store>(store: &SiteStore<S>) -> Result<Option<(Pause, Version)>, store::Error> {
+    store.document::<Pause>(KEY).await
+}
+
+/// Whoever looks after what is paused at one site.
+pub struct PauseKeeper<'a, S, O> {
+    /// The site's name.
+    pub site: &'a str,
+    /// Where its documents are.
+    pub store: &'a SiteStore<S>,
+    /// How to get at its levers.
+    pub opener: &'a O,
+    /// `user@host`
+    pub name: String,
+}
+
+impl<S: Store, O: Opener<S>> PauseKeeper<'_, S, O> {
+    /// Looks after it for as long as it is polled.
+    pub async fn keep(&self) -> std::convert::Infallible {
+        loop {
+            if self.opener.pauses() {
+                self.turn().await;
+                self.changed().await;
+            } else {
+                tokio::time::sleep(SELDOM).await;
+            }
+        }
+    }
+
+    /// Comes back when it is worth looking again.
+    pub async fn changed(&self) {
+        let mut notice = self.store.watch(KEY).await;
+        tokio::select! {
+            biased;
+            () = notice.changed() => {}
+            () = tokio::time::sleep(ALIVE) => {}
+        }
+    }
+
+    /// Looks once: says that it looks after what is paused, and lets go what has been paused for long enough.
+    pub async fn turn(&self) -> Stands {
+        let (pause, version) = match read(self.store).await {
+            Ok(Some((pause, version))) if !pause.over => (pause, version),
+            Ok(_) => return Stands::Running,
+            Err(error) => {
+                tracing::warn!(site = self.site, %error, "what is paused cannot be read");
+                return Stands::Paused;
+            }
+        };
+        let done = match self.due(&pause).await {
+            Some(why) => self.let_go(pause, version, why).await,
+            None if pause.keeper.is_none() => self.take(pause, version).await,
+            None => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::error!(site = self.site, %error, hint = error.hint(), "what is paused could not be looked after");
+            tokio::time::sleep(AGAIN).await;
+        }
+        Stands::Paused
+    }
+
+    /// Why it is to be let go now, if it is.
+    async fn due(&self, pause: &Pause) -> Option<&'static str> {
+        let now = clock::now();
+        if pause.until <= now {
+            return Some("it had been paused for as long as its clients may wait");
+        }
+        // Whoever runs a command may not have said yet that they live.
+        let own = pause.run.filter(|_| now.duration_since(pause.since) > FIRST_WORD)?;
+        match running(self.store).await {
+            Ok(Some(held)) if held.token == own => None,
+            Ok(_) => Some("whoever ran a command meanwhile is gone"),
+            // Its time comes in any case.
+            Err(_) => None,
+        }
+    }
+
+    /// Says that it looks after it, where it can.
+    async fn take(&self, pause: Pause, version: Version) -> Result<(), Error> {
+        let site = self.open().await?;
+        let sight = look(&site).await?;
+        let mut seen = site.levers.iter().zip(&sight.levers);
+        let fit = seen.find(|(lever, _)| lever.name() == pause.lever);
+        if fit.is_none_or(|(_, seen)| seen.position == lever::Position::Absent) {
+            let why = format!("its {} cannot be asked from here", pause.lever);
+            return Err(Error::Unopened { why });
+        }
+        let kept = Pause { keeper: Some(self.name.clone()), ..pause };
+        match self.store.write(KEY, &kept, Expect::At(version)).await {
+            Ok(_) | Err(store::Error::Moved { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn let_go(&self, pause: Pause, version: Version, why: &str) -> Result<(), Error> {
+        let site = self.open().await?;
+        let lever = site.levers.iter().find(|lever| lever.name() == pause.lever);
+        let Some(lever) = lever else {
+            return Err(Error::Unopened { why: format!("it has no {} any more", pause.lever) });
+        };
+        lever.start(&pause.undo, &pause.operation).await?;
+        tracing::warn!(site = self.site, operation = %pause.operation, why, "the {} runs again", pause.lever);
+        let over = Pause { over: true, ..pause.clone() };
+        match self.store.write(KEY, &over, Expect::At(version)).await {
+            Ok(_) | Err(store::Error::Moved { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let switch = self.store.switch().await?.map(|(switch, _)| switch);
+        let entry = Entry {
+            detail: Some(format!("the {} runs again: {why}", pause.lever)),
+            ..Entry::beside(switch.as_ref(), self.site, Event::LetGo, &self.name)
+        };
+        let number = (switch.map_or(0, |switch| switch.version), fastrand::u32(..));
+        Ok(audit::append(self.store, &entry, number).await?)
+    }
+
+    async fn open(&self) -> Result<Site<S>, Error> {
+        self.opener.open().await.map_err(|why| Error::Unopened { why })
+    }
+}

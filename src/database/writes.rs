@@ -1,0 +1,145 @@
+//! A `PostgreSQL` that takes no writes: `default_transaction_read_only`, for the database and not for its migrators (its manual,
+//! "Client Connection Defaults" and `ALTER ROLE .. IN DATABASE`).
+//!
+//! It is a default and no wall: a session may set it otherwise. Sessions of before keep what they began with, so pools before it
+//! are paused while it changes: a pool that is let go connects anew.
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::server::{Row, Server};
+use super::{Error, error};
+use crate::config::PostgresConfig;
+
+/// How long one question may take.
+const ANSWER: Duration = Duration::from_secs(5);
+const SETTING: &str = "default_transaction_read_only";
+/// What the database says for everybody, and the transaction that is open longest.
+const STANDS: &str = "SELECT \
+    coalesce((SELECT option FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, \
+      unnest(s.setconfig) AS option WHERE s.setrole = 0 AND d.datname = current_database() \
+      AND option LIKE 'default\\_transaction\\_read\\_only=%' LIMIT 1), '') AS setting, \
+    (SELECT extract(epoch FROM now() - min(xact_start))::bigint FROM pg_stat_activity \
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend') AS longest";
+const IDLE: &str = "datname = current_database() AND pid <> pg_backend_pid() \
+    AND state IN ('idle in transaction', 'idle in transaction (aborted)')";
+
+/// One `PostgreSQL` of a site.
+#[derive(Debug)]
+pub(super) struct Writes {
+    pub(super) config: PostgresConfig,
+    server: Result<Server, Error>,
+}
+
+/// How it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Writes.
+    Writes,
+    /// Reads only.
+    Reads,
+}
+
+/// What was seen of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stands {
+    pub(super) takes: Takes,
+    /// For how long the oldest transaction has been open.
+    pub(super) longest: Option<Duration>,
+}
+
+impl Writes {
+    pub(super) fn new(config: PostgresConfig) -> Writes {
+        let server = error::known(&config.url, "roadworks");
+        Writes { config, server }
+    }
+
+    /// The target of a step: `db:5432/shop`.
+    pub(super) fn target(&self) -> String {
+        self.server.as_ref().map_or_else(|_| "?".to_owned(), |server| server.place.clone())
+    }
+
+    /// How it stands. Changes nothing.
+    pub(super) async fn look(&self) -> Result<Stands, Error> {
+        let server = self.server.as_ref().map_err(Clone::clone)?;
+        let rows = server.talk(ANSWER, async |client| server.rows(client, STANDS).await).await?;
+        let told = |column: &str| rows.first().and_then(|row| row.get(column)?.as_deref());
+        let setting = told("setting").unwrap_or_default();
+        let on = setting.split_once('=').is_some_and(|(_, value)| is_true(value));
+        let longest = told("longest").and_then(|seconds| seconds.parse().ok());
+        let takes = if on { Takes::Reads } else { Takes::Writes };
+        Ok(Stands { takes, longest: longest.map(Duration::from_secs) })
+    }
+
+    /// From now on new sessions may do this, but for migrators, who may write.
+    pub(super) async fn set(&self, takes: Takes) -> Result<(), Error> {
+        let server = self.server.as_ref().map_err(Clone::clone)?;
+        let why = || "its url names no database".to_owned();
+        let name = server.database().ok_or_else(|| Error::Lacking { why: why() })?;
+        let database = quoted(name);
+        let mut commands = vec![match takes {
+            Takes::Reads => format!("ALTER DATABASE {database} SET {SETTING} = on"),
+            Takes::Writes => format!("ALTER DATABASE {database} RESET {SETTING}"),
+        }];
+        commands.extend(self.config.migrators.iter().map(|role| {
+            let role = format!("ALTER ROLE {} IN DATABASE {database}", quoted(role));
+            match takes {
+                Takes::Reads => format!("{role} SET {SETTING} = off"),
+                Takes::Writes => format!("{role} RESET {SETTING}"),
+            }
+        }));
+        let sets = async |client: &Client| {
+            // What it is told for others counts for itself as well.
+            server.does(client, &format!("SET {SETTING} = off")).await?;
+            // All of it or nothing: statements of one query are one transaction.
+            server.does(client, &commands.join("; ")).await
+        };
+        server.talk(ANSWER, sets).await
+    }
+
+    /// Ends the sessions that have a transaction open and do nothing in it; who they were.
+    pub(super) async fn end_idle(&self) -> Result<Vec<String>, Error> {
+        let ends = format!(
+            "SELECT pid, usename, application_name, {SINCE}, pg_terminate_backend(pid) FROM pg_stat_activity WHERE {IDLE}"
+        );
+        Ok(self.sessions(&ends).await?.iter().map(named).collect())
+    }
+
+    /// The sessions that have a transaction open and do nothing in it.
+    pub(super) async fn idle(&self) -> Vec<String> {
+        let query = format!(
+            "SELECT pid, usename, application_name, {SINCE} FROM pg_stat_activity WHERE {IDLE} ORDER BY xact_start LIMIT 5"
+        );
+        let found = self.sessions(&query).await.unwrap_or_default();
+        found.iter().map(named).collect()
+    }
+
+    async fn sessions(&self, query: &str) -> Result<Vec<Row>, Error> {
+        let server = self.server.as_ref().map_err(Clone::clone)?;
+        server.talk(ANSWER, async |client| server.rows(client, query).await).await
+    }
+}
+
+const SINCE: &str = "extract(epoch FROM now() - xact_start)::bigint AS seconds";
+
+fn named(row: &Row) -> String {
+    let of = |column: &str| row.get(column).and_then(Option::as_deref).unwrap_or_default();
+    let program = Some(of("application_name")).filter(|it| !it.is_empty()).unwrap_or("a client");
+    format!(
+        "process {} of {} ({program}), idle in a transaction that has been open for {} s",
+        of("pid"),
+        of("usename"),
+        of("seconds")
+    )
+}
+
+/// As `PostgreSQL` reads a boolean.
+fn is_true(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    matches!(text.as_str(), "on" | "true" | "yes" | "1" | "t" | "y")
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
