@@ -70,6 +70,8 @@ mod notify;
 #[cfg(test)]
 mod notify_silence;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod packaging;
 #[cfg(test)]
 mod page;
