@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -109,7 +110,7 @@ impl Drop for Idles {
 }
 
 #[test]
-fn a_pool_is_paused_while_a_command_works_and_nobody_notices_but_by_waiting() {
+fn s1_a_pool_is_paused_while_a_command_works_and_let_go_last_and_nobody_notices_but_by_waiting() {
     let shop = Shop::new(1, "", "");
     let _serving = shop.serve();
     let insert = format!(
@@ -417,4 +418,70 @@ fn b1_of_five_holds_under_queries_none_loses_one() {
         shop.stand.run(&["run", "hold", "--yes", "--", "true"]).exits(0);
     }
     assert_eq!(writers.ended(), Vec::<String>::new());
+}
+
+#[test]
+fn b2_clients_are_let_go_before_the_pool_would_send_them_away() {
+    // They wait for twelve seconds, of which the pool is paused for two, whatever the patience of visitors.
+    let shop = Shop::new(1, "query_wait_timeout = 12", "");
+    let _serving = shop.serve();
+    shop.stand.run(&["hold", "--yes"]).exits(0);
+    assert!(shop.pool().is_paused());
+    shop.pool().does("INSERT INTO orders DEFAULT VALUES");
+    assert!(!shop.pool().is_paused());
+    assert_eq!(shop.stand.status()["mode"], "hold");
+    shop.stand.run(&["open", "--yes"]).exits(0);
+}
+
+#[test]
+fn b3_a_database_that_somebody_disabled_is_warned_of_and_stays_so() {
+    let shop = Shop::new(1, "", "");
+    let _serving = shop.serve();
+    shop.pool().says("DISABLE shop");
+    let plan = shop.stand.run(&["plan", "hold", "--json"]).exits(0).json();
+    let warnings = plan["warnings"].to_string();
+    assert!(warnings.contains("is disabled: its clients are sent away"), "{warnings}");
+    // It lets nobody in, so the site does not open onto it.
+    let stays = shop.stand.run(&["run", "hold", "--yes", "--json", "--", "true"]).exits(6).error();
+    let message = stays["message"].as_str().unwrap();
+    assert!(message.contains("lets no new connection in"), "{message}");
+    assert!(!shop.pool().is_paused());
+    shop.pool().says("ENABLE shop");
+    shop.stand.run(&["open", "--yes"]).exits(0);
+    shop.pool().does("INSERT INTO orders DEFAULT VALUES");
+}
+
+#[test]
+fn b4_a_pool_that_ends_while_it_is_paused_is_said_and_the_site_opens_once_it_is_back() {
+    let mut shop = Shop::new(1, "", "");
+    let _serving = shop.serve();
+    shop.stand.run(&["hold", "--yes"]).exits(0);
+    let pool = shop.pools.remove(0).restarted(|| {
+        let error = shop.stand.run(&["open", "--yes", "--json"]).exits(3).error();
+        assert_eq!(error["code"], "database-unreachable", "{error:#}");
+        assert_eq!(shop.stand.status()["desired"], "hold");
+    });
+    shop.stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!((pool.is_paused(), shop.stand.status()["mode"].clone()), (false, "open".into()));
+}
+
+#[test]
+fn whoever_runs_a_command_may_be_killed_at_any_time_and_the_end_that_was_promised_comes() {
+    let shop = Shop::new(1, "", "");
+    let _serving = shop.serve();
+    for after in [20, 120, 200, 300, 450] {
+        let words = ["run", "hold", "--for", "5s", "--yes", "--", "sleep", "0.2"];
+        let running = Serving::start(&mut shop.stand.command(&words));
+        thread::sleep(Duration::from_millis(after));
+        if running.is_running() {
+            running.signal("KILL");
+            running.ended();
+        }
+        // At its end the agent opens: healthy upstreams are a check.
+        let status =
+            shop.stand.until(|status| status["mode"] == "open" && status["phase"] != "moving");
+        assert_eq!(status["desired"], "open", "killed after {after} ms: {status:#}");
+        until(|| (!shop.pool().is_paused() && shop.pool().retry() == "15").then_some(()));
+    }
+    shop.pool().does("INSERT INTO orders DEFAULT VALUES");
 }

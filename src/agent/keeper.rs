@@ -234,8 +234,10 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         let failed = memory.failed.take().filter(|(operation, _)| *operation == switch.operation);
         memory.not_before = match done {
             Ok(()) => None,
-            // Somebody else is at it: look again soon.
-            Err(Error::Store(store::Error::Leased { .. })) => Some(now + LEFT_BEHIND),
+            // Somebody else is at it, or was until a moment ago: look again soon.
+            Err(Error::Store(store::Error::Leased { .. }) | Error::Runs { .. }) => {
+                Some(now + LEFT_BEHIND)
+            }
             Err(error) => {
                 tracing::error!(site = self.site, %error, hint = error.hint(), "the agent could not do its part");
                 // A gateway that stays silent is not asked for ever as often: each time the switch is written anew.

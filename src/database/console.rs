@@ -52,9 +52,12 @@ pub(super) struct Stands {
 
 /// One database of a `PgBouncer`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of its console")]
 pub(super) struct Pooled {
     pub(super) name: String,
     pub(super) paused: bool,
+    /// Whether somebody disabled it: its clients are sent away.
+    pub(super) disabled: bool,
     /// Whether a server connection belongs to one client until that leaves: `PAUSE` would wait for it.
     pub(super) by_session: bool,
 }
@@ -98,7 +101,9 @@ impl Console {
             let mut own = pools.iter().filter(|pool| of(pool, "database") == name);
             let by_session =
                 mode == "session" || own.any(|pool| of(pool, "pool_mode") == "session");
-            Pooled { name: name.to_owned(), paused: of(row, "paused") == "1", by_session }
+            let is = |column: &str| of(row, column) == "1";
+            let (paused, disabled) = (is("paused"), is("disabled"));
+            Pooled { name: name.to_owned(), paused, disabled, by_session }
         };
         let all: Vec<_> =
             databases.iter().filter(|row| of(row, "name") != OWN).map(pooled).collect();
@@ -178,7 +183,9 @@ impl Console {
             Ok(())
         };
         server.talk(SERVED, anew).await?;
-        probed(probe).await
+        let shut =
+            |error: Error| Error::Shut { place: server.place.clone(), why: error.to_string() };
+        probed(probe).await.map_err(shut)
     }
 
     /// Has it make its own connections to `databases` anew, each once its client needs it no longer.

@@ -50,6 +50,14 @@ pub enum Error {
         /// The name that was asked for.
         database: String,
     },
+    /// It runs, and lets nobody in.
+    #[error("{place} runs again, and lets no new connection in: {why}")]
+    Shut {
+        /// Which.
+        place: String,
+        /// What it says to who tries.
+        why: String,
+    },
     /// This machine does not have what it needs.
     #[error("it cannot be asked from here: {why}")]
     Lacking {
@@ -73,6 +81,9 @@ impl Error {
                 "the URL of the console ends in /pgbouncer, and its user is one of admin_users: postgres://ops:PASSWORD@pool:6432/pgbouncer"
             }
             Error::NoDatabase { .. } => "look at its [databases], and at `databases` here",
+            Error::Shut { .. } => {
+                "look at PgBouncer's log, and whether it reaches its PostgreSQL"
+            }
             Error::Lacking { .. } => "set it here, or ask from a machine that has it",
         }
         .to_owned()

@@ -81,12 +81,16 @@ impl Databases {
         for (pool, stands) in self.pools.iter().zip(pools) {
             match stands {
                 Err(error) => parts.push(Seen::silent(&error).at(pool.address())),
-                Ok(stands) => parts.extend(
-                    stands
-                        .databases
-                        .iter()
-                        .map(|one| Seen::pool(&stands, one).at(pool.target(&one.name))),
-                ),
+                Ok(stands) => {
+                    let disabled = stands.databases.iter().filter(|one| one.disabled);
+                    warnings.extend(disabled.map(|one| {
+                        let target = pool.target(&one.name);
+                        format!("{target} is disabled: its clients are sent away until somebody says ENABLE")
+                    }));
+                    let databases = stands.databases.iter();
+                    let part = |one| Seen::pool(&stands, one);
+                    parts.extend(databases.map(|one| part(one).at(pool.target(&one.name))));
+                }
             }
         }
         for (server, stands) in self.servers.iter().zip(servers) {

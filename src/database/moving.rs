@@ -222,10 +222,16 @@ fn failed(error: &Error) -> lever::Error {
 }
 
 fn half(error: &Error) -> lever::Error {
-    lever::Error::Partly {
-        message: format!("a pool may still be paused: {error}"),
-        hint: format!("{}; then `roadworks open`, or RESUME on its console", error.hint()),
-    }
+    let (message, hint) = match error {
+        Error::Shut { .. } => {
+            (error.to_string(), format!("{}; then `roadworks open`", error.hint()))
+        }
+        error => (
+            format!("a pool may still be paused: {error}"),
+            format!("{}; then `roadworks open`, or RESUME on its console", error.hint()),
+        ),
+    };
+    lever::Error::Partly { message, hint }
 }
 
 fn blocked(deadline: Duration, blockers: &[String]) -> lever::Error {

@@ -177,6 +177,27 @@ impl Pgbouncer {
         Pgbouncer { port, process, folder }
     }
 
+    /// Ends it, and starts it again once `meanwhile` is done.
+    pub(crate) fn restarted(mut self, meanwhile: impl FnOnce()) -> Pgbouncer {
+        self.end();
+        meanwhile();
+        let path = self.folder.path().join("pgbouncer.ini");
+        self.process = by_user("pgbouncer").arg(path).stderr(Stdio::null()).spawn().unwrap();
+        until_open(self.port);
+        self
+    }
+
+    fn end(&mut self) {
+        // Where we are root it is a child of whoever changed the user.
+        let path = self.folder.path().join("pid");
+        if let Ok(pid) = fs::read_to_string(&path) {
+            drop(Command::new("kill").arg(pid.trim()).status());
+        }
+        drop(self.process.kill());
+        drop(self.process.wait());
+        drop(fs::remove_file(path));
+    }
+
     /// The URL of its console.
     pub(crate) fn console(&self) -> String {
         self.url("pgbouncer")
@@ -221,13 +242,7 @@ impl Pgbouncer {
 
 impl Drop for Pgbouncer {
     fn drop(&mut self) {
-        // Where we are root it is a child of whoever changed the user.
-        let pid = fs::read_to_string(self.folder.path().join("pid"));
-        if let Ok(pid) = pid {
-            drop(Command::new("kill").arg(pid.trim()).status());
-        }
-        drop(self.process.kill());
-        drop(self.process.wait());
+        self.end();
     }
 }
 
