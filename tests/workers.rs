@@ -1,6 +1,7 @@
 //! Workers: quiet while a site is closed, in their order, all of them or none, and back as they were.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -271,6 +272,27 @@ fn python(program: &str) -> String {
     Path::new(&python).with_file_name(program).display().to_string()
 }
 
+/// As `until`, where each look starts several Pythons, and the machine has more to do.
+#[track_caller]
+fn in_time<T>(look: impl Fn() -> Option<T>) -> T {
+    let began = clock::monotonic();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        let waited = clock::monotonic().duration_since(began);
+        assert!(waited < Duration::from_mins(1), "it takes too long");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether an operation has told the workers what it wants of them.
+fn is_told(stand: &Stand) -> bool {
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    let mut entries = log["entries"].as_array().unwrap().iter();
+    entries.any(|entry| entry["event"] == "started" && entry["detail"] == "mail")
+}
+
 /// Ended with the test's handle of it.
 struct Ends(Child);
 
@@ -307,7 +329,8 @@ const JOB: &str = "
 import os, time
 def work(name):
     open('begun', 'a').write(f'{name}\\n')
-    while not os.path.exists('go'): time.sleep(0.02)
+    until = time.monotonic() + 60
+    while not os.path.exists('go') and time.monotonic() < until: time.sleep(0.02)
     open('ended', 'a').write(f'{name}\\n')
 ";
 
@@ -327,14 +350,16 @@ fn a_real_celery_is_quiet_while_its_site_is_closed_and_does_each_job_once() {
         .stdout(Stdio::null())
         .spawn();
     let _worker = Ends(worker.unwrap());
-    stand.until(|status| detail(status) == "mail working");
+    in_time(|| (detail(&stand.status()) == "mail working").then_some(()));
     let send = |name: &str| python_says(&stand, &format!("import shop; shop.work.delay('{name}')"));
     send("one");
     until(|| (jobs(&stand, "begun") == ["one"]).then_some(()));
     let closing = Serving::start(&mut interruptible(&stand.command(&["close", "--yes"])));
-    stand.until(|status| detail(status) == "mail quiet, still writing: 1 job");
+    in_time(|| is_told(&stand).then_some(()));
+    assert_eq!(detail(&stand.status()), "mail quiet, still writing: 1 job");
     assert!(closing.is_running());
     stand.write("go", "");
+    in_time(|| (!closing.is_running()).then_some(()));
     assert_eq!(closing.ended(), Some(0), "{}", closing.log());
     assert_eq!(jobs(&stand, "ended"), ["one"]);
     send("two");
@@ -367,6 +392,69 @@ fn a_celery_whose_broker_is_down_is_said_within_its_time_and_leaves_the_site_as_
     assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("open"), 200));
     let log = stand.run(&["--json", "log"]).exits(0).json();
     assert_eq!(log["entries"], json!([]));
+}
+
+#[test]
+fn a_broker_that_takes_connections_and_never_answers_is_cut_and_said() {
+    let mute = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let blocks = format!(
+        "workers \"mail\" {{\n  preset = \"rq\"\n  run = [\"{}\"]\n  url = \"redis://{}/0\"\n  timeout = \"1s\"\n}}",
+        python("rq"),
+        mute.local_addr().unwrap()
+    );
+    let (_app, stand, serving) = served(&blocks);
+    let refused = stand.run(&["--json", "close", "--yes"]).exits(3).error();
+    assert_eq!(refused["code"], "workers-unheard", "{refused:#}");
+    assert!(refused["message"].as_str().unwrap().contains("did not end within 1 s"), "{refused:#}");
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("open"), 200));
+}
+
+/// Answers as `systemctl`, `artisan` and a runner of Ruby do, by what it was told before.
+const STANDS_IN: &str = r#"#!/bin/sh
+case "$1 $2" in
+  "stop report.timer") echo inactive >report ;;
+  "start report.timer") echo active >report ;;
+  "show "*)
+    case $3 in
+      report.timer) printf 'LoadState=loaded\nActiveState=%s\nUnit=report.service\n' "$(cat report)" ;;
+      report.service) printf 'LoadState=loaded\nActiveState=inactive\nSubState=dead\n' ;;
+    esac ;;
+  "horizon:pause "*) echo paused >horizon ;;
+  "horizon:continue "*) echo running >horizon ;;
+  "horizon:status "*) echo "Horizon is $(cat horizon)."; [ "$(cat horizon)" = running ] ;;
+  *"quiet!"*) echo 1 >sidekiq ;;
+  *"sidekiq/api"*) echo "sidekiq 1 $(cat sidekiq) 0" ;;
+  "restart "*) echo 0 >sidekiq ;;
+  *) exit 9 ;;
+esac
+echo "$1 $2" >>asked
+"#;
+
+#[test]
+fn horizon_sidekiq_and_a_timer_are_moved_by_their_own_words() {
+    let run = "run = [\"sh\", \"./stands-in\"]";
+    let blocks = format!(
+        "workers \"horizon\" {{\n  preset = \"horizon\"\n  {run}\n  busy = \"echo 0\"\n}}\nworkers \"report\" {{\n  preset = \"systemd\"\n  unit = \"report.timer\"\n  {run}\n}}\nworkers \"sidekiq\" {{\n  preset = \"sidekiq\"\n  {run}\n  resume = [\"sh\", \"./stands-in\", \"restart\", \"sidekiq\"]\n}}"
+    );
+    let (_app, stand, _serving) = served(&blocks);
+    stand.write("stands-in", STANDS_IN);
+    for (file, said) in [("report", "active"), ("horizon", "running"), ("sidekiq", "0")] {
+        stand.write(file, said);
+    }
+    assert_eq!(detail(&stand.status()), "horizon working; report working; sidekiq working");
+    assert_eq!(workers(&stand.status())["kind"], "several");
+    stand.run(&["close", "--yes"]).exits(0);
+    assert_eq!(detail(&stand.status()), "horizon quiet; report quiet; sidekiq quiet");
+    stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(detail(&stand.status()), "horizon working; report working; sidekiq working");
+    let asked = jobs(&stand, "asked");
+    let moves: Vec<_> = asked
+        .iter()
+        .filter(|line| !line.contains("show") && !line.contains("status") && !line.contains("puts"))
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    let closing = ["stop", "horizon:pause", "require"];
+    assert_eq!(moves, [&closing[..], &["restart", "horizon:continue", "start"]].concat());
 }
 
 #[test]
