@@ -153,3 +153,6 @@ mod variable_in_aws;
 mod watched;
 #[cfg(test)]
 mod watching;
+#[cfg(test)]
+#[cfg(feature = "aws")]
+mod workers;

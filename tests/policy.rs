@@ -27,6 +27,9 @@ const GATEWAY: &str = "  hosts = [\"shop.example.com\"]\n  gateway {\n    listen
 #[test]
 fn the_documents_that_are_shipped_are_what_doctor_prints() {
     let gateway = format!("{STORE}site \"shop\" {{\n{GATEWAY}}}\n");
+    let workers = format!(
+        "site \"shop\" {{\n{GATEWAY}  workers \"worker\" {{\n    preset  = \"ecs\"\n    cluster = \"shop\"\n    service = \"worker\"\n  }}\n  workers \"nightly\" {{\n    preset   = \"eventbridge\"\n    schedule = \"nightly\"\n  }}\n}}\n"
+    );
     let listener = "site \"shop\" {\n  hosts = [\"shop.example.com\"]\n  balancer \"alb\" { load_balancer = \"shop-alb\" }\n}\n".to_owned();
     for (config, words, shipped) in [
         (&gateway, &["doctor", "--policy"][..], include_str!("../packaging/iam/agent.json")),
@@ -36,6 +39,7 @@ fn the_documents_that_are_shipped_are_what_doctor_prints() {
             include_str!("../packaging/iam/gateway.json"),
         ),
         (&listener, &["doctor", "--policy"], include_str!("../packaging/iam/balancer.json")),
+        (&workers, &["doctor", "--policy"], include_str!("../packaging/iam/workers.json")),
     ] {
         let printed = asked(config, words).exits(0);
         let printed: Value = serde_json::from_str(&printed.stdout).unwrap();

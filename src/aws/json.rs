@@ -82,6 +82,8 @@ impl Session {
     ) -> Result<Value, Error> {
         let asks = Asks {
             operation,
+            method: "POST",
+            path: "/".to_owned(),
             endpoint,
             content_type: service.protocol(),
             target: Some(("x-amz-target", format!("{}.{operation}", service.prefix()))),
@@ -91,7 +93,7 @@ impl Session {
     }
 }
 
-fn answer(response: &HttpResponse) -> Result<Hidden<Value>, OrchestratorError<Said>> {
+pub(super) fn answer(response: &HttpResponse) -> Result<Hidden<Value>, OrchestratorError<Said>> {
     let bytes = response.body().bytes().unwrap_or_default();
     let parsed = serde_json::from_slice(bytes);
     if response.status().is_success() {

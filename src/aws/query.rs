@@ -47,7 +47,15 @@ impl Session {
         form.append_pair("Action", operation).append_pair("Version", service.version());
         form.extend_pairs(parameters);
         let (content_type, body) = (PROTOCOL, form.finish());
-        let asks = Asks { operation, endpoint: None, content_type, target: None, body };
+        let asks = Asks {
+            operation,
+            method: "POST",
+            path: "/".to_owned(),
+            endpoint: None,
+            content_type,
+            target: None,
+            body,
+        };
         self.ask(service.place(), asks, answer, Retry::Standard).await
     }
 }

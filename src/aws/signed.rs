@@ -50,6 +50,10 @@ impl Place {
 #[derive(Debug, Clone)]
 pub(super) struct Asks {
     pub(super) operation: &'static str,
+    /// `POST`, but for services whose operations are paths.
+    pub(super) method: &'static str,
+    /// With its query.
+    pub(super) path: String,
     /// Where, if not at the service's usual place.
     pub(super) endpoint: Option<String>,
     pub(super) content_type: &'static str,
@@ -140,8 +144,8 @@ fn signed_for(place: Place, region: SigningRegion) -> FrozenLayer {
 fn request(asks: Asks) -> Result<HttpRequest, BoxError> {
     let length = asks.body.len().to_string();
     let mut request = HttpRequest::new(SdkBody::from(asks.body));
-    request.set_method("POST")?;
-    request.set_uri("/")?;
+    request.set_method(asks.method)?;
+    request.set_uri(asks.path)?;
     let headers = [
         ("content-type", asks.content_type.to_owned()),
         ("content-length", length),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Asked, Check, Failed};
 use crate::aws::{JsonService, Retry, Session};
+use crate::config::DESIRED_COUNT;
 
 /// A service that has to be stable.
 #[derive(Debug)]
@@ -21,7 +22,8 @@ impl EcsService {
     }
 
     async fn asked(&self) -> Result<String, Failed> {
-        let input = json!({ "cluster": self.cluster, "services": [self.service] });
+        let input =
+            json!({ "cluster": self.cluster, "services": [self.service], "include": ["TAGS"] });
         let answer =
             self.session.json(JsonService::Ecs, "DescribeServices", &input, Retry::Standard).await;
         let answer = answer.map_err(|error| super::unasked(&error, "ecs:DescribeServices"))?;
@@ -49,6 +51,12 @@ fn judged(answer: &Value, service: &str, wanted: u32) -> Result<String, Failed> 
     };
     let count = |key: &str| found[key].as_u64().unwrap_or_default();
     let (running, desired) = (count("runningCount"), count("desiredCount"));
+    if let Some(before) = count_of_before(found).filter(|before| desired < *before) {
+        let why = format!(
+            "{service} is scaled down since it was made quiet: {desired} tasks are to run, and {before} were before"
+        );
+        return failed(why, "open the site, which resumes its `workers`, or scale it back by hand");
+    }
     let deployments = found["deployments"].as_array().map_or(&[][..], Vec::as_slice);
     if deployments.iter().any(|one| one["rolloutState"] == "FAILED") {
         let told = deployments.iter().find_map(|one| one["rolloutStateReason"].as_str());
@@ -69,6 +77,12 @@ fn judged(answer: &Value, service: &str, wanted: u32) -> Result<String, Failed> 
         return failed(why, "scale it to what it was before: its desired count is too small");
     }
     Ok(format!("{running} tasks of {service} run, and its deployment is done"))
+}
+
+/// What its count was before a `workers` block scaled it to nothing, if one did.
+fn count_of_before(service: &Value) -> Option<u64> {
+    let mut tags = service["tags"].as_array()?.iter();
+    tags.find(|tag| tag["key"] == DESIRED_COUNT)?["value"].as_str()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -106,5 +120,19 @@ mod tests {
             let why = judged(&answer, "web", wanted).unwrap_err().why;
             assert!(why.contains(says), "{why}");
         }
+    }
+
+    #[test]
+    fn a_service_that_was_scaled_down_to_be_quiet_is_not_stable_before_it_has_its_count_of_before()
+    {
+        let done = json!([{ "rolloutState": "COMPLETED" }]);
+        let quiet = |desired: u64| {
+            let mut answer = service(desired, desired, &done);
+            answer["services"][0]["tags"] = json!([{ "key": DESIRED_COUNT, "value": "3" }]);
+            judged(&answer, "web", 0)
+        };
+        let why = quiet(0).unwrap_err().why;
+        assert!(why.contains("0 tasks are to run, and 3 were before"), "{why}");
+        assert!(quiet(2).is_err() && quiet(3).is_ok());
     }
 }

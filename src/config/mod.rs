@@ -32,6 +32,7 @@ mod tsig;
 mod units;
 mod unresolved;
 mod variable;
+mod workers;
 
 pub use crate::terraform::{
     AnsweringRule, Audience, Known, RuleAnswer, RuleBeside, RuleCondition, Spelling, Stays,
@@ -66,3 +67,4 @@ pub use tsig::{TsigDigest, TsigKey};
 pub use units::duration;
 pub use unresolved::Unresolved;
 pub use variable::{Freeze, PipelineConfig, VariableWay};
+pub use workers::{DESIRED_COUNT, Turn, WorkersCommands, WorkersConfig, WorkersWay};

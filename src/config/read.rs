@@ -16,7 +16,7 @@ use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, Source, nearest};
 
 /// What the design has and this version does not.
-const LATER: [&str; 4] = ["pipeline", "redis", "ssm", "workers"];
+const LATER: [&str; 3] = ["pipeline", "redis", "ssm"];
 /// A file named by `file()` holds one value.
 const LARGEST_VALUE: usize = 64 << 10;
 
@@ -109,6 +109,7 @@ impl<'a> Reader<'a> {
             match block.ident.as_str() {
                 "bypass" | "database" | "key" | "notify" => self.hide(block),
                 "check" if is_of_a_database(block) => self.hide(block),
+                "workers" if block.body.has_attribute("url") => self.hide(block),
                 // Its key is a file.
                 "tls" => {}
                 _ => self.hide_secrets(&block.body),

@@ -17,6 +17,7 @@ use super::records::SwitchedRecord;
 use super::rfc2136::Rfc2136Config;
 use super::settle::{self, SettleConfig};
 use super::variable::{self, PipelineConfig, VariableWay};
+use super::workers::{self, WorkersConfig};
 use crate::switch::Mode;
 
 /// One site of the configuration.
@@ -40,6 +41,8 @@ pub struct SiteConfig {
     pub balancer: Option<BalancerSource>,
     /// Its databases, and when they are paused or take no writes.
     pub databases: Vec<DatabaseConfig>,
+    /// Who writes in the background.
+    pub workers: Vec<WorkersConfig>,
     /// What must hold before its visitors are let back.
     pub checks: Vec<CheckConfig>,
     /// Who is told of what happens to it.
@@ -173,26 +176,13 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         reader.wrong(&block.ident, "a site's name is not empty");
     }
     let body = &block.body;
-    reader.only(body, &ATTRIBUTES, &BLOCKS, &["check", "database", "notify"]);
+    reader.only(body, &ATTRIBUTES, &BLOCKS, &["check", "database", "notify", "workers"]);
     let sub = |name| body.get_blocks(name).next();
     has_a_lever(reader, block);
     let hosts = reader.list(body, "hosts", words::host).unwrap_or_default();
     let dns = sub("dns").and_then(|block| dns::read(reader, block, &hosts));
-    let variable = match sub("variable") {
-        Some(block) => {
-            let way = variable::read(reader, block);
-            let read_by_terraform =
-                ["dns", "balancer"].into_iter().filter_map(sub).any(balancer::is_of_terraform);
-            let alone = way.stands_alone() && sub("dns").is_some();
-            if way != VariableWay::None && !read_by_terraform && !alone {
-                let hint = "leave it out, or say none = true".to_owned();
-                let message = "nothing here has a boolean: only `dns \"terraform\"` and `balancer \"terraform\"` have one";
-                reader.wrong_with(&block.ident, message, Some(hint));
-            }
-            way
-        }
-        None => VariableWay::Tfvars { chosen: false },
-    };
+    let variable = variable_of(reader, body);
+    let workers = workers::read(reader, body.get_blocks("workers"));
     let checks = checks_of(reader, body);
     let databases = database::read(reader, body.get_blocks("database"));
     let notify = notify::read(reader, body.get_blocks("notify"));
@@ -214,6 +204,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         gateway,
         balancer,
         databases,
+        workers,
         checks,
         notify,
         page,
@@ -228,6 +219,26 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         mode => site.offers(mode),
     });
     Some(site)
+}
+
+/// Where the boolean is written, if the site has one.
+fn variable_of<'a>(reader: &mut Reader<'a>, body: &'a Body) -> VariableWay {
+    let sub = |name| body.get_blocks(name).next();
+    match sub("variable") {
+        Some(block) => {
+            let way = variable::read(reader, block);
+            let read_by_terraform =
+                ["dns", "balancer"].into_iter().filter_map(sub).any(balancer::is_of_terraform);
+            let alone = way.stands_alone() && sub("dns").is_some();
+            if way != VariableWay::None && !read_by_terraform && !alone {
+                let hint = "leave it out, or say none = true".to_owned();
+                let message = "nothing here has a boolean: only `dns \"terraform\"` and `balancer \"terraform\"` have one";
+                reader.wrong_with(&block.ident, message, Some(hint));
+            }
+            way
+        }
+        None => VariableWay::Tfvars { chosen: false },
+    }
 }
 
 /// The checks. One that asks as a tester needs a gateway that lets testers past.

@@ -37,10 +37,19 @@ const GRACE: Duration = Duration::from_millis(200);
 /// Runs `command` with nothing on its standard input, for at most `timeout`; `None` where it takes longer. Dropped midway, it
 /// and what it started are killed. What it left running on purpose, and perhaps still speaks, is its own.
 pub async fn ended(command: &mut Command, timeout: Duration) -> io::Result<Option<Ended>> {
-    tokio::time::timeout(timeout, run(command)).await.ok().transpose()
+    ended_after(command, timeout, KEPT).await
 }
 
-async fn run(command: &mut Command) -> io::Result<Ended> {
+/// The same, where up to `kept` bytes of what it says are wanted.
+pub async fn ended_after(
+    command: &mut Command,
+    timeout: Duration,
+    kept: usize,
+) -> io::Result<Option<Ended>> {
+    tokio::time::timeout(timeout, run(command, kept)).await.ok().transpose()
+}
+
+async fn run(command: &mut Command, kept: usize) -> io::Result<Ended> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -54,7 +63,7 @@ async fn run(command: &mut Command) -> io::Result<Ended> {
     let (stderr, stdout) = (child.stderr.take(), child.stdout.take());
     let status = {
         let heard = async {
-            tokio::join!(last_of(stderr, &mut errors), last_of(stdout, &mut words));
+            tokio::join!(last_of(stderr, &mut errors, KEPT), last_of(stdout, &mut words, kept));
         };
         let mut heard = std::pin::pin!(heard);
         let mut silent = false;
@@ -74,17 +83,23 @@ async fn run(command: &mut Command) -> io::Result<Ended> {
     Ok(Ended { status, said: [errors, words] })
 }
 
-/// Keeps the last of what is said in `kept`, for as long as it is polled.
-async fn last_of(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+/// Keeps the last of what is said in `kept`, and not more than `most`, for as long as it is polled.
+async fn last_of(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>, most: usize) {
     let Some(mut pipe) = pipe else { return };
     let mut part = vec![0; KEPT];
     while let Ok(read) = pipe.read(&mut part).await
         && read > 0
     {
         kept.extend_from_slice(part.get(..read).unwrap_or_default());
-        let over = kept.len().saturating_sub(KEPT);
+        let over = kept.len().saturating_sub(most);
         kept.drain(..over);
     }
+}
+
+/// What it said on standard output, as far as it was kept.
+pub fn output(ended: &Ended) -> String {
+    let [_, words] = &ended.said;
+    String::from_utf8_lossy(words).into_owned()
 }
 
 /// The last line that it said, standard error first, and not more than `most` characters of it.

@@ -324,7 +324,13 @@ impl<'a, S: Store> Operation<'a, S> {
         let confirmed = tokio::time::timeout_at(self.deadline, lever.confirm(started, &progress));
         if lever.name() != GATEWAY {
             let confirmed = confirmed.await.map_err(|_| self.too_late(&progress))?;
-            return confirmed.map(Some).map_err(Error::Unconfirmed);
+            return match confirmed {
+                // Jobs do not end in their time: they go on, and so do visitors.
+                Err(error @ lever::Error::Refused { .. }) if lever.name() == LeverName::Workers => {
+                    Err(error.into())
+                }
+                confirmed => confirmed.map(Some).map_err(Error::Unconfirmed),
+            };
         }
         // Gateways follow whoever throws the switch next, and never confirm this operation then.
         let confirmed = tokio::select! {

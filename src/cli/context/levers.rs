@@ -8,7 +8,7 @@ use crate::balancer::{Alb, Renumber};
 use crate::clock;
 use crate::config::{
     Account, BalancerConfig, BalancerSource, DnsSource, Freeze, Listeners, PageConfig,
-    PipelineConfig, Resolved, SiteConfig, Variable, VariableWay,
+    PipelineConfig, Resolved, SiteConfig, Variable, VariableWay, WorkersConfig,
 };
 use crate::database::{Databases, Idle};
 use crate::dns::{Rfc2136, Route53};
@@ -19,6 +19,7 @@ use crate::pipeline::{
 };
 use crate::store::{AnyStore, SiteStore};
 use crate::switch::{Mode, Phase, Posture, Switch};
+use crate::workers::Workers;
 
 /// The boolean's name where no Terraform of ours has one.
 pub(in crate::cli) const USUAL: &str = "maintenance_mode";
@@ -77,9 +78,32 @@ pub(super) async fn of(
     let databases = Databases::new(&site.databases, patience.unwrap_or(CLIENTS_WAIT));
     all.extend(databases.map(|lever| Box::new(lever.with_idle(idle)) as Box<dyn Lever>));
     all.extend(variable_lever(&site.variable, resolved, switch).await);
+    all.extend(workers_lever(&site.workers, switch).await);
     let freezer = freezer(site.pipeline.as_ref(), &resolved.name).await;
     all.extend(freezer.clone().map(|freezer| Box::new(freezer) as Box<dyn Lever>));
     Levers { all, session, caller, freezer }
+}
+
+/// The background writers, if the site has any.
+async fn workers_lever(
+    blocks: &[WorkersConfig],
+    switch: Option<&Switch>,
+) -> Option<Box<dyn Lever>> {
+    let told = match switch.map(|switch| (switch.mode, switch.phase)) {
+        None => Some(Mode::Open),
+        Some((mode, Phase::Moved { .. })) => Some(mode),
+        Some((_, Phase::Moving)) => None,
+    };
+    let mut workers = Workers::new();
+    for block in blocks {
+        match block.way.account() {
+            Some(account) => {
+                workers.in_aws(block, Session::load(&account.settings()).await, told);
+            }
+            None => workers.by_commands(block, told),
+        }
+    }
+    (!blocks.is_empty()).then(|| Box::new(workers) as Box<dyn Lever>)
 }
 
 /// What makes the boolean truthful, wherever it is kept.

@@ -14,7 +14,7 @@ use crate::config::{
 };
 use crate::dns::route53;
 use crate::store::bucket::User;
-use crate::{balancer, checks, pipeline, store};
+use crate::{balancer, checks, pipeline, store, workers};
 
 /// The rights that one set of credentials needs.
 struct Policy {
@@ -144,11 +144,21 @@ async fn of_levers(
         let owner = owner(&whose).await;
         policies.add(&whose, pipeline::rights(block, &owner));
     }
+    of_workers(policies, site).await;
     for check in &site.checks {
         let Some(account) = check.asks.account() else { continue };
         let whose = account.settings();
         let owner = owner(&whose).await;
         policies.add(&whose, checks::rights(&check.asks, &owner));
+    }
+}
+
+async fn of_workers(policies: &mut Policies, site: &SiteConfig) {
+    for block in &site.workers {
+        let Some(account) = block.way.account() else { continue };
+        let whose = account.settings();
+        let owner = owner(&whose).await;
+        policies.add(&whose, workers::rights(&block.way, &owner));
     }
 }
 
