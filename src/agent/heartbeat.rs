@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gateway::{Drain, Report, UpstreamReport};
+use crate::gateway::{Drain, RampReport, Report, UpstreamReport};
 use crate::store::{Error, SiteStore, Store};
 use crate::switch::{FORMAT, Mode, OperationId};
 
@@ -53,6 +53,9 @@ pub struct Heartbeat {
     /// Patience is over: requests get 503 though the mode is hold.
     #[serde(default)]
     pub hold_spent: bool,
+    /// A gentle opening that is under way: visitors are let in one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<RampReport>,
     /// The mode that somebody set on its machine.
     #[serde(default)]
     pub local: Option<Mode>,
@@ -121,6 +124,7 @@ impl Heartbeat {
             phase,
             drain: report.drain,
             hold_spent: report.hold_spent,
+            ramp: report.ramp,
             local: None,
             waiting: report.waiting,
             in_flight: report.in_flight,
@@ -140,10 +144,15 @@ impl Heartbeat {
         let healthy = |beat: &Heartbeat| {
             beat.upstreams.iter().map(|upstream| upstream.healthy).collect::<Vec<_>>()
         };
+        // The share moves all the time.
+        let ramp = |beat: &Heartbeat| {
+            beat.ramp.as_ref().map(|ramp| (ramp.stopped, ramp.fell_back.is_some()))
+        };
         self.operation == other.operation
             && self.mode == other.mode
             && self.drain == other.drain
             && self.hold_spent == other.hold_spent
+            && ramp(self) == ramp(other)
             && self.local == other.local
             && self.trouble == other.trouble
             && healthy(self) == healthy(other)

@@ -217,7 +217,7 @@ mod tests {
     fn snapshot() -> Arc<Snapshot> {
         let told = Told { host: None, posture: None, now: crate::clock::now() };
         let forms = Arc::new(Page::default().render(&told));
-        Arc::new(Snapshot { posture: None, forms, hold_spent: false, closing: false })
+        Arc::new(Snapshot { posture: None, forms, hold_spent: false, closing: false, gently: None })
     }
 
     #[derive(Debug, Clone, Copy)]

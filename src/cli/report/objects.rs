@@ -130,6 +130,7 @@ fn gateway_object((beat, alive): (Heartbeat, bool)) -> Value {
         "operation": beat.operation,
         "drain": beat.drain,
         "hold_spent": beat.hold_spent,
+        "ramp": beat.ramp,
         "local": beat.local,
         "waiting": beat.waiting,
         "in_flight": beat.in_flight,
