@@ -62,6 +62,12 @@ pub struct Heartbeat {
     /// Requests that wait.
     #[serde(default)]
     pub waiting: u64,
+    /// How many seconds the one of them has waited that came first.
+    #[serde(default)]
+    pub oldest: Option<u64>,
+    /// In hold, how many seconds they wait at most, from the operation's start.
+    #[serde(default)]
+    pub patience: Option<u64>,
     /// Requests at the upstream that this mode would not have let in.
     #[serde(default)]
     pub in_flight: u64,
@@ -127,6 +133,8 @@ impl Heartbeat {
             ramp: report.ramp,
             local: None,
             waiting: report.waiting,
+            oldest: report.oldest,
+            patience: report.patience,
             in_flight: report.in_flight,
             exempt: report.exempt,
             upgraded: report.upgraded,

@@ -203,7 +203,7 @@ fn each_mistake_of_a_gentle_opening_points_at_itself() {
             "open {\nramp = 60\nlimit = \"0.5%\"\n}",
             "8:9 `0.5%` is not a share from 1 % to 100 %: \"5%\"",
         ),
-        ("open { ramps = 60 }", "6:8 `ramps` is not known here"),
+        ("open {\nramp = 60\nfrist = \"5%\"\n}", "8:1 `frist` is not known here"),
     ] {
         let mistakes = wrong(&with(lines));
         assert_eq!(mistakes.first().map(String::as_str), Some(told), "{lines}: {mistakes:?}");
@@ -345,7 +345,7 @@ fn what_shows_later_still_points_into_the_file() {
         |mistake: crate::hcl::Diagnostic| mistake.place.map(|place| (place.line, place.column));
     assert_eq!(place(gateway.spots.wrong_listen(gateway.listen[0], "in use")), Some((18, 24)));
     assert_eq!(place(gateway.spots.wrong("certificate", "expired")), Some((24, 21)));
-    assert_eq!(place(config.sites[0].page.spots.wrong("template", "broken")), Some((60, 18)));
+    assert_eq!(place(config.sites[0].page.spots.wrong("template", "broken")), Some((64, 18)));
     let moved = good(&with("").replace("listen", "\n\n    listen"));
     assert_eq!(
         moved.sites[0].gateway,

@@ -171,7 +171,7 @@ impl Door {
         };
         let last_refused = at(&self.refused);
         let last_request = last_refused.max(at(&self.visited));
-        let report = self.with(|state, _| state.report(&self.inside));
+        let report = self.with(|state, after| state.report(&self.inside, after.now));
         Report { last_refused, last_request, ..report }
     }
 
@@ -362,9 +362,9 @@ impl Ticket {
             }
             (Fate::Refused(_) | Fate::Passes | Fate::PassesAt(_) | Fate::Waits, _) => {}
         }
-        let (answer, other) = door.with(|state, _| {
+        let (answer, other) = door.with(|state, after| {
             let other = tester(&state.snapshot).map(|lane| Ticket::take(&lane));
-            (state.ask(other.as_ref().unwrap_or(&self).modes(), client), other)
+            (state.ask(other.as_ref().unwrap_or(&self).modes(), client, after.now), other)
         });
         // Counted in the other lane already, and only now no longer in its own.
         let ticket = other.unwrap_or(self);

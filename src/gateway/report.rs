@@ -22,6 +22,10 @@ pub struct Report {
     pub ramp: Option<RampReport>,
     /// Requests that wait.
     pub waiting: u64,
+    /// How many seconds the one of them has waited that came first.
+    pub oldest: Option<u64>,
+    /// In hold, how many seconds they wait at most, from the operation's start.
+    pub patience: Option<u64>,
     /// Requests at the upstream that this mode would not have let in.
     pub in_flight: u64,
     /// Requests at the upstream that this mode lets in, by what let them: `read`, `bypass`, `allow webhooks`.

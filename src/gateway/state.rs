@@ -205,7 +205,7 @@ impl State {
     }
 
     /// What is with a request of these modes, now.
-    pub(super) fn ask(&mut self, modes: Modes, client: Option<IpAddr>) -> Answer {
+    pub(super) fn ask(&mut self, modes: Modes, client: Option<IpAddr>, now: Instant) -> Answer {
         let fate = self.snapshot.fate(modes, client);
         let in_line = match fate {
             Fate::Refused(why) => return Answer::Refuse(why, Arc::clone(&self.snapshot)),
@@ -214,7 +214,9 @@ impl State {
         };
         match in_line {
             false => Answer::Pass,
-            true if self.room.waiting() < self.hold.places => Answer::Wait(self.room.enter(modes)),
+            true if self.room.waiting() < self.hold.places => {
+                Answer::Wait(self.room.enter(modes, now))
+            }
             true => Answer::Refuse(Why::Crowded, Arc::clone(&self.snapshot)),
         }
     }
@@ -294,7 +296,7 @@ impl State {
         self.planned
     }
 
-    pub(super) fn report(&self, inside: &Inside) -> Report {
+    pub(super) fn report(&self, inside: &Inside, now: Instant) -> Report {
         let posture = self.snapshot.posture.as_ref();
         let mode = self.snapshot.mode();
         let mut report = Report {
@@ -304,6 +306,8 @@ impl State {
             hold_spent: self.snapshot.hold_spent,
             ramp: self.ramp.as_ref().map(UnderWay::report),
             waiting: self.room.waiting() as u64,
+            oldest: self.room.oldest().map(|since| now.saturating_duration_since(since).as_secs()),
+            patience: self.patience(),
             cut: self.cut,
             ..Report::default()
         };
@@ -341,10 +345,19 @@ impl State {
 
     /// When patience is over, counted from when the operation was asked for.
     fn patience_ends(&self) -> Instant {
-        let asked = self.snapshot.posture.as_ref().and_then(|posture| posture.patience);
-        let patience = asked.unwrap_or(self.hold.patience).min(LONGEST);
         let (at, ago) = self.asked;
-        at + patience.saturating_sub(ago)
+        at + self.longest().saturating_sub(ago)
+    }
+
+    /// How long requests wait at most.
+    fn longest(&self) -> Duration {
+        let asked = self.snapshot.posture.as_ref().and_then(|posture| posture.patience);
+        asked.unwrap_or(self.hold.patience).min(LONGEST)
+    }
+
+    /// The same in whole seconds, while it holds.
+    fn patience(&self) -> Option<u64> {
+        (self.snapshot.mode() == Some(Mode::Hold)).then(|| self.longest().as_secs())
     }
 
     /// What a new mode means for those who wait: they wait on, go in order, or are refused.

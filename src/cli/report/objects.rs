@@ -133,6 +133,8 @@ fn gateway_object((beat, alive): (Heartbeat, bool)) -> Value {
         "ramp": beat.ramp,
         "local": beat.local,
         "waiting": beat.waiting,
+        "oldest": beat.oldest,
+        "patience": beat.patience,
         "in_flight": beat.in_flight,
         "exempt": beat.exempt.into_iter().collect::<BTreeMap<_, _>>(),
         "upgraded": beat.upgraded,
