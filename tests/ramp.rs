@@ -115,7 +115,7 @@ fn visitors_come_back_one_after_the_other_and_all_are_in_at_the_end() {
 #[test]
 fn where_the_app_fails_visitors_are_kept_out_again_and_it_is_said_and_tried_anew() {
     let app = App::start();
-    let stand = site(&app, "open {\n ramp = \"5s\"\n first = \"40%\"\n }");
+    let stand = site(&app, "open {\n ramp = \"8s\"\n first = \"40%\"\n }");
     let serving = stand.serve();
     stand.run(&["close", "--yes"]).exits(0);
     app.fails(true);
@@ -127,7 +127,15 @@ fn where_the_app_fails_visitors_are_kept_out_again_and_it_is_said_and_tried_anew
     assert_eq!(ramp(&stand)["share"], 0.0);
     assert!(let_in(&serving).is_empty());
     tester_passes(&serving);
+    app.is_well(false);
+    until(|| (stand.told()["upstreams"][0]["healthy"] == false).then_some(()));
     assert_eq!(comes(&serving, "192.0.2.1", "/healthz", "").0, 200, "a balancer goes on sending");
+    app.is_well(true);
+    until(|| (stand.told()["upstreams"][0]["healthy"] == true).then_some(()));
+    let linked = stand.run(&["--json", "bypass"]).exits(0).json();
+    let header = format!("{}\r\n", linked["header"].as_str().unwrap());
+    let (status, whole) = comes(&serving, "192.0.2.1", "/linked", &header);
+    assert_eq!((status, app.asked("GET /linked")), (500, 1), "a new link passes too: {whole}");
     assert!(serving.log().contains("fell back to closed"), "{}", serving.log());
     assert_eq!(serving.metric("roadworks_ramp_share{site=\"shop\"}").as_deref(), Some("0.0"));
     let falls = serving.metric("roadworks_ramp_fallbacks_total{site=\"shop\"}");

@@ -104,6 +104,7 @@ fn whoever_passed_while_the_site_was_shut_passes_and_counts_as_before() {
             assert!(matches!(site.comes(&site.bypass, number), Verdict::Pass(_)));
             assert!(matches!(site.comes(&allowed, number), Verdict::Pass(_)));
         }
+        assert_eq!(site.report().last_request, None, "nobody is where the name led away to");
         let refused = (0..1000).find_map(|number| match site.comes(&site.reads, number) {
             Verdict::Refuse(refused) => Some(refused),
             Verdict::Pass(_) | Verdict::Wait(_) => None,
