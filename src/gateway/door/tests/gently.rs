@@ -7,24 +7,24 @@ use crate::switch::Reopened;
 
 const RAMP: Duration = Duration::from_mins(1);
 
-fn config(first: Share) -> OpenConfig {
+pub(super) fn config(first: Share) -> OpenConfig {
     OpenConfig { ramp: RAMP, first, limit: Share::percent(50) }
 }
 
 /// The posture that reopens, by operation `number` after operation 1, told `ago`.
-fn reopening(from: Mode, number: u32, ago: Duration) -> Posture {
+pub(super) fn reopening(from: Mode, number: u32, ago: Duration) -> Posture {
     let at = wall().checked_sub(SignedDuration::try_from(ago).unwrap()).unwrap();
     let reopened = Reopened { from, after: OperationId::at(wall(), 1), at };
     Posture { reopened: Some(reopened), ..Site::posture(Mode::Open, number) }
 }
 
-fn client(number: u32) -> IpAddr {
+pub(super) fn client(number: u32) -> IpAddr {
     IpAddr::from(number.to_be_bytes())
 }
 
 impl Site {
     /// Gives a posture, by the rule that a site's configuration has.
-    fn gives(&self, posture: &Posture, config: Option<&OpenConfig>) {
+    pub(super) fn gives(&self, posture: &Posture, config: Option<&OpenConfig>) {
         let shut = crate::gateway::gently::shut(config, Some(posture));
         let opens = shut.and_then(|shut| {
             let shut = Shut { posture: shut, forms: forms() };
@@ -63,11 +63,11 @@ impl Site {
         self.report().ramp.map(|ramp| ramp.share)
     }
 
-    /// Goes on for so long, while all who are let in of a thousand are answered so.
+    /// Goes on for so long, while all who are let in of two hundred are answered so.
     fn goes(&self, long: Duration, outcome: Outcome) {
         let end = hand() + long;
         while hand() < end {
-            for number in 0..1000 {
+            for number in 0..200 {
                 if let Verdict::Pass(admitted) = self.comes(&self.writes, number) {
                     admitted.answered(outcome);
                 }
