@@ -285,7 +285,7 @@ fn silent(beats: &[Beat]) -> Vec<&Heartbeat> {
 
 fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
     let (mut count, mut in_flight, mut waiting, mut exempt, mut spent) = (0, 0, 0, 0, false);
-    let mut ramp: Option<RampReport> = None;
+    let mut ramp: Option<&RampReport> = None;
     for beat in alive {
         count += 1;
         waiting += beat.waiting;
@@ -295,10 +295,10 @@ fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
         *if beat.mode == Some(Mode::Open) { &mut in_flight } else { &mut exempt } += let_in;
         spent |= beat.hold_spent;
         // The gateway that lets in the fewest says it for all.
-        if let Some(own) = &beat.ramp
-            && ramp.as_ref().is_none_or(|least| own.share < least.share)
+        if let Some(own) = beat.ramp.as_deref()
+            && ramp.is_none_or(|least| own.share < least.share)
         {
-            ramp = Some(own.clone());
+            ramp = Some(own);
         }
     }
     let mut words = match count {
@@ -314,7 +314,7 @@ fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
     if spent {
         words.push("patience is over".to_owned());
     }
-    words.extend(ramp.as_ref().map(RampReport::in_words));
+    words.extend(ramp.map(RampReport::in_words));
     words.join(", ")
 }
 

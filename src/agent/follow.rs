@@ -361,7 +361,11 @@ impl<S: Store> Follow<S> {
         }
     }
 
-    fn warn(&self, front: &dyn Front, (trouble, ramp): &mut (Vec<String>, Option<RampReport>)) {
+    fn warn(
+        &self,
+        front: &dyn Front,
+        (trouble, ramp): &mut (Vec<String>, Option<Box<RampReport>>),
+    ) {
         self.warn_of_trouble(trouble);
         self.warn_of_ramp(front, ramp);
     }
@@ -381,12 +385,11 @@ impl<S: Store> Follow<S> {
     }
 
     /// Says when visitors are let in no further, or not any more, and when they are again.
-    fn warn_of_ramp(&self, front: &dyn Front, said: &mut Option<RampReport>) {
+    fn warn_of_ramp(&self, front: &dyn Front, said: &mut Option<Box<RampReport>>) {
         let ramp = front.report(&self.site, clock::now()).ramp;
-        let told = |ramp: &Option<RampReport>| {
-            ramp.as_ref().map(|ramp| (ramp.stopped, ramp.fell_back.clone()))
-        };
-        if told(said) != told(&ramp) {
+        let told =
+            |ramp: Option<&RampReport>| ramp.map(|ramp| (ramp.stopped, ramp.fell_back.clone()));
+        if told(said.as_deref()) != told(ramp.as_deref()) {
             let site = self.site.as_str();
             match &ramp {
                 Some(now) if now.stopped.is_some() || now.fell_back.is_some() => {

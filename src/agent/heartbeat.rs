@@ -55,7 +55,7 @@ pub struct Heartbeat {
     pub hold_spent: bool,
     /// A gentle opening that is under way: visitors are let in one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ramp: Option<RampReport>,
+    pub ramp: Option<Box<RampReport>>,
     /// The mode that somebody set on its machine.
     #[serde(default)]
     pub local: Option<Mode>,
@@ -64,10 +64,10 @@ pub struct Heartbeat {
     pub waiting: u64,
     /// How many seconds the one of them has waited that came first.
     #[serde(default)]
-    pub oldest: Option<u64>,
+    pub oldest: Option<u32>,
     /// In hold, how many seconds they wait at most, from the operation's start.
     #[serde(default)]
-    pub patience: Option<u64>,
+    pub patience: Option<u32>,
     /// Requests at the upstream that this mode would not have let in.
     #[serde(default)]
     pub in_flight: u64,

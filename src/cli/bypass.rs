@@ -62,9 +62,10 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
 /// kept out.
 fn by(switch: Switch, gateway: &GatewayConfig) -> Option<OperationId> {
     match switch.mode {
-        Mode::Open => {
-            switch.reopened.filter(|_| gateway.open.is_some()).map(|reopened| reopened.after)
-        }
+        Mode::Open => switch
+            .reopened
+            .filter(|_| gateway.open.is_some())
+            .map(|reopened| reopened.after.clone()),
         Mode::ReadOnly | Mode::Hold | Mode::Closed | Mode::Detour => Some(switch.operation),
     }
 }

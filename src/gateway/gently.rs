@@ -37,7 +37,7 @@ pub struct Opens {
 /// What those get who are not let in at first, where this posture opens the site gently.
 pub(super) fn shut(config: Option<&OpenConfig>, posture: Option<&Posture>) -> Option<Posture> {
     let (config, posture) = config.zip(posture.filter(|posture| posture.mode == Mode::Open))?;
-    let Reopened { from, after, at } = posture.reopened.clone()?;
+    let Reopened { from, after, at } = *posture.reopened.clone()?;
     let ramp = SignedDuration::try_from(config.ramp).ok()?;
     Some(Posture {
         mode: from,
@@ -56,7 +56,7 @@ impl Opens {
         posture: Option<&Posture>,
         shut: Shut,
     ) -> Option<Opens> {
-        let reopened = posture?.reopened.clone()?;
+        let reopened = *posture?.reopened.clone()?;
         Some(Opens { config: config?.clone(), reopened, shut: Arc::new(shut) })
     }
 }

@@ -19,13 +19,13 @@ pub struct Report {
     /// Patience is over, and requests get 503 though the mode is hold.
     pub hold_spent: bool,
     /// A gentle opening that is under way.
-    pub ramp: Option<RampReport>,
+    pub ramp: Option<Box<RampReport>>,
     /// Requests that wait.
     pub waiting: u64,
     /// How many seconds the one of them has waited that came first.
-    pub oldest: Option<u64>,
+    pub oldest: Option<u32>,
     /// In hold, how many seconds they wait at most, from the operation's start.
-    pub patience: Option<u64>,
+    pub patience: Option<u32>,
     /// Requests at the upstream that this mode would not have let in.
     pub in_flight: u64,
     /// Requests at the upstream that this mode lets in, by what let them: `read`, `bypass`, `allow webhooks`.

@@ -172,7 +172,7 @@ impl State {
     /// Whether the opening is that of the posture of now.
     fn gives(&self, opens: &Opens) -> bool {
         let posture = self.snapshot.posture.as_ref();
-        posture.and_then(|posture| posture.reopened.as_ref()) == Some(&opens.reopened)
+        posture.and_then(|posture| posture.reopened.as_deref()) == Some(&opens.reopened)
     }
 
     pub(super) fn reload(
@@ -304,9 +304,9 @@ impl State {
             operation: posture.and_then(|posture| posture.operation.clone()),
             drain: self.draining.told(),
             hold_spent: self.snapshot.hold_spent,
-            ramp: self.ramp.as_ref().map(UnderWay::report),
+            ramp: self.ramp.as_ref().map(|ramp| Box::new(ramp.report())),
             waiting: self.room.waiting() as u64,
-            oldest: self.room.oldest().map(|since| now.saturating_duration_since(since).as_secs()),
+            oldest: self.room.oldest().map(|since| seconds(now.saturating_duration_since(since))),
             patience: self.patience(),
             cut: self.cut,
             ..Report::default()
@@ -356,8 +356,8 @@ impl State {
     }
 
     /// The same in whole seconds, while it holds.
-    fn patience(&self) -> Option<u64> {
-        (self.snapshot.mode() == Some(Mode::Hold)).then(|| self.longest().as_secs())
+    fn patience(&self) -> Option<u32> {
+        (self.snapshot.mode() == Some(Mode::Hold)).then(|| seconds(self.longest()))
     }
 
     /// What a new mode means for those who wait: they wait on, go in order, or are refused.
@@ -468,6 +468,11 @@ fn exempt(all: &mut Vec<(String, u64)>, name: &str, running: u64) {
         None if running > 0 => all.push((name.to_owned(), running)),
         None => {}
     }
+}
+
+/// Whole seconds.
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// Whether a mode lets a lane in.

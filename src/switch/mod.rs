@@ -126,7 +126,7 @@ pub struct Switch {
     pub patience: Option<u32>,
     /// In open, what visitors got before who were all kept out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reopened: Option<Reopened>,
+    pub reopened: Option<Box<Reopened>>,
     /// Who asked: an AWS caller identity, else `user@host`.
     pub by: String,
     /// Why, in the asker's words.
@@ -235,7 +235,7 @@ impl Switch {
     fn told_gateways(&self, now: Timestamp) -> Switch {
         let at = |reopened: &Reopened| if self.gateway.is_some() { now } else { reopened.at };
         let reopened = self.reopened.as_ref();
-        let reopened = reopened.map(|it| Reopened { at: at(it), ..it.clone() });
+        let reopened = reopened.map(|it| Box::new(Reopened { at: at(it), ..(**it).clone() }));
         Switch { gateway: None, reopened, ..self.clone() }
     }
 
@@ -307,13 +307,13 @@ impl Switch {
 }
 
 /// What a site that is to give `mode` reopens from. Asking for `open` again is the same opening.
-fn reopened(current: Option<&Switch>, mode: Mode, now: Timestamp) -> Option<Reopened> {
+fn reopened(current: Option<&Switch>, mode: Mode, now: Timestamp) -> Option<Box<Reopened>> {
     let switch = current.filter(|_| mode == Mode::Open)?;
     match switch.gateway.unwrap_or(switch.mode) {
         Mode::Open => switch.reopened.clone(),
         Mode::ReadOnly | Mode::Hold => None,
         from @ (Mode::Closed | Mode::Detour) => {
-            Some(Reopened { from, after: switch.operation.clone(), at: now })
+            Some(Box::new(Reopened { from, after: switch.operation.clone(), at: now }))
         }
     }
 }
@@ -383,6 +383,7 @@ mod tests {
         assert_eq!(opening.posture().reopened, None, "gateways are not told yet");
         let told = opening.released(at(70));
         let wanted = Reopened { from: Mode::Detour, after: closed.operation.clone(), at: at(70) };
+        let wanted = Box::new(wanted);
         assert_eq!(told.posture().reopened, Some(wanted.clone()));
         let moved = told.confirmed(&told.operation.clone(), 0, at(75)).unwrap();
         let again = Switch::asked(Some(&moved), ask(Mode::Open, 3), at(80));

@@ -22,7 +22,7 @@ pub struct Posture {
     pub patience: Option<Duration>,
     /// In open, what visitors got before who were all kept out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reopened: Option<Reopened>,
+    pub reopened: Option<Box<Reopened>>,
 }
 
 /// That visitors may come again who were all kept out, so that they can be let in one after the other: how long ago it was is

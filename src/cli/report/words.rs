@@ -189,7 +189,7 @@ fn gateway_line(beat: &Heartbeat, alive: bool) -> String {
         let drained = if beat.drain == Drain::Drained { "drained, " } else { "" };
         words.push(format!("{drained}except {}", let_in.join(", ")));
     }
-    words.extend(beat.ramp.as_ref().map(RampReport::in_words));
+    words.extend(beat.ramp.as_deref().map(RampReport::in_words));
     words.extend(beat.hold_spent.then(|| "patience is over: 503".to_owned()));
     let mode = if alive { mode } else { "silent" };
     format!("    {:<24} {mode:<10} {}", one_line(&beat.id), one_line(&words.join(", ")))

@@ -15,7 +15,7 @@ pub(super) fn config(first: Share) -> OpenConfig {
 pub(super) fn reopening(from: Mode, number: u32, ago: Duration) -> Posture {
     let at = wall().checked_sub(SignedDuration::try_from(ago).unwrap()).unwrap();
     let reopened = Reopened { from, after: OperationId::at(wall(), 1), at };
-    Posture { reopened: Some(reopened), ..Site::posture(Mode::Open, number) }
+    Posture { reopened: Some(Box::new(reopened)), ..Site::posture(Mode::Open, number) }
 }
 
 pub(super) fn client(number: u32) -> IpAddr {
