@@ -94,6 +94,8 @@ mod policy;
 #[cfg(test)]
 mod preflight;
 #[cfg(test)]
+mod ramp;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod reload;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::App;
 use crate::support::command::{interruptible, run};
-use crate::support::serving::{HOST, Serving, Stand, config, until};
+use crate::support::serving::{HOST, Serving, Stand, answer, config, until};
 
 /// A site that is served, with its app; `more` goes into its gateway's block.
 fn served(more: &str) -> (App, Stand, Serving) {
@@ -47,6 +47,25 @@ fn visitors_wait_while_a_command_works_and_none_is_lost() {
     });
     assert_eq!(running.ended(), Some(0), "{}", running.log());
     assert_eq!(mode(&stand), "open");
+}
+
+#[test]
+fn how_many_are_held_and_how_long_the_first_has_waited_is_said_while_it_works() {
+    let (_app, stand, serving) = served("hold { patience = \"40s\" }");
+    let running = begun(&stand, &["hold"], WAITS);
+    let held = [serving.sends("GET", "/"), serving.sends("POST", "/")];
+    until(|| running.log().contains(": held 2, oldest ").then_some(()));
+    let log = running.log();
+    let seconds = log.split("oldest ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!((3..20).contains(&seconds.parse::<u64>().unwrap()), "{log}");
+    assert!(log.contains(&format!("held 2, oldest {seconds} s of 40 s")), "{log}");
+    let gateway = stand.status()["gateways"][0].clone();
+    assert_eq!(gateway["patience"], 40);
+    assert!(gateway["oldest"].as_u64() >= seconds.parse().ok(), "{gateway}");
+    stand.write("go", "");
+    assert_eq!(running.ended(), Some(0), "{}", running.log());
+    assert_eq!(held.map(|stream| answer(stream).0), [200, 200]);
+    stand.until(|status| status["gateways"][0]["oldest"] == Value::Null);
 }
 
 #[test]

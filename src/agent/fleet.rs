@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use super::heartbeat::{self, FOLDER, Heartbeat};
 use super::pulse::{Pulse, Pulses};
 use crate::clock;
+use crate::config::OpenConfig;
+use crate::gateway::RampReport;
 use crate::lever::{Answer, Error, Lever, Observation, Part, Position, Progress, Refusal, Started};
 use crate::store::{self, Notice, SiteStore, Store};
 use crate::switch::{LeverName, Mode, OperationId, Step};
@@ -35,6 +37,8 @@ pub struct Fleet<S> {
     store: SiteStore<S>,
     /// The site's hosts, or its name.
     target: String,
+    /// How visitors are let in again, where they are not all at once.
+    gently: Option<OpenConfig>,
     /// What was seen of them since.
     pulses: RefCell<Pulses>,
 }
@@ -47,16 +51,30 @@ impl<S: Store> Fleet<S> {
     pub fn new(store: SiteStore<S>, site: &str, hosts: &[String]) -> Fleet<S> {
         let target = if hosts.is_empty() { site.to_owned() } else { hosts.join(", ") };
         let pulses = RefCell::new(Pulses::new(store.clocks()));
-        Fleet { store, target, pulses }
+        Fleet { store, target, gently: None, pulses }
+    }
+
+    /// Gateways that let visitors in again as this says.
+    #[must_use]
+    pub fn opening(self, gently: Option<OpenConfig>) -> Fleet<S> {
+        Fleet { gently, ..self }
     }
 
     fn step(&self, from: Option<Mode>, to: Mode) -> Step {
+        let kept_out = to == Mode::Open && from >= Some(Mode::Closed);
+        let after = match self.gently.as_ref().filter(|_| kept_out) {
+            Some(OpenConfig { ramp, first, .. }) => {
+                let visitors = format!("from {first} to all in {ramp:?}");
+                json!({ "mode": to, "visitors": visitors })
+            }
+            None => json!({ "mode": to }),
+        };
         Step {
             lever: self.name(),
             kind: self.kind().to_owned(),
             target: self.target.clone(),
             before: from.map_or(Value::Null, |mode| json!({ "mode": mode })),
-            after: json!({ "mode": to }),
+            after,
         }
     }
 
@@ -244,6 +262,9 @@ fn observation(beats: &[Beat]) -> Observation {
     warnings.extend(local.map(|(beat, mode)| {
         format!("gateway {} is kept at {mode} on its own machine, by --local", beat.id)
     }));
+    let fell = alive().filter_map(|beat| Some((beat, beat.ramp.as_ref()?)));
+    let fell = fell.filter(|(_, ramp)| ramp.fell_back.is_some());
+    warnings.extend(fell.map(|(beat, ramp)| format!("gateway {} {}", beat.id, ramp.in_words())));
     let position = alive().map(Heartbeat::gives).min().map_or(Position::Absent, Position::At);
     let detail = detail(alive());
     let part = |(beat, pulse): &Beat| Part {
@@ -264,6 +285,7 @@ fn silent(beats: &[Beat]) -> Vec<&Heartbeat> {
 
 fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
     let (mut count, mut in_flight, mut waiting, mut exempt, mut spent) = (0, 0, 0, 0, false);
+    let mut ramp: Option<&RampReport> = None;
     for beat in alive {
         count += 1;
         waiting += beat.waiting;
@@ -272,6 +294,12 @@ fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
         // Where everything passes nobody is let in by leave of anything.
         *if beat.mode == Some(Mode::Open) { &mut in_flight } else { &mut exempt } += let_in;
         spent |= beat.hold_spent;
+        // The gateway that lets in the fewest says it for all.
+        if let Some(own) = beat.ramp.as_deref()
+            && ramp.is_none_or(|least| own.share < least.share)
+        {
+            ramp = Some(own);
+        }
     }
     let mut words = match count {
         0 => return "no gateway is alive".to_owned(),
@@ -286,6 +314,7 @@ fn detail<'a>(alive: impl Iterator<Item = &'a Heartbeat>) -> String {
     if spent {
         words.push("patience is over".to_owned());
     }
+    words.extend(ramp.map(RampReport::in_words));
     words.join(", ")
 }
 

@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use super::heartbeat::{self, Heartbeat, Teller};
 use super::kept::{Kept, Local};
 use crate::clock;
-use crate::gateway::{Around, Gateway, Report};
+use crate::gateway::{Around, Gateway, RampReport, Report};
 use crate::store::{self, Notice, SiteStore, Store, Version};
 use crate::switch::{Mode, Posture, Switch};
 use crate::tasks::Tasks;
@@ -206,6 +206,7 @@ impl<S: Store> Follow<S> {
                 since: local.at,
                 until: None,
                 patience: None,
+                reopened: None,
             }),
             (_, asked) => asked,
         }
@@ -282,10 +283,11 @@ impl<S: Store> Follow<S> {
         let every = Duration::from_secs(u64::from(store.pace()));
         let mut tick = interval_at(clock::monotonic(), every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut given, mut kept, mut told, mut warned) = (self.posture(), None, None, Vec::new());
+        let (mut given, mut kept, mut told) = (self.posture(), None, None);
+        let mut warned = (Vec::new(), None);
         loop {
             self.give(front, &mut given);
-            self.warn_of_trouble(&mut warned);
+            self.warn(front, &mut warned);
             if telling.is_none()
                 && let Some(beat) = self.news(front, teller, told.as_ref())
             {
@@ -359,6 +361,15 @@ impl<S: Store> Follow<S> {
         }
     }
 
+    fn warn(
+        &self,
+        front: &dyn Front,
+        (trouble, ramp): &mut (Vec<String>, Option<Box<RampReport>>),
+    ) {
+        self.warn_of_trouble(trouble);
+        self.warn_of_ramp(front, ramp);
+    }
+
     fn warn_of_trouble(&self, warned: &mut Vec<String>) {
         let trouble: Vec<_> = self.trouble().collect();
         if *warned == trouble {
@@ -371,6 +382,25 @@ impl<S: Store> Follow<S> {
             tracing::info!(site = self.site, "store and disk are well again");
         }
         *warned = trouble;
+    }
+
+    /// Says when visitors are let in no further, or not any more, and when they are again.
+    fn warn_of_ramp(&self, front: &dyn Front, said: &mut Option<Box<RampReport>>) {
+        let ramp = front.report(&self.site, clock::now()).ramp;
+        let told =
+            |ramp: Option<&RampReport>| ramp.map(|ramp| (ramp.stopped, ramp.fell_back.clone()));
+        if told(said.as_deref()) != told(ramp.as_deref()) {
+            let site = self.site.as_str();
+            match &ramp {
+                Some(now) if now.stopped.is_some() || now.fell_back.is_some() => {
+                    tracing::warn!(site, "{}", now.in_words());
+                }
+                Some(now) => tracing::info!(site, "{}", now.in_words()),
+                None if said.is_some() => tracing::info!(site, "no gentle opening any more"),
+                None => {}
+            }
+        }
+        *said = ramp;
     }
 
     /// What is to be told, unless `told` says all that anybody waits for.

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gateway::{Drain, Report, UpstreamReport};
+use crate::gateway::{Drain, RampReport, Report, UpstreamReport};
 use crate::store::{Error, SiteStore, Store};
 use crate::switch::{FORMAT, Mode, OperationId};
 
@@ -53,12 +53,21 @@ pub struct Heartbeat {
     /// Patience is over: requests get 503 though the mode is hold.
     #[serde(default)]
     pub hold_spent: bool,
+    /// A gentle opening that is under way: visitors are let in one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Box<RampReport>>,
     /// The mode that somebody set on its machine.
     #[serde(default)]
     pub local: Option<Mode>,
     /// Requests that wait.
     #[serde(default)]
     pub waiting: u64,
+    /// How many seconds the one of them has waited that came first.
+    #[serde(default)]
+    pub oldest: Option<u32>,
+    /// In hold, how many seconds they wait at most, from the operation's start.
+    #[serde(default)]
+    pub patience: Option<u32>,
     /// Requests at the upstream that this mode would not have let in.
     #[serde(default)]
     pub in_flight: u64,
@@ -121,8 +130,11 @@ impl Heartbeat {
             phase,
             drain: report.drain,
             hold_spent: report.hold_spent,
+            ramp: report.ramp,
             local: None,
             waiting: report.waiting,
+            oldest: report.oldest,
+            patience: report.patience,
             in_flight: report.in_flight,
             exempt: report.exempt,
             upgraded: report.upgraded,
@@ -140,10 +152,15 @@ impl Heartbeat {
         let healthy = |beat: &Heartbeat| {
             beat.upstreams.iter().map(|upstream| upstream.healthy).collect::<Vec<_>>()
         };
+        // The share moves all the time.
+        let ramp = |beat: &Heartbeat| {
+            beat.ramp.as_ref().map(|ramp| (ramp.stopped, ramp.fell_back.is_some()))
+        };
         self.operation == other.operation
             && self.mode == other.mode
             && self.drain == other.drain
             && self.hold_spent == other.hold_spent
+            && ramp(self) == ramp(other)
             && self.local == other.local
             && self.trouble == other.trouble
             && healthy(self) == healthy(other)

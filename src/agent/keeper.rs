@@ -136,7 +136,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                         &self.opener,
                         (&self.holder, &self.watched),
                     );
-                    let watches = watch.run(moved.subscribe());
+                    let watches = Box::pin(watch.run(moved.subscribe()));
                     let by = (&self.opener, &self.holder);
                     let windows = Box::pin(begin(&self.site, &self.store, by));
                     let pauses = PauseKeeper {
@@ -150,7 +150,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                     let holds = right.hold(async {
                         tokio::select! {
                             biased;
-                            () = self.lead(tasks, &moved) => {}
+                            () = Box::pin(self.lead(tasks, &moved)) => {}
                             never = watches => match never {},
                             never = windows => match never {},
                             never = tells => match never {},

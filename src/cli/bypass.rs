@@ -14,7 +14,7 @@ use crate::balancer::HEADER;
 use crate::clock;
 use crate::config::{BalancerSource, GatewayConfig, SiteConfig};
 use crate::gateway::bypass::{Key, LONGEST, PARAMETER};
-use crate::switch::Mode;
+use crate::switch::{Mode, OperationId, Switch};
 
 /// The header as people write it.
 const SPELT: &str = "Roadworks-Bypass";
@@ -28,7 +28,8 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
     }
     let (gateway, secret) = keyed(site)?;
     let switch = Context::store(&config, site).await?.switch().await?.map(|(switch, _)| switch);
-    let Some(switch) = switch.filter(|switch| switch.mode != Mode::Open) else {
+    let passes = |switch: Switch| Some((switch.mode, by(switch, gateway)?));
+    let Some((mode, operation)) = switch.and_then(passes) else {
         return Err(Error::Usage {
             message: "the site is asked to be open: there is nothing to pass by".to_owned(),
             hint: "ask again once it is closed: a token is good for one operation".to_owned(),
@@ -42,7 +43,7 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
     }
     let now = clock::now();
     let expiry = later(now, args.r#for)?;
-    let token = Key::new(secret, &name).token(&switch.operation, expiry, now);
+    let token = Key::new(secret, &name).token(&operation, expiry, now);
     let host = site.hosts.iter().find(|host| !host.starts_with("*."));
     let host = host.cloned().unwrap_or_else(|| name.clone());
     let token = String::from_utf8_lossy(token.bytes()).into_owned();
@@ -50,11 +51,23 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
         link: format!("https://{host}/?{PARAMETER}={token}"),
         direct: direct(&host, gateway).map(|at| format!("{at}/?{PARAMETER}={token}")),
         header: format!("{SPELT}: {token}"),
-        curl: (switch.mode == Mode::Detour).then(|| around(&host, &token, gateway)),
+        curl: (mode == Mode::Detour).then(|| around(&host, &token, gateway)),
         token,
         expiry,
     };
     say(context, &name, &passes)
+}
+
+/// The operation that a token is good for. While a site opens gently it is the one of before, by whose mode others are still
+/// kept out.
+fn by(switch: Switch, gateway: &GatewayConfig) -> Option<OperationId> {
+    match switch.mode {
+        Mode::Open => switch
+            .reopened
+            .filter(|_| gateway.open.is_some())
+            .map(|reopened| reopened.after.clone()),
+        Mode::ReadOnly | Mode::Hold | Mode::Closed | Mode::Detour => Some(switch.operation),
+    }
 }
 
 struct Passes {

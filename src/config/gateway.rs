@@ -1,6 +1,7 @@
 //! A `gateway` block -> what stands in front of a site's app, and how it behaves in each mode.
 
 pub(super) mod read;
+mod share;
 pub(super) mod words;
 
 use std::fmt;
@@ -13,6 +14,8 @@ use ipnet::IpNet;
 use super::secret::Secret;
 use super::spot::Spots;
 use crate::switch::Mode;
+
+pub use share::Share;
 
 /// The gateway of one site. `Default` is what an empty block says, without an address or an upstream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct GatewayConfig {
     pub hold: HoldConfig,
     /// Letting running requests end.
     pub drain: DrainConfig,
+    /// Letting visitors in one after the other who were all kept out; without it all come at once.
+    pub open: Option<OpenConfig>,
     /// What a read is, where the method does not tell.
     pub read_only: ReadOnlyConfig,
     /// Paths that pass in some modes.
@@ -164,6 +169,24 @@ impl Default for DrainConfig {
     fn default() -> Self {
         DrainConfig { deadline: Duration::from_secs(10), then: None, upgrades: Upgrades::Leave }
     }
+}
+
+/// Letting visitors in one after the other, after `closed` and `detour`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenConfig {
+    /// How long it takes until all are in, where nothing goes wrong.
+    pub ramp: Duration,
+    /// How many are let in at first.
+    pub first: Share,
+    /// At so many errors among the answers nobody is let in any more.
+    pub limit: Share,
+}
+
+impl OpenConfig {
+    /// How many are let in at first, where nothing else is said.
+    pub const FIRST: Share = Share::percent(5);
+    /// At how many errors nobody is let in any more, where nothing else is said.
+    pub const LIMIT: Share = Share::percent(50);
 }
 
 /// What happens when requests still run at the deadline.

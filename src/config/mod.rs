@@ -47,7 +47,8 @@ pub use error::Error;
 pub use gateway::words::{host, upstream};
 pub use gateway::{
     AllowConfig, BypassConfig, DrainConfig, DrainThen, GatewayConfig, HealthConfig, HoldConfig,
-    PathPattern, ReadOnlyConfig, TlsConfig, Upgrades, UpstreamProtocol, UpstreamUrl,
+    OpenConfig, PathPattern, ReadOnlyConfig, Share, TlsConfig, Upgrades, UpstreamProtocol,
+    UpstreamUrl,
 };
 pub use locate::{Config, FILE_NAME, StoreAt, load};
 pub use lookup::LookedUp;

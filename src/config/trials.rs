@@ -57,6 +57,10 @@ site "shop" {
       then     = "abort"
       upgrades = "close"
     }
+    open {
+      ramp  = "2m"
+      first = "0.5%"
+    }
     read_only {
       reads   = ["/search"]
       writes  = ["/unsubscribe"]
@@ -101,6 +105,9 @@ fn every_key_of_a_gateway_is_read() {
         (Duration::from_secs(5), Some(DrainThen::Abort))
     );
     assert_eq!(gateway.drain.upgrades, Upgrades::Close);
+    let open = gateway.open.as_ref().unwrap();
+    assert_eq!((open.ramp, open.first), (Duration::from_mins(2), Share::thousandths(5)));
+    assert_eq!(open.limit, OpenConfig::LIMIT);
     assert_eq!(gateway.read_only.graphql, [PathPattern::Exact("/graphql".to_owned())]);
     assert_eq!(gateway.allow[0].paths, [PathPattern::Prefix("/webhooks/".to_owned())]);
     assert_eq!(gateway.allow[0].modes, [Mode::ReadOnly, Mode::Closed]);
@@ -181,6 +188,26 @@ fn a_site_has_the_modes_of_its_levers() {
         wrong(name_only),
         ["2:17 the site cannot be put into `hold`: it has no `gateway` block"]
     );
+}
+
+#[test]
+fn each_mistake_of_a_gentle_opening_points_at_itself() {
+    for (lines, told) in [
+        ("open { first = \"5%\" }", "6:1 `open` needs `ramp`"),
+        ("open { ramp = \"500ms\" }", "6:15 `ramp` is at least 1s and at most 3600 s"),
+        (
+            "open {\nramp = 60\nfirst = \"0%\"\n}",
+            "8:9 `0%` is not a share from 0.1 % to 100 %: \"5%\"",
+        ),
+        (
+            "open {\nramp = 60\nlimit = \"0.5%\"\n}",
+            "8:9 `0.5%` is not a share from 1 % to 100 %: \"5%\"",
+        ),
+        ("open {\nramp = 60\nfrist = \"5%\"\n}", "8:1 `frist` is not known here"),
+    ] {
+        let mistakes = wrong(&with(lines));
+        assert_eq!(mistakes.first().map(String::as_str), Some(told), "{lines}: {mistakes:?}");
+    }
 }
 
 #[test]
@@ -318,7 +345,7 @@ fn what_shows_later_still_points_into_the_file() {
         |mistake: crate::hcl::Diagnostic| mistake.place.map(|place| (place.line, place.column));
     assert_eq!(place(gateway.spots.wrong_listen(gateway.listen[0], "in use")), Some((18, 24)));
     assert_eq!(place(gateway.spots.wrong("certificate", "expired")), Some((24, 21)));
-    assert_eq!(place(config.sites[0].page.spots.wrong("template", "broken")), Some((60, 18)));
+    assert_eq!(place(config.sites[0].page.spots.wrong("template", "broken")), Some((64, 18)));
     let moved = good(&with("").replace("listen", "\n\n    listen"));
     assert_eq!(
         moved.sites[0].gateway,

@@ -23,10 +23,11 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    const ALL: [Fate; 10] = [
+    const ALL: [Fate; 11] = [
         Fate::Passed,
         Fate::Released,
         Fate::Refused(Why::Mode),
+        Fate::Refused(Why::NotYet),
         Fate::Refused(Why::Unknown),
         Fate::Refused(Why::Spent),
         Fate::Refused(Why::TimedOut),
@@ -42,6 +43,7 @@ impl Fate {
             Fate::Passed => "passed",
             Fate::Released => "released",
             Fate::Refused(Why::Mode) => "refused",
+            Fate::Refused(Why::NotYet) => "refused_not_yet",
             Fate::Refused(Why::Unknown) => "refused_unknown_mode",
             Fate::Refused(Why::Spent) => "refused_hold_spent",
             Fate::Refused(Why::TimedOut) => "refused_timed_out",

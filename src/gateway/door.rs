@@ -6,6 +6,7 @@
 //! counted when the mover looks, or the visitor sees what the mover wrote. That is why "drained" is true when it is said.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -18,7 +19,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::counters::Sum;
-use super::inside::{Admitted, Inside, Slot, Ticket};
+use super::gently::Opens;
+use super::inside::{Admitted, Hears, Inside, Slot, Ticket};
 use super::lane::{Counter, Home, Lane, Modes};
 use super::pace::Outcome;
 use super::report::Report;
@@ -33,8 +35,9 @@ use crate::switch::{Mode, Posture};
 
 /// No lane has it, so that nobody passes.
 const SHUT: u8 = 1 << 7;
-/// In a detour whoever comes has an old answer.
+/// In a detour whoever comes has an old answer. In a gentle opening after one the gate has both.
 const AWAY: u8 = Modes::one(Mode::Detour).bits();
+const BACK: u8 = AWAY | Modes::one(Mode::Open).bits();
 
 /// What the door says to a request.
 #[derive(Debug)]
@@ -126,11 +129,18 @@ impl Door {
     /// Says something else from now on, at the time `wall`. Saying the same again changes nothing; the same operation
     /// with a longer patience helps those who wait already.
     pub fn set(&self, posture: Option<Posture>, forms: Arc<Forms>, wall: Timestamp) {
-        let asked_ago = posture.as_ref().map_or(Duration::ZERO, |posture| {
-            let ago: SignedDuration = wall.duration_since(posture.since);
-            Duration::try_from(ago).unwrap_or(Duration::ZERO)
-        });
-        self.with(|state, after| state.set(self, (posture, forms), asked_ago, after));
+        self.set_gently(posture, forms, None, wall);
+    }
+
+    /// Says something else from now on, and where it opens gently, how.
+    pub fn set_gently(
+        &self,
+        posture: Option<Posture>,
+        forms: Arc<Forms>,
+        opens: Option<Opens>,
+        wall: Timestamp,
+    ) {
+        self.with(|state, after| state.set(self, (posture, forms), (opens, wall), after));
     }
 
     /// Takes a new configuration; what it says stays as it is.
@@ -161,7 +171,7 @@ impl Door {
         };
         let last_refused = at(&self.refused);
         let last_request = last_refused.max(at(&self.visited));
-        let report = self.with(|state, _| state.report(&self.inside));
+        let report = self.with(|state, after| state.report(&self.inside, after.now));
         Report { last_refused, last_request, ..report }
     }
 
@@ -170,7 +180,12 @@ impl Door {
         self.lock().switches.sum()
     }
 
-    /// Keeps the time: patience, drain deadlines, the pace of a release. Never returns; without it nothing of that
+    /// How often a gentle opening fell back.
+    pub(super) fn falls(&self) -> u64 {
+        self.lock().falls
+    }
+
+    /// Keeps the time: patience, drain deadlines, the pace of a release, a gentle opening. Never returns; without it nothing of that
     /// happens by itself. Cancel safe.
     pub async fn keep(&self) {
         loop {
@@ -186,7 +201,7 @@ impl Door {
     fn lets(&self, modes: Modes) -> bool {
         let gate = self.gate.load(Ordering::SeqCst);
         let lets = modes.has_all(gate);
-        if lets && gate & AWAY != 0 {
+        if lets && gate & BACK == AWAY {
             self.visited();
         }
         lets
@@ -225,7 +240,7 @@ impl Door {
                 let ticket = Ticket::at(counter);
                 state.room.leave(place);
                 let slot = Slot { door: Arc::clone(self), since: after.now };
-                Step::Pass(ticket.admit(Some(slot)))
+                Step::Pass(ticket.admit_heard(Hears::Release(slot)))
             }
             Turn::Refused(why, snapshot) => {
                 state.room.leave(place);
@@ -319,34 +334,42 @@ impl fmt::Debug for Door {
 impl Ticket {
     /// Looks at the door, counted.
     pub fn look(self, door: &Arc<Door>) -> Verdict {
-        self.look_as(door, |_| None)
+        self.look_as(door, None, |_| None)
     }
 
-    /// Looks at the door, counted. Where it would not pass at once, `tester` says whether it may go in another lane: a
+    /// Looks at the door, counted, for this client. Where it would not pass at once, `tester` says whether it may go in another lane: a
     /// bypass is good or not under one snapshot, the one that it is decided by. `tester` must not ask the door anything.
     pub fn look_as(
         self,
         door: &Arc<Door>,
+        client: Option<IpAddr>,
         tester: impl Fn(&Snapshot) -> Option<Arc<Lane>>,
     ) -> Verdict {
         if door.lets(self.modes()) {
-            return Verdict::Pass(self.admit(None));
+            return Verdict::Pass(self.admit());
         }
-        // Refusing takes no lock, unless there may be a tester.
+        // Refusing takes no lock, unless there may be a tester; nor does a gentle opening.
         let snapshot = door.snapshot();
-        if let Fate::Refused(why) = snapshot.fate(self.modes())
-            && tester(&snapshot).is_none()
-        {
-            return Verdict::Refuse(door.refused(why, snapshot));
+        match (snapshot.fate(self.modes(), client), &snapshot.gently) {
+            (Fate::Refused(why), _) if tester(&snapshot).is_none() => {
+                return Verdict::Refuse(door.refused(why, snapshot));
+            }
+            // Counted before the gate was read, and that before the snapshot: a mover whose gate this is not finds it counted,
+            // and of one whose gate it is the snapshot is as new.
+            (Fate::PassesAt(place), Some(gently)) => {
+                let watched = gently.watch(place, door.clock);
+                return Verdict::Pass(self.admit_heard(Hears::Ramp(watched)));
+            }
+            (Fate::Refused(_) | Fate::Passes | Fate::PassesAt(_) | Fate::Waits, _) => {}
         }
-        let (answer, other) = door.with(|state, _| {
+        let (answer, other) = door.with(|state, after| {
             let other = tester(&state.snapshot).map(|lane| Ticket::take(&lane));
-            (state.ask(other.as_ref().unwrap_or(&self).modes()), other)
+            (state.ask(other.as_ref().unwrap_or(&self).modes(), client, after.now), other)
         });
         // Counted in the other lane already, and only now no longer in its own.
         let ticket = other.unwrap_or(self);
         match answer {
-            Answer::Pass => Verdict::Pass(ticket.admit(None)),
+            Answer::Pass => Verdict::Pass(ticket.admit()),
             Answer::Wait(place) => {
                 Verdict::Wait(Waiting::at(place, Arc::clone(ticket.counter()), Arc::clone(door)))
             }

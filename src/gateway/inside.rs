@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::door::Door;
 use super::drain::Draining;
+use super::gently::Watched;
 use super::lane::{Counter, Home, Lane, Modes};
 use super::pace::Outcome;
 use super::told::{Cut, Farewell};
@@ -108,9 +109,14 @@ impl Ticket {
         &self.counted.0
     }
 
-    /// Lets it in; with a slot where it was let out of the waiting room.
-    pub(super) fn admit(self, slot: Option<Slot>) -> Admitted {
-        Admitted { ticket: self, slot }
+    /// Lets it in.
+    pub(super) fn admit(self) -> Admitted {
+        Admitted { ticket: self, hears: None }
+    }
+
+    /// Lets it in, and has somebody hear how it was answered.
+    pub(super) fn admit_heard(self, hears: Hears) -> Admitted {
+        Admitted { ticket: self, hears: Some(hears) }
     }
 }
 
@@ -118,6 +124,14 @@ impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ticket").field("modes", &self.modes()).finish_non_exhaustive()
     }
+}
+
+/// Who hears how a request was answered.
+pub(super) enum Hears {
+    /// The pace of a release.
+    Release(Slot),
+    /// A gentle opening.
+    Ramp(Watched),
 }
 
 /// A request that was let out of the waiting room. The next one goes when it ends.
@@ -135,17 +149,19 @@ impl Drop for Slot {
 /// A request that was let in. Keep it until the app has said all of its answer; dropping it uncounts it.
 #[must_use = "a request is inside for as long as this is kept"]
 pub struct Admitted {
-    // Before the slot, since the next one may go only when this one is uncounted.
+    // Before the slot in it, since the next one may go only when this one is uncounted.
     ticket: Ticket,
-    slot: Option<Slot>,
+    hears: Option<Hears>,
 }
 
 impl Admitted {
     /// Tells how the upstream took it, as soon as that is known: when the head of its answer is there, or there will be
-    /// none. The pace of a release is made of this; at any other time it costs nothing.
+    /// none. The pace of a release and the share of a gentle opening are made of this; at any other time it costs nothing.
     pub fn answered(&self, outcome: Outcome) {
-        if let Some(slot) = &self.slot {
-            slot.door.answered(outcome, slot.since);
+        match &self.hears {
+            Some(Hears::Release(slot)) => slot.door.answered(outcome, slot.since),
+            Some(Hears::Ramp(watched)) => watched.answered(outcome),
+            None => {}
         }
     }
 

@@ -32,6 +32,8 @@ const TROUBLE: f64 = 0.1;
 pub enum Outcome {
     /// It answered, whatever it said.
     Answered,
+    /// It answered that something is wrong with it, which is no matter of how many come.
+    Erred,
     /// It could not be reached, broke off before an answer, was too slow, or said that it is overloaded (502, 503, 504).
     Failed,
 }
@@ -150,7 +152,7 @@ impl Pace {
     /// One that went was answered after `took`.
     pub(super) fn answered(&mut self, outcome: Outcome, took: Duration, now: Instant) {
         match outcome {
-            Outcome::Answered => self.good(took),
+            Outcome::Answered | Outcome::Erred => self.good(took),
             Outcome::Failed => self.failed(now),
         }
     }

@@ -90,7 +90,7 @@ pub fn answer(refusal: &Refusal<'_>, parts: &Parts, now: Timestamp) -> Answer {
     let leaves = mode.is_some_and(|mode| mode >= Mode::Closed) || upload == Unread::Leave;
     let connection = if leaves { Afterwards::Close } else { Afterwards::Keep };
     // What it announces may find a place, or another gateway: then the app has to say whether it may come.
-    let refused_too = matches!(refusal.why, Why::Mode | Why::Spent);
+    let refused_too = matches!(refusal.why, Why::Mode | Why::NotYet | Why::Spent);
     let mut response = if is_preflight(parts) && refused_too {
         preflight(parts)
     } else if parts.method == Method::OPTIONS && !parts.headers.contains_key(ORIGIN) {

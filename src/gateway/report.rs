@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Share;
 use crate::switch::{Mode, OperationId};
 
 /// One site at one gateway, seen at once.
@@ -17,8 +18,14 @@ pub struct Report {
     pub drain: Drain,
     /// Patience is over, and requests get 503 though the mode is hold.
     pub hold_spent: bool,
+    /// A gentle opening that is under way.
+    pub ramp: Option<Box<RampReport>>,
     /// Requests that wait.
     pub waiting: u64,
+    /// How many seconds the one of them has waited that came first.
+    pub oldest: Option<u32>,
+    /// In hold, how many seconds they wait at most, from the operation's start.
+    pub patience: Option<u32>,
     /// Requests at the upstream that this mode would not have let in.
     pub in_flight: u64,
     /// Requests at the upstream that this mode lets in, by what let them: `read`, `bypass`, `allow webhooks`.
@@ -47,6 +54,57 @@ pub enum Drain {
     Drained,
     /// Some still did at the drain's deadline, and `then` is `abort`: whoever asked has to take it back.
     Expired,
+}
+
+/// How far a gentle opening is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RampReport {
+    /// The share of visitors who are let in.
+    pub share: Share,
+    /// Why it does not rise, if it does not.
+    pub stopped: Option<Stands>,
+    /// That nobody is let in, since too much failed.
+    pub fell_back: Option<FellBack>,
+}
+
+/// Why the share does not rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stands {
+    /// Answers fail.
+    Errors,
+    /// Answers take much longer than at first.
+    Slow,
+}
+
+/// That too much failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FellBack {
+    /// So many of the answers.
+    pub errors: Share,
+    /// When.
+    pub at: Timestamp,
+    /// When the first visitors are let in again.
+    pub again: Timestamp,
+}
+
+impl RampReport {
+    /// `opening gently: 35 % of visitors`, and why not more.
+    pub fn in_words(&self) -> String {
+        let share = self.share;
+        match (&self.fell_back, self.stopped) {
+            (Some(FellBack { errors, at, again }), _) => format!(
+                "fell back to closed at {at}, with {errors} errors: nobody is let in before {again}"
+            ),
+            (None, Some(Stands::Errors)) => {
+                format!("opening gently: stopped at {share} of visitors, since answers fail")
+            }
+            (None, Some(Stands::Slow)) => {
+                format!("opening gently: stopped at {share} of visitors, since answers are slow")
+            }
+            (None, None) => format!("opening gently: {share} of visitors"),
+        }
+    }
 }
 
 /// One upstream, as one gateway sees it.

@@ -1,8 +1,10 @@
-//! The waiting room: who waits, in the order in which they came. Pure: no lock, no clock, no task. Leaving costs the same
+//! The waiting room: who waits, in the order in which they came. Pure: no lock, no task, and time comes in. Leaving costs the same
 //! wherever one stands, so nine of ten thousand may leave at once.
 
 use std::sync::Arc;
 use std::task::Waker;
+
+use tokio::time::Instant;
 
 use super::lane::Modes;
 use super::snapshot::{Snapshot, Why};
@@ -30,6 +32,7 @@ struct Guest {
     turn: Turn,
     waker: Option<Waker>,
     modes: Modes,
+    since: Instant,
     before: u32,
     after: u32,
 }
@@ -73,9 +76,16 @@ impl Room {
         self.next != NONE
     }
 
-    /// Takes the last place in line.
-    pub(super) fn enter(&mut self, modes: Modes) -> Place {
-        let guest = Guest { turn: Turn::Waits, waker: None, modes, before: self.last, after: NONE };
+    /// Since when the first in line has waited.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        let first = self.guests.get(usize::try_from(self.first).ok()?)?.as_ref();
+        first.map(|guest| guest.since)
+    }
+
+    /// Takes the last place in line, at the moment `since`.
+    pub(super) fn enter(&mut self, modes: Modes, since: Instant) -> Place {
+        let (before, after) = (self.last, NONE);
+        let guest = Guest { turn: Turn::Waits, waker: None, modes, since, before, after };
         let at = self.free.pop().unwrap_or_else(|| {
             self.guests.push(None);
             u32::try_from(self.guests.len() - 1).unwrap_or(NONE)
@@ -207,6 +217,7 @@ fn slot(guests: &mut [Option<Guest>], at: u32) -> Option<&mut Option<Guest>> {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::time::Duration;
 
     use proptest::prelude::*;
 
@@ -217,7 +228,7 @@ mod tests {
     fn snapshot() -> Arc<Snapshot> {
         let told = Told { host: None, posture: None, now: crate::clock::now() };
         let forms = Arc::new(Page::default().render(&told));
-        Arc::new(Snapshot { posture: None, forms, hold_spent: false, closing: false })
+        Arc::new(Snapshot { posture: None, forms, hold_spent: false, closing: false, gently: None })
     }
 
     #[derive(Debug, Clone, Copy)]
@@ -246,15 +257,22 @@ mod tests {
             events in prop::collection::vec(event(), 0..120),
         ) {
             let (mut room, under) = (Room::new(), snapshot());
+            let mut now = crate::clock::monotonic();
+            let mut came: VecDeque<Instant> = VecDeque::new();
             // Who is here: the place, the modes, called or not; refused ones apart.
             let mut line: VecDeque<(Place, Modes, bool)> = VecDeque::new();
             let mut refused: Vec<Place> = Vec::new();
             for event in events {
                 let mut wake = Vec::new();
                 match event {
-                    Event::Enter(modes) => line.push_back((room.enter(modes), modes, false)),
+                    Event::Enter(modes) => {
+                        now += Duration::from_secs(1);
+                        came.push_back(now);
+                        line.push_back((room.enter(modes, now), modes, false));
+                    }
                     Event::Leave(at) if at < line.len() => {
                         let (place, _, called) = line.remove(at).unwrap();
+                        came.remove(at);
                         prop_assert_eq!(room.leave(&place), called);
                     }
                     Event::Leave(_) => {
@@ -284,6 +302,8 @@ mod tests {
                         let were_called =
                             room.refuse((Why::Mode, &under), |of| !goes(of), &mut wake);
                         prop_assert_eq!(were_called, expected);
+                        let mut stays = line.iter().map(|(_, of, _)| !goes(*of));
+                        came.retain(|_| stays.next().unwrap());
                         let (gone, stay) = line.into_iter().partition(|(_, of, _)| goes(*of));
                         line = stay;
                         let gone: VecDeque<(Place, Modes, bool)> = gone;
@@ -291,6 +311,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(room.waiting(), line.len());
+                prop_assert_eq!(room.oldest(), came.front().copied());
                 for (place, _, called) in &line {
                     let turn = room.turn(place, Waker::noop());
                     prop_assert_eq!(matches!(turn, Turn::Called), *called);
@@ -306,12 +327,13 @@ mod tests {
     #[test]
     fn an_empty_room_gives_its_memory_back() {
         let mut room = Room::new();
-        let places: Vec<_> = (0..10_000).map(|_| room.enter(Modes::OPEN)).collect();
+        let now = crate::clock::monotonic();
+        let places: Vec<_> = (0..10_000).map(|_| room.enter(Modes::OPEN, now)).collect();
         for place in &places {
             room.leave(place);
         }
         assert_eq!((room.guests.capacity(), room.waiting()), (0, 0));
-        let place = room.enter(Modes::OPEN);
+        let place = room.enter(Modes::OPEN, now);
         assert!(matches!(room.turn(&place, Waker::noop()), Turn::Waits));
     }
 }

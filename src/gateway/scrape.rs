@@ -86,7 +86,23 @@ impl Page<'_, '_> {
             of(&mut took, site, |line| sum(line, &site.home.door.switches()))?;
         }
         let mut spent = self.gauge("hold_spent", "Whether patience is over: requests get 503")?;
-        each(&mut spent, seen, |report| i64::from(report.hold_spent))
+        each(&mut spent, seen, |report| i64::from(report.hold_spent))?;
+        let help = "While a site opens gently, the share of visitors who are let in";
+        let mut share = self.gauge("ramp_share", help)?;
+        for Seen { site, report } in seen {
+            if let Some(ramp) = &report.ramp {
+                of(&mut share, site, |mut line| line.encode_gauge(&f64::from(ramp.share)))?;
+            }
+        }
+        let help = "How often a gentle opening fell back: nobody was let in any more";
+        let mut falls = self.metric("ramp_fallbacks", help, MetricType::Counter)?;
+        for Seen { site, .. } in seen {
+            let count = site.home.door.falls();
+            of(&mut falls, site, |mut line| {
+                line.encode_counter::<NoLabelSet, _, u64>(&count, None)
+            })?;
+        }
+        Ok(())
     }
 
     fn requests(&mut self, seen: &[Seen]) -> fmt::Result {

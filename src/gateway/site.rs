@@ -14,6 +14,7 @@ use super::address;
 use super::bypass::Testers;
 use super::counters::Tallies;
 use super::door::Door;
+use super::gently::{self, Gently, Opens, Shut};
 use super::lane::{Lane, Modes};
 use super::report::{Around, Report};
 use super::robots::Robots;
@@ -21,7 +22,7 @@ use super::rules::{Kind, Rules};
 use super::settings::SiteSettings;
 use super::upstream::Upstreams;
 use crate::clock;
-use crate::page::{self, Page, Told};
+use crate::page::{self, Forms, Page, Told};
 use crate::switch::{Mode, Posture};
 use crate::tasks::Tasks;
 
@@ -172,6 +173,8 @@ impl Site {
         match snapshot.mode() {
             None => false,
             _ if snapshot.closing => false,
+            // As in closed: nobody is let in.
+            _ if snapshot.gently.as_ref().is_some_and(Gently::fell_back) => true,
             Some(Mode::Open | Mode::ReadOnly) => self.upstreams.is_healthy(),
             Some(Mode::Hold | Mode::Closed | Mode::Detour) => true,
         }
@@ -192,13 +195,23 @@ impl Site {
     /// Gives visitors this from the next request on; what they read is rendered now.
     pub(super) fn set(&self, posture: Option<Posture>) {
         let now = clock::now();
+        let forms = self.render(posture.as_ref(), now);
+        let config = self.settings.gateway.open.as_ref();
+        let opens = gently::shut(config, posture.as_ref()).and_then(|shut| {
+            let forms = self.render(Some(&shut), now);
+            Opens::new(config, posture.as_ref(), Shut { posture: shut, forms })
+        });
+        self.home.door.set_gently(posture, forms, opens, now);
+    }
+
+    fn render(&self, posture: Option<&Posture>, now: Timestamp) -> Arc<Forms> {
         let host = self.settings.hosts.first().map(String::as_str);
-        let forms = self.page.render(&Told { host, posture: posture.as_ref(), now });
+        let forms = self.page.render(&Told { host, posture, now });
         if let Some(why) = forms.fell_back() {
             let site = self.settings.name.as_str();
             tracing::error!(site, why, "the page cannot be rendered: the built-in one stands in");
         }
-        self.home.door.set(posture, Arc::new(forms), now);
+        Arc::new(forms)
     }
 
     /// What is asked for and what is wrong around it.

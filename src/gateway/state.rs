@@ -1,15 +1,18 @@
 //! What a door keeps under its lock, and how it moves: the switch, the room, the pace and the drain, one after the other.
 //! No clock, no waiting, no waking: what is to be done without the lock is written into [`After`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::counters::Histogram;
 use super::door::Door;
 use super::drain::{Draining, SPREAD};
+use super::gently::{Opens, UnderWay, Went};
 use super::inside::Inside;
 use super::lane::{Counter, Lane, Modes};
 use super::pace::{Go, Pace};
@@ -35,6 +38,10 @@ pub(super) struct State {
     drain: DrainConfig,
     draining: Draining,
     cut: u64,
+    /// Visitors are let in one after the other.
+    ramp: Option<UnderWay>,
+    /// How often a gentle opening fell back.
+    pub(super) falls: u64,
     /// How long moves took until they were drained.
     pub(super) switches: Histogram<8>,
     /// Whether the move of now was one from a mode that was known: a start is none.
@@ -81,7 +88,8 @@ impl State {
         drain: DrainConfig,
         now: Instant,
     ) -> State {
-        let snapshot = Snapshot { posture: None, forms, hold_spent: false, closing: false };
+        let snapshot =
+            Snapshot { posture: None, forms, hold_spent: false, closing: false, gently: None };
         State {
             snapshot: Arc::new(snapshot),
             room: Room::new(),
@@ -90,6 +98,8 @@ impl State {
             drain,
             draining: Draining::Done,
             cut: 0,
+            ramp: None,
+            falls: 0,
             switches: Histogram::new([0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0]),
             is_move: false,
             asked: (now, Duration::ZERO),
@@ -101,18 +111,24 @@ impl State {
         }
     }
 
-    /// Takes a posture that was asked for `asked_ago`.
+    /// Takes a posture at the time `wall`, with how it opens gently, if it does.
     pub(super) fn set(
         &mut self,
         door: &Door,
         (posture, forms): (Option<Posture>, Arc<Forms>),
-        asked_ago: Duration,
+        (opens, wall): (Option<Opens>, Timestamp),
         after: &mut After,
     ) {
         let before = Arc::clone(&self.snapshot);
+        let asked_ago = posture.as_ref().map_or(Duration::ZERO, |posture| {
+            let ago: SignedDuration = wall.duration_since(posture.since);
+            Duration::try_from(ago).unwrap_or(Duration::ZERO)
+        });
+        self.open_gently(opens, (after.now, wall));
+        let gently = self.ramp.as_ref().map(UnderWay::said);
         if before.posture == posture {
             if !Arc::ptr_eq(&before.forms, &forms) {
-                self.say(door, Snapshot { forms, ..(*before).clone() });
+                self.say(door, Snapshot { forms, gently, ..(*before).clone() });
             }
             return;
         }
@@ -121,7 +137,8 @@ impl State {
         };
         let moved = key(&before.posture) != key(&posture);
         self.asked = (after.now, asked_ago);
-        self.say(door, Snapshot { posture, forms, hold_spent: false, closing: before.closing });
+        let closing = before.closing;
+        self.say(door, Snapshot { posture, forms, hold_spent: false, closing, gently });
         self.sort(door.inside(), before.mode(), after);
         if moved {
             self.draining = Draining::begin(self.snapshot.mode(), &self.drain, after.now);
@@ -136,6 +153,26 @@ impl State {
         // It may have been asked for so long ago that patience is over.
         self.expire(door, after);
         after.changed = true;
+    }
+
+    /// The same opening goes on; another one begins, unless all are in by now.
+    fn open_gently(&mut self, opens: Option<Opens>, now: (Instant, Timestamp)) {
+        self.ramp = match (self.ramp.take(), opens) {
+            (_, None) => None,
+            (Some(mut same), Some(opens)) if same.is_of(&opens) => {
+                same.reload(opens);
+                Some(same)
+            }
+            // A posture that has been given so far lets everybody in: it is not taken back.
+            (None, Some(opens)) if self.gives(&opens) => None,
+            (_, Some(opens)) => UnderWay::begin(opens, now),
+        };
+    }
+
+    /// Whether the opening is that of the posture of now.
+    fn gives(&self, opens: &Opens) -> bool {
+        let posture = self.snapshot.posture.as_ref();
+        posture.and_then(|posture| posture.reopened.as_deref()) == Some(&opens.reopened)
     }
 
     pub(super) fn reload(
@@ -168,16 +205,18 @@ impl State {
     }
 
     /// What is with a request of these modes, now.
-    pub(super) fn ask(&mut self, modes: Modes) -> Answer {
-        let fate = self.snapshot.fate(modes);
+    pub(super) fn ask(&mut self, modes: Modes, client: Option<IpAddr>, now: Instant) -> Answer {
+        let fate = self.snapshot.fate(modes, client);
         let in_line = match fate {
             Fate::Refused(why) => return Answer::Refuse(why, Arc::clone(&self.snapshot)),
-            Fate::Passes => self.room.waiting() > 0 && !modes.has(Mode::Hold),
+            Fate::Passes | Fate::PassesAt(_) => self.room.waiting() > 0 && !modes.has(Mode::Hold),
             Fate::Waits => true,
         };
         match in_line {
             false => Answer::Pass,
-            true if self.room.waiting() < self.hold.places => Answer::Wait(self.room.enter(modes)),
+            true if self.room.waiting() < self.hold.places => {
+                Answer::Wait(self.room.enter(modes, now))
+            }
             true => Answer::Refuse(Why::Crowded, Arc::clone(&self.snapshot)),
         }
     }
@@ -192,9 +231,31 @@ impl State {
             self.refuse_all(Why::TimedOut, after);
             after.changed = true;
         }
+        if self.ramp.as_ref().is_some_and(|ramp| ramp.due() <= after.now) {
+            self.go_on_gently(door, after);
+        }
         if self.due().is_some_and(|due| due <= after.now) {
             self.settle(door, after);
         }
+    }
+
+    /// The share moves, or stands, or all are let in.
+    fn go_on_gently(&mut self, door: &Door, after: &mut After) {
+        let went = self.ramp.as_mut().map_or(Went::Done, |ramp| ramp.step(after.now));
+        match went {
+            Went::On => {}
+            Went::Otherwise => after.changed = true,
+            Went::Fell => {
+                self.falls += 1;
+                after.changed = true;
+            }
+            Went::Done => {
+                self.ramp = None;
+                after.changed = true;
+            }
+        }
+        let gently = self.ramp.as_ref().map(UnderWay::said);
+        self.say(door, Snapshot { gently, ..(*self.snapshot).clone() });
     }
 
     /// What follows of a change: the gate, who is called, how far the drain is.
@@ -202,7 +263,10 @@ impl State {
         let mode = self.snapshot.mode();
         // Nobody overtakes who was there before, but for lanes that never wait.
         let line = if self.room.waiting() > 0 { Modes::one(Mode::Hold) } else { Modes::NONE };
-        door.move_gate(mode, line);
+        // Who passed before does still; all others depend on who they are.
+        let gently = self.snapshot.gently.as_ref();
+        let before = gently.map_or(Modes::NONE, |gently| Modes::one(gently.from()));
+        door.move_gate(mode, line.and(before));
         if self.releases() {
             while self.room.has_next() && self.pace.may_go(after.now) == Go::Now {
                 self.room.call(&mut after.wake);
@@ -232,7 +296,7 @@ impl State {
         self.planned
     }
 
-    pub(super) fn report(&self, inside: &Inside) -> Report {
+    pub(super) fn report(&self, inside: &Inside, now: Instant) -> Report {
         let posture = self.snapshot.posture.as_ref();
         let mode = self.snapshot.mode();
         let mut report = Report {
@@ -240,7 +304,10 @@ impl State {
             operation: posture.and_then(|posture| posture.operation.clone()),
             drain: self.draining.told(),
             hold_spent: self.snapshot.hold_spent,
+            ramp: self.ramp.as_ref().map(|ramp| Box::new(ramp.report())),
             waiting: self.room.waiting() as u64,
+            oldest: self.room.oldest().map(|since| seconds(now.saturating_duration_since(since))),
+            patience: self.patience(),
             cut: self.cut,
             ..Report::default()
         };
@@ -278,17 +345,26 @@ impl State {
 
     /// When patience is over, counted from when the operation was asked for.
     fn patience_ends(&self) -> Instant {
-        let asked = self.snapshot.posture.as_ref().and_then(|posture| posture.patience);
-        let patience = asked.unwrap_or(self.hold.patience).min(LONGEST);
         let (at, ago) = self.asked;
-        at + patience.saturating_sub(ago)
+        at + self.longest().saturating_sub(ago)
+    }
+
+    /// How long requests wait at most.
+    fn longest(&self) -> Duration {
+        let asked = self.snapshot.posture.as_ref().and_then(|posture| posture.patience);
+        asked.unwrap_or(self.hold.patience).min(LONGEST)
+    }
+
+    /// The same in whole seconds, while it holds.
+    fn patience(&self) -> Option<u32> {
+        (self.snapshot.mode() == Some(Mode::Hold)).then(|| seconds(self.longest()))
     }
 
     /// What a new mode means for those who wait: they wait on, go in order, or are refused.
     fn sort(&mut self, inside: &Inside, before: Option<Mode>, after: &mut After) {
         let under = Arc::clone(&self.snapshot);
         let why = if under.mode().is_some() { Why::Mode } else { Why::Unknown };
-        let stays = |modes| !matches!(under.fate(modes), Fate::Refused(_));
+        let stays = |modes| !matches!(under.fate(modes, None), Fate::Refused(_));
         let called = self.room.refuse((why, &under), stays, &mut after.wake);
         self.pace.came_back(called);
         if under.mode() == Some(Mode::Hold) {
@@ -380,7 +456,8 @@ impl State {
     fn due(&self) -> Option<Instant> {
         let calls = self.releases() && self.room.has_next();
         let next = self.pace.due().filter(|_| calls);
-        [self.waits_until, self.draining.due(), next].into_iter().flatten().min()
+        let ramp = self.ramp.as_ref().map(UnderWay::due);
+        [self.waits_until, self.draining.due(), next, ramp].into_iter().flatten().min()
     }
 }
 
@@ -391,6 +468,11 @@ fn exempt(all: &mut Vec<(String, u64)>, name: &str, running: u64) {
         None if running > 0 => all.push((name.to_owned(), running)),
         None => {}
     }
+}
+
+/// Whole seconds.
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// Whether a mode lets a lane in.

@@ -143,7 +143,7 @@ impl Visit {
     fn answered_by_us(&self) -> Option<Response<Body>> {
         if self.parts.uri.path() == wellknown::PATH {
             let snapshot = self.snapshot();
-            return Some(wellknown::answer(&self.parts.method, snapshot.posture.as_ref()));
+            return Some(wellknown::answer(&self.parts.method, snapshot.towards(self.client.ip)));
         }
         // Only a link is answered by a redirect; a header or a cookie is looked at by the door.
         let linked = self.parts.uri.query().is_some_and(|query| query.contains(bypass::PARAMETER));
@@ -151,13 +151,13 @@ impl Visit {
             return None;
         }
         let (snapshot, testers) = (self.snapshot(), &self.site.testers);
-        testers.redirect(&self.parts, self.client, snapshot.posture.as_ref(), clock::now())
+        testers.redirect(&self.parts, self.client, snapshot.of_testers(), clock::now())
     }
 
     /// A copy of `/robots.txt`, or 404 for it or for a challenge where no app lives to answer.
     fn stands_in(&self, kind: Kind) -> Option<Response<Body>> {
         let mode = match kind {
-            Kind::Acme | Kind::Robots => self.snapshot().mode()?,
+            Kind::Acme | Kind::Robots => self.snapshot().towards(self.client.ip)?.mode,
             Kind::Plain(_) | Kind::Allow(..) | Kind::Bypass => return None,
         };
         if mode >= Mode::Hold && self.is_testers(&self.snapshot()) {
@@ -175,13 +175,13 @@ impl Visit {
 
     fn look(&self, kind: Kind) -> Verdict {
         let ticket = Ticket::take(self.site.lane(kind));
-        ticket.look_as(&self.site.home.door, |snapshot| {
+        ticket.look_as(&self.site.home.door, Some(self.client.ip), |snapshot| {
             self.is_testers(snapshot).then(|| Arc::clone(self.site.lane(Kind::Bypass)))
         })
     }
 
     fn is_testers(&self, snapshot: &Snapshot) -> bool {
-        let (posture, testers) = (snapshot.posture.as_ref(), &self.site.testers);
+        let (posture, testers) = (snapshot.of_testers(), &self.site.testers);
         testers.know(&self.parts, self.client, posture, clock::now())
     }
 
@@ -258,7 +258,10 @@ impl Visit {
             let (site, upstream) = (site.settings.name.as_str(), forwarded.upstream());
             tracing::debug!(site, ?upstream, %failure, "not forwarded");
         }
-        let closed = || site.home.door.snapshot().mode() >= Some(Mode::Closed);
+        let closed = || {
+            let snapshot = site.home.door.snapshot();
+            snapshot.towards(client.ip).is_some_and(|posture| posture.mode >= Mode::Closed)
+        };
         let response = match kind {
             // A 5xx there stops all crawling.
             Kind::Robots | Kind::Acme if forwarded.failure.is_some() && closed() => {
@@ -311,13 +314,12 @@ impl Visit {
     }
 
     fn refusal(&self, why: Why, snapshot: &Snapshot) -> refusal::Answer {
-        let refusal = Refusal {
-            why,
-            posture: snapshot.posture.as_ref(),
-            forms: &snapshot.forms,
-            status: self.site.refuse_status,
-            request_id: &self.id,
+        let (posture, forms) = match &snapshot.gently {
+            Some(gently) => (Some(&gently.shut.posture), &gently.shut.forms),
+            None => (snapshot.posture.as_ref(), &snapshot.forms),
         };
+        let refusal =
+            Refusal { why, posture, forms, status: self.site.refuse_status, request_id: &self.id };
         let mut answer = refusal::answer(&refusal, &self.parts, clock::now());
         if self.parts.version == Version::HTTP_2 && matches!(self.upload, Upload::Empty) {
             answer.upload = Unread::Nothing;

@@ -20,6 +20,7 @@ fn posture(mode: Mode) -> Posture {
         since: at(0),
         until: Some(at(1200)),
         patience: None,
+        reopened: None,
     }
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use mode::{Mode, UnknownMode};
 pub use plan::{LeverName, Plan, Step};
-pub use posture::Posture;
+pub use posture::{Posture, Reopened};
 pub use window::Window;
 
 /// The newest format of the stored switch that this program reads and writes.
@@ -124,6 +124,9 @@ pub struct Switch {
     /// Seconds that requests may wait in hold, where the operation says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
+    /// In open, what visitors got before who were all kept out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened: Option<Box<Reopened>>,
     /// Who asked: an AWS caller identity, else `user@host`.
     pub by: String,
     /// Why, in the asker's words.
@@ -184,6 +187,7 @@ impl Switch {
                 on_end: ask.end.and_then(|end| end.then),
                 gateway: ask.gateway,
                 patience: None,
+                reopened: reopened(current, ask.mode, now),
                 by: ask.by,
                 reason: ask.reason,
                 before: ask.before,
@@ -201,8 +205,7 @@ impl Switch {
         (self.operation == *operation).then(|| Switch {
             version: self.version + 1,
             phase: Phase::Moved { moved_at: now, settles_after },
-            gateway: None,
-            ..self.clone()
+            ..self.told_gateways(now)
         })
     }
 
@@ -217,14 +220,23 @@ impl Switch {
                 phase: Phase::Moved { moved_at: now, settles_after: 0 },
                 until: None,
                 gateway: None,
+                reopened: None,
                 ..self.clone()
             },
         }
     }
 
     /// The switch once everything behind the gateways has moved: they follow now.
-    pub fn released(&self) -> Switch {
-        Switch { version: self.version + 1, gateway: None, ..self.clone() }
+    pub fn released(&self, now: Timestamp) -> Switch {
+        Switch { version: self.version + 1, ..self.told_gateways(now) }
+    }
+
+    /// With gateways that follow, from `now` on where they did not before.
+    fn told_gateways(&self, now: Timestamp) -> Switch {
+        let at = |reopened: &Reopened| if self.gateway.is_some() { now } else { reopened.at };
+        let reopened = self.reopened.as_ref();
+        let reopened = reopened.map(|it| Box::new(Reopened { at: at(it), ..(**it).clone() }));
+        Switch { gateway: None, reopened, ..self.clone() }
     }
 
     /// The same operation, whose levers move once more: somebody else moved one of them away.
@@ -270,6 +282,7 @@ impl Switch {
             since: self.since,
             until: self.until,
             patience: self.patience.map(|seconds| Duration::from_secs(u64::from(seconds))),
+            reopened: self.reopened.clone().filter(|_| self.gateway.is_none()),
         }
     }
 
@@ -289,6 +302,18 @@ impl Switch {
             Phase::Moved { moved_at, settles_after } => {
                 moved_at.checked_add(SignedDuration::from_secs(i64::from(settles_after))).ok()
             }
+        }
+    }
+}
+
+/// What a site that is to give `mode` reopens from. Asking for `open` again is the same opening.
+fn reopened(current: Option<&Switch>, mode: Mode, now: Timestamp) -> Option<Box<Reopened>> {
+    let switch = current.filter(|_| mode == Mode::Open)?;
+    match switch.gateway.unwrap_or(switch.mode) {
+        Mode::Open => switch.reopened.clone(),
+        Mode::ReadOnly | Mode::Hold => None,
+        from @ (Mode::Closed | Mode::Detour) => {
+            Some(Box::new(Reopened { from, after: switch.operation.clone(), at: now }))
         }
     }
 }
@@ -351,6 +376,27 @@ mod tests {
     }
 
     #[test]
+    fn a_reopening_counts_from_when_gateways_are_told_and_is_the_same_when_asked_for_again() {
+        let closed = Switch::asked(None, ask(Mode::Detour, 1), at(0));
+        let held = Ask { gateway: Some(Mode::Detour), ..ask(Mode::Open, 2) };
+        let opening = Switch::asked(Some(&closed), held, at(10));
+        assert_eq!(opening.posture().reopened, None, "gateways are not told yet");
+        let told = opening.released(at(70));
+        let wanted = Reopened { from: Mode::Detour, after: closed.operation.clone(), at: at(70) };
+        let wanted = Box::new(wanted);
+        assert_eq!(told.posture().reopened, Some(wanted.clone()));
+        let moved = told.confirmed(&told.operation.clone(), 0, at(75)).unwrap();
+        let again = Switch::asked(Some(&moved), ask(Mode::Open, 3), at(80));
+        assert_eq!(again.posture().reopened, Some(wanted));
+        for mode in [Mode::ReadOnly, Mode::Hold] {
+            let stays = Switch::asked(Some(&again), ask(mode, 4), at(90));
+            assert_eq!(stays.reopened, None);
+            let open = Switch::asked(Some(&stays), ask(Mode::Open, 5), at(95));
+            assert_eq!(open.reopened, None, "nobody who came in {mode} was kept out");
+        }
+    }
+
+    #[test]
     fn the_stored_form_is_flat_and_reads_back() {
         let moved = Switch::asked(None, ask(Mode::ReadOnly, 1), at(0));
         let moved = moved.confirmed(&moved.operation.clone(), 5, at(3)).unwrap();
@@ -365,7 +411,7 @@ mod tests {
         let asked = Switch::asked(None, ask(Mode::Closed, 1), at(0));
         let mut json = serde_json::to_value(&asked).unwrap();
         let fields = json.as_object_mut().unwrap();
-        for newer in ["on_end", "gateway", "patience"] {
+        for newer in ["on_end", "gateway", "patience", "reopened"] {
             fields.remove(newer);
         }
         fields.insert("of_tomorrow".to_owned(), true.into());

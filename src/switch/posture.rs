@@ -20,11 +20,33 @@ pub struct Posture {
     pub until: Option<Timestamp>,
     /// How long requests may wait in hold, where the operation says so; else the configuration does.
     pub patience: Option<Duration>,
+    /// In open, what visitors got before who were all kept out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened: Option<Box<Reopened>>,
+}
+
+/// That visitors may come again who were all kept out, so that they can be let in one after the other: how long ago it was is
+/// the same for every gateway, one that starts in the middle of it included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reopened {
+    /// What they got before.
+    pub from: Mode,
+    /// Whose move that was. Its testers pass until all are let in.
+    pub after: OperationId,
+    /// When gateways were told to let visitors in.
+    pub at: Timestamp,
 }
 
 impl Posture {
     /// Of a switch that was never thrown, known at `now`.
     pub fn never_asked(now: Timestamp) -> Posture {
-        Posture { mode: Mode::Open, operation: None, since: now, until: None, patience: None }
+        Posture {
+            mode: Mode::Open,
+            operation: None,
+            since: now,
+            until: None,
+            patience: None,
+            reopened: None,
+        }
     }
 }

@@ -47,6 +47,7 @@ fn posture(mode: Mode, now: Timestamp) -> Posture {
         since: now,
         until: Some(until),
         patience: None,
+        reopened: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! An app behind a gateway: it counts what reaches it, and is slow, silent or unwell as a test wants it.
 //!
 //! `/slow/MS` answers after so many milliseconds, `/gate` when the test opens it, `/up` as well as the app is. Everything else
-//! is answered at once. Every answer's body is `METHOD PATH BYTES`, with the bytes of the body that came.
+//! is answered at once, with 500 where a test has it fail. Every answer's body is `METHOD PATH BYTES`, with the bytes of the body that came.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -33,6 +33,7 @@ pub(crate) struct App {
 #[derive(Default)]
 struct Told {
     unwell: AtomicBool,
+    failing: AtomicBool,
     looked_at: AtomicU64,
     /// How often each `METHOD PATH` came, with its query.
     asked: Mutex<BTreeMap<String, u64>>,
@@ -80,6 +81,12 @@ impl App {
     pub(crate) fn turns_unwell(&self) -> impl FnOnce() + Send + 'static {
         let told = Arc::clone(&self.told);
         move || told.unwell.store(true, SeqCst)
+    }
+
+    /// Whether everything but `/up` is answered with 500.
+    #[expect(clippy::fn_params_excessive_bools, reason = "it reads as a sentence")]
+    pub(crate) fn fails(&self, failing: bool) {
+        self.told.failing.store(failing, SeqCst);
     }
 
     /// How often somebody asked whether it is well.
@@ -146,5 +153,8 @@ async fn answer(
         drop(opened.wait_for(|open| *open).await);
     }
     *told.answered.lock().unwrap().entry(line.clone()).or_default() += 1;
+    if told.failing.load(SeqCst) {
+        return Ok(Response::builder().status(500).body(Full::default()).unwrap());
+    }
     Ok(Response::new(Full::from(format!("{line} {bytes}"))))
 }

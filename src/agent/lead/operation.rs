@@ -367,7 +367,7 @@ impl<'a, S: Store> Operation<'a, S> {
 
     /// Everything behind the gateways has moved: lets them follow. `false` where somebody threw the switch meanwhile.
     async fn release(&mut self) -> Result<bool, Error> {
-        let switch = self.switch.released();
+        let switch = self.switch.released(clock::now());
         match self.site.store.write_switch(&switch, Some(&self.version)).await {
             Ok(version) => {
                 (self.switch, self.version) = (switch, version);

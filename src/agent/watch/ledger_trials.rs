@@ -24,6 +24,7 @@ fn switch(mode: Mode, number: u32) -> Switch {
         on_end: None,
         gateway: None,
         patience: None,
+        reopened: None,
         by: "ana".to_owned(),
         reason: None,
         before: BTreeMap::new(),

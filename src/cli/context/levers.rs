@@ -66,8 +66,9 @@ pub(super) async fn of(
         }
         None => {}
     }
-    if site.gateway.is_some() {
-        all.push(Box::new(Fleet::new(store.clone(), &resolved.name, &site.hosts)));
+    if let Some(gateway) = &site.gateway {
+        let fleet = Fleet::new(store.clone(), &resolved.name, &site.hosts);
+        all.push(Box::new(fleet.opening(gateway.open.clone())));
     }
     let mut caller = session.clone();
     if let Some((lever, own)) = balancer_lever(site, resolved).await {
@@ -237,8 +238,14 @@ fn nano_page(site: &SiteConfig) -> String {
     let plain = PageConfig { template: None, ..site.page.clone() };
     let page = Page::compile(&plain).unwrap_or_default();
     let now = clock::now();
-    let posture =
-        Posture { mode: Mode::Closed, operation: None, since: now, until: None, patience: None };
+    let posture = Posture {
+        mode: Mode::Closed,
+        operation: None,
+        since: now,
+        until: None,
+        patience: None,
+        reopened: None,
+    };
     let host = site.hosts.first().map(String::as_str);
     let forms = page.render(&Told { host, posture: Some(&posture), now });
     String::from_utf8_lossy(forms.nano()).into_owned()

@@ -177,7 +177,7 @@ fn mode(word: &str) -> Result<Mode, Error> {
 }
 
 fn posture(mode: Mode, since: Timestamp, until: Timestamp) -> Posture {
-    Posture { mode, operation: None, since, until: Some(until), patience: None }
+    Posture { mode, operation: None, since, until: Some(until), patience: None, reopened: None }
 }
 
 fn after(now: Timestamp, wait: std::time::Duration) -> Result<Timestamp, Error> {

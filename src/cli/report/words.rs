@@ -8,7 +8,7 @@ use super::one_line;
 use crate::agent::{self, Drift, Heartbeat, Proof, Sight, Site, Untold};
 use crate::audit::Entry;
 use crate::checks;
-use crate::gateway::Drain;
+use crate::gateway::{Drain, RampReport};
 use crate::lever::{Position, value_words};
 use crate::pipeline::waiting;
 use crate::store::Store;
@@ -189,6 +189,7 @@ fn gateway_line(beat: &Heartbeat, alive: bool) -> String {
         let drained = if beat.drain == Drain::Drained { "drained, " } else { "" };
         words.push(format!("{drained}except {}", let_in.join(", ")));
     }
+    words.extend(beat.ramp.as_deref().map(RampReport::in_words));
     words.extend(beat.hold_spent.then(|| "patience is over: 503".to_owned()));
     let mode = if alive { mode } else { "silent" };
     format!("    {:<24} {mode:<10} {}", one_line(&beat.id), one_line(&words.join(", ")))

@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 use super::super::context::{Context, Opened};
 use super::super::error::Error;
 use super::super::report::Form;
-use crate::agent::{Sight, gateways};
+use crate::agent::{Heartbeat, Sight, gateways};
 use crate::clock;
 use crate::database::options;
 use crate::switch::{LeverName, Mode};
@@ -285,14 +285,24 @@ async fn meanwhile(opened: &Opened, took: Duration) -> String {
     };
     let alive = seen.iter().flat_map(gateways).filter(|(_, alive)| *alive).map(|(beat, _)| beat);
     let alive: Vec<_> = alive.collect();
-    let waiting: u64 = alive.iter().map(|beat| beat.waiting).sum();
     let spent = alive.iter().any(|beat| beat.hold_spent);
     let holds = alive.iter().any(|beat| beat.mode == Some(Mode::Hold));
     match (holds, spent) {
         (_, true) => format!(
             "it has taken {seconds} s: patience is over, and visitors get 503 while it goes on"
         ),
-        (true, false) => format!("it has taken {seconds} s: {waiting} visitors wait"),
+        (true, false) => format!("it has taken {seconds} s: {}", held(&alive)),
         (false, false) => format!("it has taken {seconds} s"),
     }
+}
+
+/// `held 212, oldest 6 s of 20 s`
+fn held(alive: &[Heartbeat]) -> String {
+    let waiting: u64 = alive.iter().map(|beat| beat.waiting).sum();
+    let oldest = alive.iter().filter_map(|beat| beat.oldest).max();
+    // Where gateways differ, the first to lose patience says it.
+    let patience = alive.iter().filter_map(|beat| beat.patience).min();
+    let of = patience.map(|patience| format!(" of {patience} s")).unwrap_or_default();
+    let oldest = oldest.map(|oldest| format!(", oldest {oldest} s{of}"));
+    format!("held {waiting}{}", oldest.unwrap_or_default())
 }

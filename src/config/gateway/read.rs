@@ -12,17 +12,22 @@ use super::super::spot::Spots;
 use super::words;
 use super::{
     AllowConfig, BypassConfig, DrainConfig, DrainThen, GatewayConfig, HealthConfig, HoldConfig,
-    PathPattern, ReadOnlyConfig, TlsConfig, Upgrades,
+    OpenConfig, PathPattern, ReadOnlyConfig, Share, TlsConfig, Upgrades,
 };
 use crate::switch::Mode;
 
 const ATTRIBUTES: [&str; 4] = ["listen", "upstreams", "trusted_proxies", "refuse_status"];
-const BLOCKS: [&str; 6] = ["tls", "health", "hold", "drain", "read_only", "bypass"];
+const BLOCKS: [&str; 7] = ["tls", "health", "hold", "drain", "open", "read_only", "bypass"];
 /// Balancers and clients give up long before.
 const LONGEST_PATIENCE: Duration = Duration::from_mins(5);
 /// Nothing here is ever waited for longer.
 const HOUR: Duration = Duration::from_hours(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
+/// A shorter one lets all in at once, as far as anybody can tell.
+const SHORTEST_RAMP: Duration = Duration::from_secs(1);
+/// One in a thousand.
+const LEAST_SHARE: Share = Share::thousandths(1);
+const ONE_PERCENT: Share = Share::percent(1);
 /// A key of a person's own making has at least so many bytes; `openssl rand -hex 32` has 64.
 const SHORTEST_KEY: usize = 16;
 
@@ -51,6 +56,7 @@ pub(in crate::config) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> 
         health: sub(body, "health").map(|block| health(reader, block)).unwrap_or_default(),
         hold: sub(body, "hold").map(|block| hold(reader, block)).unwrap_or_default(),
         drain: sub(body, "drain").map(|block| drain(reader, block)).unwrap_or_default(),
+        open: sub(body, "open").and_then(|block| open(reader, block)),
         read_only: sub(body, "read_only").map(|block| read_only(reader, block)).unwrap_or_default(),
         allow: allows(reader, body),
         bypass: sub(body, "bypass").map(|block| bypass(reader, block)).unwrap_or_default(),
@@ -145,6 +151,22 @@ fn drain<'a>(reader: &mut Reader<'a>, block: &'a Block) -> DrainConfig {
         then: reader.choice(body, "then", &THEN),
         upgrades: reader.choice(body, "upgrades", &UPGRADES).unwrap_or(default.upgrades),
     }
+}
+
+fn open<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<OpenConfig> {
+    let body = plain(reader, block, &["ramp", "first", "limit"]);
+    let ramp = reader.duration(body, "ramp", SHORTEST_RAMP..=HOUR);
+    if body.get_attribute("ramp").is_none() {
+        let hint = "ramp = \"60s\", or no `open` block: all are let in at once".to_owned();
+        reader.wrong_with(&block.ident, "`open` needs `ramp`", Some(hint));
+    }
+    let first = reader.parsed(body, "first", |text| words::share(text, LEAST_SHARE));
+    let limit = reader.parsed(body, "limit", |text| words::share(text, ONE_PERCENT));
+    Some(OpenConfig {
+        ramp: ramp?,
+        first: first.unwrap_or(OpenConfig::FIRST),
+        limit: limit.unwrap_or(OpenConfig::LIMIT),
+    })
 }
 
 fn read_only<'a>(reader: &mut Reader<'a>, block: &'a Block) -> ReadOnlyConfig {

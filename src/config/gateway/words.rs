@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
-use super::{PathPattern, UpstreamProtocol, UpstreamUrl};
+use super::{PathPattern, Share, UpstreamProtocol, UpstreamUrl};
 
 /// `0.0.0.0:8080`, `[::1]:8080`, or `:8080` for every IPv4 address.
 pub(in crate::config) fn socket(text: &str) -> Result<SocketAddr, String> {
@@ -22,6 +22,23 @@ pub(in crate::config) fn network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>().ok().or_else(one).map(|network| network.trunc()).ok_or_else(|| {
         format!("`{text}` is not a network: \"10.0.0.0/8\", \"2001:db8::/32\" or one address")
     })
+}
+
+/// `5%` or `0.5%`, no less than `least`.
+pub(in crate::config) fn share(text: &str, least: Share) -> Result<Share, String> {
+    let wrong = || format!("`{text}` is not a share from {least} to 100 %: \"5%\"");
+    let number = text.strip_suffix('%').ok_or_else(wrong)?.trim_end();
+    let (whole, tenths) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |part: &str, most: usize| {
+        let fits = (1..=most).contains(&part.len());
+        let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+        part.parse::<u16>().ok().filter(|_| fits && digits)
+    };
+    let (whole, tenths) = digits(whole, 3).zip(digits(tenths, 1)).ok_or_else(wrong)?;
+    let thousandths = whole * 10 + tenths;
+    let share = Share::thousandths(thousandths);
+    let within = share >= least && thousandths <= Share::ALL.in_thousandths();
+    if within { Ok(share) } else { Err(wrong()) }
 }
 
 /// A host name as a Host header has it, in lower case; `*.example.com` for every name one level below.
@@ -217,6 +234,19 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_whole_percents_or_tenths_of_them() {
+        let read = |text| share(text, Share::thousandths(1));
+        for (text, thousandths) in [("5%", 50), ("0.5%", 5), ("100%", 1000), ("50 %", 500)] {
+            assert_eq!(read(text), Ok(Share::thousandths(thousandths)), "{text}");
+        }
+        let wrongs =
+            ["5", "", "%", "0%", "0.0%", "101%", "100.1%", "999%", "-1%", "+5%", "5.55%", ".5%"];
+        for wrong in wrongs {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_path_may_end_in_a_star() {
         assert_eq!(pattern("/a/*").unwrap(), PathPattern::Prefix("/a/".to_owned()));
         assert_eq!(pattern("/a").unwrap(), PathPattern::Exact("/a".to_owned()));
@@ -236,6 +266,7 @@ mod tests {
                 prop_assert_eq!(host(&taken).unwrap(), taken);
             }
             let _seen = (socket(&text).is_ok(), network(&text).is_ok(), pattern(&text).is_ok());
+            let _share = share(&text, Share::NONE);
         }
     }
 }

@@ -109,12 +109,15 @@ impl Forwarded {
     }
 }
 
-/// How the pace of a release takes an answer: an app that says that it is overloaded is.
+/// How a release, or a gentle opening, takes an answer: an app that says that it is overloaded is. What it says of a request
+/// (501, 505) is the client's.
 fn outcome(status: StatusCode) -> Outcome {
     match status {
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
             Outcome::Failed
         }
+        StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => Outcome::Answered,
+        status if status.is_server_error() => Outcome::Erred,
         _ => Outcome::Answered,
     }
 }

@@ -169,6 +169,7 @@ impl Rig {
             since: now,
             until: None,
             patience: None,
+            reopened: None,
         };
         let told = Told { host: None, posture: Some(&posture), now };
         let forms = Arc::new(Page::default().render(&told));

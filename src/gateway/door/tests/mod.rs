@@ -2,6 +2,7 @@
 //! share is here, and each subject has a file.
 
 mod drain;
+mod gently;
 mod hold;
 mod model;
 mod modes;
@@ -86,7 +87,7 @@ impl Site {
     /// A posture that is asked for now, by operation `number`.
     fn posture(mode: Mode, number: u32) -> Posture {
         let operation = Some(OperationId::at(wall(), number));
-        Posture { mode, operation, since: wall(), until: None, patience: None }
+        Posture { mode, operation, since: wall(), until: None, patience: None, reopened: None }
     }
 
     fn set(&self, mode: Mode, number: u32) {

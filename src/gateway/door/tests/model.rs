@@ -181,7 +181,9 @@ impl Model {
                 Why::Mode => assert!(!self.passes(lane) && self.mode != Mode::Hold),
                 Why::Spent => assert!(self.spent()),
                 Why::Crowded => assert!(self.line.len() >= self.places),
-                Why::Unknown | Why::TimedOut | Why::Closing => panic!("{refused:?}"),
+                Why::Unknown | Why::NotYet | Why::TimedOut | Why::Closing => {
+                    panic!("{refused:?}")
+                }
             },
         }
     }

@@ -79,15 +79,15 @@ fn a_tester_passes_by_a_bypass_that_is_good_under_the_snapshot_of_now_only() {
         }
     };
     site.set(Mode::Closed, 1);
-    let verdict = Ticket::take(&site.writes).look_as(&site.door, good_in(1));
+    let verdict = Ticket::take(&site.writes).look_as(&site.door, None, good_in(1));
     assert!(matches!(verdict, Verdict::Pass(_)));
     assert_eq!(site.report().exempt, [("bypass".to_owned(), 1)]);
     assert_eq!(site.report().in_flight, 0);
     site.set(Mode::Closed, 2);
-    let verdict = Ticket::take(&site.writes).look_as(&site.door, good_in(1));
+    let verdict = Ticket::take(&site.writes).look_as(&site.door, None, good_in(1));
     assert!(matches!(verdict, Verdict::Refuse(_)));
     site.set(Mode::Hold, 3);
-    let verdict = Ticket::take(&site.writes).look_as(&site.door, good_in(3));
+    let verdict = Ticket::take(&site.writes).look_as(&site.door, None, good_in(3));
     assert!(matches!(verdict, Verdict::Pass(_)));
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
+use crate::config::Share;
 use crate::tasks::Tasks;
 
 /// Wakes the thread that waits.
@@ -33,6 +34,7 @@ struct Works {
     quiet: AtomicBool,
     over: AtomicBool,
     passed: AtomicU64,
+    /// Or were refused.
     waited: AtomicU64,
 }
 
@@ -97,34 +99,86 @@ impl Works {
             set(Mode::Open);
         }
     }
+
+    /// One of many, who may be let in or not.
+    fn visit_gently(&self) {
+        let client = Some(gently::client(fastrand::u32(..)));
+        match Ticket::take(&self.site.writes).look_as(&self.site.door, client, |_| None) {
+            Verdict::Pass(admitted) => self.inside(&admitted),
+            Verdict::Refuse(_) => {
+                self.waited.fetch_add(1, Ordering::Relaxed);
+            }
+            waits @ Verdict::Wait(_) => panic!("{waits:?}"),
+        }
+    }
+
+    /// Quick closings, each of a gentle opening.
+    fn close_and_open(&self, times: u32) {
+        let half = gently::config(Share::percent(50));
+        for number in 0..times {
+            self.site.set(Mode::Closed, number * 2);
+            self.drained();
+            self.quiet.store(true, Ordering::SeqCst);
+            for _ in 0..fastrand::u32(0..200) {
+                std::hint::spin_loop();
+            }
+            self.quiet.store(false, Ordering::SeqCst);
+            let opening = gently::reopening(Mode::Closed, number * 2 + 1, Duration::ZERO);
+            self.site.gives(&opening, Some(&half));
+            for _ in 0..fastrand::u32(0..400) {
+                std::hint::spin_loop();
+            }
+        }
+    }
 }
 
-#[test]
-fn after_drained_nobody_of_before_runs_in_thousands_of_quick_holds() {
-    let holds = std::env::var("ROADWORKS_HOLDS").map_or(2_000, |holds| holds.parse().unwrap());
+fn works() -> Arc<Works> {
     let hold = HoldConfig { patience: Duration::from_mins(5), ..HoldConfig::default() };
     let drain = DrainConfig { deadline: Duration::from_mins(5), ..DrainConfig::default() };
     let site = Site::with_clock(hold, drain, clock::monotonic);
     site.set(Mode::Open, 0);
-    let works = Arc::new(Works {
+    Arc::new(Works {
         site,
         quiet: AtomicBool::new(false),
         over: AtomicBool::new(false),
         passed: AtomicU64::new(0),
         waited: AtomicU64::new(0),
-    });
+    })
+}
+
+fn visitors(works: &Arc<Works>, visit: fn(&Works)) -> Vec<thread::JoinHandle<()>> {
     let tasks = Tasks::new();
-    let visitors: Vec<_> = (0..2)
-        .map(|_| {
-            let works = Arc::clone(&works);
-            let visits = move || {
-                while !works.over.load(Ordering::SeqCst) {
-                    works.visit();
-                }
-            };
-            tasks.start_thread("visitor", visits).unwrap()
-        })
-        .collect();
+    let visitor = |_| {
+        let works = Arc::clone(works);
+        let visits = move || {
+            while !works.over.load(Ordering::SeqCst) {
+                visit(&works);
+            }
+        };
+        tasks.start_thread("visitor", visits).unwrap()
+    };
+    (0..2).map(visitor).collect()
+}
+
+#[test]
+fn after_drained_nobody_runs_who_was_let_in_by_a_gentle_opening_of_before() {
+    let works = works();
+    let visitors = visitors(&works, Works::visit_gently);
+    works.close_and_open(2_000);
+    works.over.store(true, Ordering::SeqCst);
+    for visitor in visitors {
+        visitor.join().unwrap();
+    }
+    let (passed, refused) =
+        (works.passed.load(Ordering::Relaxed), works.waited.load(Ordering::Relaxed));
+    assert!(passed > 1_000 && refused > 1_000, "{passed} {refused}");
+}
+
+#[test]
+fn after_drained_nobody_of_before_runs_in_thousands_of_quick_holds() {
+    let holds = std::env::var("ROADWORKS_HOLDS").map_or(2_000, |holds| holds.parse().unwrap());
+    let works = works();
+    let visitors = visitors(&works, Works::visit);
     works.dig(holds);
     works.over.store(true, Ordering::SeqCst);
     // The last ones are let in, or this never ends.
