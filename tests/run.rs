@@ -266,3 +266,31 @@ fn a_script_that_does_not_say_by_what_it_is_run_is_the_shells() {
     let refused = stand.run(&["--json", "run", "close", "--yes", "--", "./job"]).exits(126).error();
     assert_eq!((&refused["code"], mode(&stand)), (&json!("no-command"), json!("open")));
 }
+
+#[test]
+fn a_site_that_is_healthy_opens_by_itself_only_once_whoever_ran_the_command_is_dead() {
+    let (app, stand, serving) = served("");
+    let running = begun(&stand, &["close", "--until-healthy=1"], WAITS);
+    app.is_well(false);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == false);
+    app.is_well(true);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    // An agent that would open has asked a few times by then.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
+    running.signal("KILL");
+    running.ended();
+    stand.until(|status| status["mode"] == "open");
+    stand.write("go", "");
+}
+
+#[test]
+fn a_command_that_fails_has_its_site_stay_though_it_is_healthy() {
+    let (_app, stand, _serving) = served("");
+    let words = ["run", "close", "--until-healthy", "--yes", "--", "sh", "-c", "exit 3"];
+    stand.run(&words).exits(3);
+    let status = stand.status();
+    assert_eq!((&status["mode"], &status["until_healthy"]), (&json!("closed"), &Value::Null));
+    let words = stand.run(&["status"]).exits(0).stdout;
+    assert!(!words.contains("it opens once"), "{words}");
+}

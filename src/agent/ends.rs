@@ -108,6 +108,7 @@ pub async fn extend<S: Store>(
     for _ in 0..ROUNDS {
         let extended = match change {
             Extension::End(end) => switch.ending(end),
+            Extension::Stays => switch.staying(),
             Extension::Patience(seconds) => switch.waiting_for(seconds),
         };
         match store.write_switch(&extended, Some(&version)).await {
@@ -126,6 +127,8 @@ pub async fn extend<S: Store>(
 pub enum Extension {
     /// The whole of it.
     End(End),
+    /// The whole of it, until somebody opens it by hand.
+    Stays,
     /// How many seconds requests may wait.
     Patience(u32),
 }

@@ -254,7 +254,7 @@ async fn ends_at<S: Store>(
     let version = site.store.write_switch(&switch, Some(&version)).await?;
     let entry = Entry {
         reason: order.reason.clone(),
-        detail: Some(format!("it ends at {}", end.until)),
+        detail: Some(end.in_words()),
         ..Entry::beside(Some(&switch), &site.name, Event::Extended, &order.by)
     };
     let logged = audit::append(&site.store, &entry, (switch.version, 0)).await;

@@ -18,6 +18,7 @@ mod notices;
 mod pause;
 mod pulse;
 mod quiet;
+mod recovery;
 mod reopen;
 mod running;
 mod serve;
@@ -41,6 +42,7 @@ pub use look::{Sight, look};
 pub use notices::{Notices, Round, Untold, untold};
 pub use pause::{PauseKeeper, Stands};
 pub use quiet::Proof;
+pub use recovery::{Awaiting, between_asks};
 pub use running::running;
 pub use serve::Crew;
 #[cfg(feature = "aws")]

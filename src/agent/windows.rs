@@ -212,7 +212,7 @@ impl<S: Store> Turn<'_, S> {
             reason: window.reason.clone(),
             overrides: Vec::new(),
             timeout: TIMEOUT,
-            end: Some(End { until: found.end, then }),
+            end: Some(End::At { until: found.end, then }),
             depth: Depth::Moved,
             run: None,
         };

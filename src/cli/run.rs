@@ -23,7 +23,7 @@ use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::Progress;
 use crate::store::{self, AnyLease, Holder, Lease as _};
-use crate::switch::{End, LeverName, Mode, OnEnd, OperationId};
+use crate::switch::{LeverName, Mode, OperationId};
 pub(super) use command::Program;
 use command::{Ended, NO_COMMAND};
 
@@ -37,6 +37,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> 
     opened.site.offers(to)?;
     let flip = as_flip(args, &opened, to);
     end::wanted(&flip, to, clock::now())?;
+    end::askable(&opened, flip.until_healthy)?;
     let sight = look(&opened.site).await?;
     not_looser(&sight, to)?;
     let by = who(&opened).await;
@@ -89,6 +90,7 @@ fn as_flip(args: &RunArgs, opened: &Opened, to: Mode) -> FlipArgs {
         timeout: args.timeout,
         r#for: args.r#for,
         until: args.until.clone(),
+        until_healthy: args.until_healthy,
         on_end: args.on_end,
         stay: false,
         local: false,
@@ -241,11 +243,10 @@ async fn stays_at_its_end(
     let site = &opened.site;
     let stays = async {
         let Some((switch, version)) = site.store.switch().await? else { return Ok(()) };
-        let Some(until) = switch.until.filter(|_| Some(&switch.operation) == operation) else {
+        if switch.end().is_none() || Some(&switch.operation) != operation {
             return Ok(());
-        };
-        let end = Extension::End(End { until, then: Some(OnEnd::Stay) });
-        let switch = extend(&site.store, (&switch, &version), end).await?;
+        }
+        let switch = extend(&site.store, (&switch, &version), Extension::Stays).await?;
         let entry = Entry {
             reason: switch.reason.clone(),
             detail: Some("its command failed: it stays at its end".to_owned()),

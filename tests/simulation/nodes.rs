@@ -278,7 +278,7 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
                 reason: None,
                 overrides: overrides.then(|| "silent-gateway".to_owned()).into_iter().collect(),
                 timeout: Duration::from_secs(30),
-                end: end.map(|(seconds, then)| End { until: until(seconds), then }),
+                end: end.map(|(seconds, then)| End::At { until: until(seconds), then }),
                 depth,
                 run: None,
             };
@@ -294,7 +294,7 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
             // Somebody thinks it over.
             tokio::time::sleep(Duration::from_millis(ground.chance(3000))).await;
             let until = clock::now() + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
-            let end = Extension::End(End { until, then: None });
+            let end = Extension::End(End::At { until, then: None });
             extend(&store, (&switch, &version), end).await?;
             Ok("extended".to_owned())
         }

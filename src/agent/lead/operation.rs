@@ -16,7 +16,7 @@ use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{self, Lasts, Lever, Observation, Progress, Remembering, Started};
 use crate::store::{self, Holder, Notice, Store, Version};
-use crate::switch::{Ask, LeverName, Mode, OperationId, Plan, Step, Switch};
+use crate::switch::{Ask, End, LeverName, Mode, OperationId, Plan, Step, Switch};
 
 /// The lever that visitors meet: it moves with the switch itself.
 const GATEWAY: LeverName = LeverName::Gateway;
@@ -122,7 +122,8 @@ impl<'a, S: Store> Operation<'a, S> {
             Why::Ordered if resumed => Event::Resumed,
             Why::Ordered => Event::Asked,
         };
-        operation.log(event, None).await;
+        let end = order.end.filter(|end| matches!(end, End::Healthy { .. }));
+        operation.log(event, end.map(End::in_words)).await;
         for rule in set_aside {
             operation.log(Event::Overridden, Some(rule.clone())).await;
         }
