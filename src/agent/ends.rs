@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::lead::{Depth, Order, carry_out};
-use super::{Error, Site, fleet, look};
+use super::{Error, Site, fleet, gates, look};
 use crate::audit::{self, Entry, Event};
 use crate::lever::{Observation, Silent};
 use crate::store::{self, SiteStore, Store, Version};
@@ -32,7 +32,11 @@ pub async fn at_end<S: Store>(
     let gateways = site.levers.iter().zip(&sight.levers);
     let gateways =
         gateways.filter(|(lever, _)| lever.name() == LeverName::Gateway).map(|(_, seen)| seen);
-    checked(gateways, site.checks.len())?;
+    let well = checked(gateways, site.checks.len());
+    if well.is_err() || site.checks.is_empty() {
+        gates::noted(site, Some(switch), &switch.by_at_end(), well.as_ref().copied()).await;
+    }
+    well?;
     let order = Order {
         to: Mode::Open,
         by: switch.by_at_end(),

@@ -9,6 +9,7 @@ mod error;
 mod fleet;
 mod follow;
 mod forget;
+mod gates;
 mod heartbeat;
 mod keeper;
 mod kept;

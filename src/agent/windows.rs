@@ -2,6 +2,8 @@
 //!
 //! A start begins once. It never lets more through than somebody asked for, and never opens what somebody else wants otherwise.
 
+mod announce;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
+
+use announce::{Said, announce};
 
 use super::ends::TIMEOUT;
 use super::keeper::Opener;
@@ -120,6 +124,7 @@ pub(super) async fn begin<S: Store, O: Opener<S>>(
     let mut known: Vec<Planned> = Vec::new();
     let mut read: Option<Instant> = None;
     let (mut waits, mut said) = (BTreeMap::<String, Instant>::new(), BTreeSet::new());
+    let mut announced = Said::new();
     loop {
         let now = clock::monotonic();
         let pause = Duration::from_secs(u64::from(SELDOM * store.pace()));
@@ -133,6 +138,10 @@ pub(super) async fn begin<S: Store, O: Opener<S>>(
                 }
                 Err(error) => tracing::debug!(site, %error, "the windows cannot be read"),
             }
+        }
+        if Box::pin(announce(site, store, &known, &mut announced)).await {
+            // Their documents are others now.
+            read = None;
         }
         waits.retain(|_, until| *until > now);
         if let Some((window, version, found)) = due(&known, &waits) {

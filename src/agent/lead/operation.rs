@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Order, Why};
 use crate::agent::fleet::SILENT;
 use crate::agent::pause::{self, Mover};
-use crate::agent::{Error, Sight, Site, answers, look};
+use crate::agent::{Error, Sight, Site, answers, gates, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{self, Lasts, Lever, Observation, Progress, Remembering, Started};
@@ -230,12 +230,16 @@ impl<'a, S: Store> Operation<'a, S> {
         Ok(Some(switch))
     }
 
-    /// Waits until every check passes, while visitors are still kept out.
+    /// Asks the checks, now that everything behind visitors has moved back.
     async fn checked(&self, progress: &dyn Progress) -> Result<(), Error> {
+        let site = self.site;
         self.only_looks.set(true);
         let left = self.deadline.saturating_duration_since(clock::monotonic());
-        let well = self.site.is_well(&self.overrides, left, progress).await;
+        let well = site.is_well(&self.overrides, left, progress).await;
         self.only_looks.set(false);
+        if !site.checks.is_empty() {
+            gates::noted(site, Some(&self.switch), &self.by, well.as_ref().copied()).await;
+        }
         well
     }
 
@@ -391,6 +395,7 @@ impl<'a, S: Store> Operation<'a, S> {
             by: self.by.clone(),
             reason: self.switch.reason.clone(),
             detail,
+            window: None,
         };
         self.entries += 1;
         let number = (self.switch.version, self.entries);
