@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::app::App;
 use crate::support::command::run;
+use crate::support::listener::Listener;
 use crate::support::serving::{Serving, Stand, answer, config, until};
 
 /// A site that is served, with its app.
@@ -166,6 +167,31 @@ fn at_its_end_a_site_whose_app_is_not_well_stays_and_says_so() {
 }
 
 #[test]
+fn a_site_that_is_overdue_says_so_to_visitors_and_to_whoever_is_told() {
+    let (app, listener) = (App::start(), Listener::start());
+    let notify = format!(
+        "}}\n  notify \"webhook\" {{\n    url = \"{}/\"\n    events = [\"window.overdue\"]\n  }}\n  settle {{",
+        listener.url()
+    );
+    let stand = Stand::new(&config(&app.url(), &notify));
+    let serving = stand.serve();
+    stand.run(&["close", "--for", "2s", "--on-end", "stay", "--yes"]).exits(0);
+    let (_, page) = serving.ask("GET", "/");
+    assert!(page.contains("data-end>") && page.contains("data-late hidden>"), "{page}");
+    stand.until(|status| status["overdue"] == true);
+    // The page is made anew once its end has come.
+    let late = "data-late>This is taking longer than planned.";
+    let page = until(|| Some(serving.ask("GET", "/").1).filter(|page| page.contains(late)));
+    assert!(page.contains("data-end hidden>"), "{page}");
+    let retry = page.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap();
+    assert!((30..=37).contains(&retry.trim().parse::<u32>().unwrap()), "{retry}");
+    until(|| (listener.heard().len() == 1).then_some(()));
+    let told = listener.heard()[0].json();
+    let text = told["data"]["text"].as_str().unwrap();
+    assert!(text.starts_with("shop was to be open by now and is still in closed: "), "{told:#}");
+}
+
+#[test]
 fn at_its_end_a_site_that_is_to_stay_stays() {
     let (_app, stand, serving) = served();
     let closed =
@@ -250,6 +276,47 @@ fn health_that_nobody_could_tell_of_or_wait_for_is_refused() {
     assert!(stays.log().contains("Every check passes: open again."), "{}", stays.log());
     assert_eq!(serving.ask("GET", "/").0, 200);
     assert_eq!(events(&stand).iter().filter(|event| *event == "overdue").count(), 1);
+}
+
+#[test]
+fn l13_an_end_is_given_in_seconds_iso_or_by_the_clock_and_what_is_none_is_refused() {
+    let (_app, stand, serving) = served();
+    for (flag, text) in [
+        ("--for", "90"),
+        ("--for", "90s"),
+        ("--for", "15m"),
+        ("--for", "2h"),
+        ("--until", "2099-12-24T03:00:00Z"),
+        ("--until", "2099-12-24T03:00:00+02:00"),
+        ("--until", "2099-12-24 03:00"),
+        ("--until", "03:00"),
+    ] {
+        let closed = stand.run(&["--json", "close", flag, text, "--yes"]).exits(0).json();
+        let until: jiff::Timestamp = closed["until"].as_str().unwrap().parse().unwrap();
+        assert!(until > roadworks::clock::now(), "{text}: {closed:#}");
+        let (_, page) = serving.ask("GET", "/");
+        let retry = page.lines().find_map(|line| line.strip_prefix("retry-after: "));
+        let retry = retry.unwrap_or_else(|| panic!("{text}: {page}"));
+        assert!((1..=300).contains(&retry.trim().parse::<u32>().unwrap()), "{text}: {retry}");
+        stand.run(&["open", "--yes"]).exits(0);
+    }
+    for (flag, text) in [
+        ("--for", "banana"),
+        ("--for", "0s"),
+        ("--for", "-5m"),
+        ("--for", "5 fortnights"),
+        ("--for", "99999999999999h"),
+        ("--until", "banana"),
+        ("--until", "25:00"),
+        ("--until", "@1924000000"),
+        ("--until", "2099-02-30T03:00:00Z"),
+        ("--until", "2020-01-01T00:00:00Z"),
+    ] {
+        let given = format!("{flag}={text}");
+        let refused = stand.run(&["--json", "close", &given, "--yes"]).exits(1).error();
+        assert!(refused["message"].is_string(), "{given}: {refused:#}");
+    }
+    assert_eq!(stand.status()["desired"], "open");
 }
 
 #[test]
