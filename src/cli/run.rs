@@ -2,6 +2,7 @@
 //! meanwhile; a process that is killed loses it, and the site stays in its mode until somebody, or its end, opens it.
 
 mod command;
+mod leftover;
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -202,7 +203,7 @@ async fn worked(
     // What was never started did no work: nothing is to be put right.
     let nothing_ran = matches!(&ended, Err(Error::Command { word: NO_COMMAND, .. }));
     if let Ok(ended) = &ended {
-        context.report.words(&ended.words(program));
+        context.report.words(&ended.said(program));
     }
     let operation = done.sight.switch.as_ref().map(|(switch, _)| &switch.operation);
     if !well && !nothing_ran && args.on_failure == OnFailure::Stay {
@@ -306,7 +307,8 @@ fn say(context: &Context, opened: &Opened, done: &Done, ended: &Ended) -> Result
     if context.report.form() == Form::Json {
         let mut object = status_object(&opened.site, &done.sight, now);
         if let Some(fields) = object.as_object_mut() {
-            let command = json!({ "code": ended.code(), "took": ended.took.as_secs_f64() });
+            let (took, left) = (ended.took.as_secs_f64(), ended.left());
+            let command = json!({ "code": ended.code(), "took": took, "left": left });
             fields.insert("command".to_owned(), command);
         }
         context.report.object(&object)?;
