@@ -69,6 +69,33 @@ fn d2_who_opens_a_window_by_hand_has_it_open_though_its_time_is_not_over() {
 }
 
 #[test]
+fn who_opens_a_window_whose_agent_died_while_it_drained_has_it_open_too() {
+    let (app, stand) = stand();
+    let serving = stand.serve_by(&mut stand.command(&["serve", "--role", "gateway"]));
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    let agent = || {
+        // On a machine of its own, as far as its state goes.
+        let mut command = stand.command(&["serve", "--role", "agent"]);
+        Serving::start(command.env("STATE_DIRECTORY", stand.folder().join("agent")))
+    };
+    let leads = agent();
+    let inside = serving.sends("GET", "/gate");
+    until(|| (app.asked("GET /gate") == 1).then_some(()));
+    add(&stand, &[&after(1), "--for", "1h", "--mode", "close"]);
+    stand.until(|status| status["desired"] == "closed" && status["phase"] == "moving");
+    leads.signal("KILL");
+    leads.ended();
+    until(|| (stand.run(&["open", "--yes"]).code == Some(0)).then_some(()));
+    app.opens_the_gate(true);
+    assert_eq!(crate::support::serving::answer(inside).0, 200);
+    let _again = agent();
+    until(|| explained(&stand, "w1").1.contains("not active any more: ana@").then_some(()));
+    // An agent that would begin it again has looked by then.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(stand.status()["desired"], "open");
+}
+
+#[test]
 fn n11_editing_a_window_does_not_start_it_again() {
     let (_app, stand, _serving) = served();
     let start = after(1);

@@ -43,12 +43,25 @@ pub struct Window {
     /// The last of its starts that was looked after, and what came of it.
     #[serde(default)]
     pub last: Option<Seen>,
+    /// What was about to begin it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<Begins>,
     /// So many seconds before it starts it is announced; `None` means a day, 0 not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ahead: Option<u32>,
     /// The last of its starts that was announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<Announced>,
+}
+
+/// That a window was about to begin: written before the switch is thrown, so that whoever comes after a crash, or after somebody who
+/// opened in the same moment, does not begin it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begins {
+    /// Which of its starts.
+    pub start: Timestamp,
+    /// The version of the switch before it; 0 where nobody had thrown it.
+    pub version: u64,
 }
 
 /// That somebody was to be told of a window to come.
@@ -222,6 +235,11 @@ impl Window {
         self.last.as_ref().filter(|last| last.start == found.start)
     }
 
+    /// Whether the switch was thrown since `found` was about to begin, by whomever: it is at `version` now.
+    pub fn was_thrown(&self, found: &Occurrence, version: u64) -> bool {
+        self.begins.is_some_and(|begins| begins.start == found.start && begins.version != version)
+    }
+
     /// The same, where this came of `found`.
     pub fn with(&self, found: &Occurrence, outcome: Outcome, why: Option<String>) -> Window {
         Window { last: Some(Seen { start: found.start, outcome, why }), ..self.clone() }
@@ -302,6 +320,7 @@ mod tests {
             zone: "Europe/Berlin".to_owned(),
             lasts,
             on_end: None,
+            begins: None,
             ahead: None,
             announced: None,
             reason: None,
