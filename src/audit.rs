@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::store::{Error, Expect, Listeners, SiteStore, Store};
+use crate::switch::window::Occurrence;
 use crate::switch::{Mode, OperationId, Switch};
 
 /// What kind of thing happened.
@@ -51,6 +52,12 @@ pub enum Event {
     LeftAlone,
     /// A window has come, and could not begin.
     WindowFailed,
+    /// A window comes soon.
+    Announced,
+    /// The site was to be let back, and a check does not pass.
+    CheckFailed,
+    /// Every check passes, after one did not.
+    CheckPassed,
     /// Something that a newer Roadworks wrote.
     #[serde(other)]
     Unknown,
@@ -80,7 +87,10 @@ impl Event {
             | Event::DriftOver
             | Event::PutBack
             | Event::LetGo
-            | Event::WindowFailed => true,
+            | Event::WindowFailed
+            | Event::Announced
+            | Event::CheckFailed
+            | Event::CheckPassed => true,
         }
     }
 }
@@ -106,6 +116,9 @@ pub struct Entry {
     pub reason: Option<String>,
     /// What exactly, for a person.
     pub detail: Option<String>,
+    /// The time of a window that is announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Occurrence>,
 }
 
 impl Entry {
@@ -124,6 +137,7 @@ impl Entry {
             by: by.to_owned(),
             reason: None,
             detail: None,
+            window: None,
         }
     }
 }

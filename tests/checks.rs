@@ -7,7 +7,7 @@ use crate::support::bind::Bind;
 use crate::support::databases::{PASSWORD, Postgres, Redis};
 use crate::support::emulator::{Enabled, aws, distribution, ministack, moto};
 use crate::support::route53::{Fault, Route53, Verb};
-use crate::support::serving::{HOST, Serving, Stand, config};
+use crate::support::serving::{HOST, Serving, Stand, config, until};
 use crate::support::site::{LIVE, MAINTENANCE, Site, maintenance};
 
 /// A site in front of `app` that opens only where `checked` is well.
@@ -52,7 +52,12 @@ fn a_site_stays_as_it_is_until_its_check_passes() {
     assert_eq!(refused["code"], "check-failed", "{refused:#}");
     assert!(refused["message"].as_str().unwrap().contains("/up answers 503"), "{refused:#}");
     assert!(refused["hint"].as_str().unwrap().contains("--override=app"), "{refused:#}");
-    assert_eq!((events(&stand), serving.ask("GET", "/").0), (before, 503));
+    // Nothing has moved; that it was refused is in the log, once.
+    stand.run(&["open", "--yes"]).exits(3);
+    let after = events(&stand);
+    assert_eq!((&after[..before.len()], serving.ask("GET", "/").0), (&before[..], 503));
+    let said: Vec<_> = after[before.len()..].iter().map(|(event, _)| event.as_str()).collect();
+    assert_eq!(said, ["check-failed"]);
     let asked = stand.run(&["--json", "check"]).exits(3).json();
     assert_eq!(
         (&asked["checks"][0]["id"], &asked["checks"][0]["result"]),
@@ -68,6 +73,7 @@ fn a_site_stays_as_it_is_until_its_check_passes() {
     assert_eq!((&asked["site"], &asked["checks"][0]["result"]), (&"shop".into(), &"pass".into()));
     let earlier = checked.looked_at();
     stand.run(&["open", "--yes"]).exits(0);
+    assert_eq!(events(&stand)[after.len()].0, "check-passed");
     assert!(checked.looked_at() >= earlier + 2, "it has to pass twice");
     assert_eq!(serving.ask("GET", "/").0, 200);
 }
@@ -494,4 +500,34 @@ fn a_check_asks_as_a_tester_through_the_gateway_that_keeps_visitors_out() {
     let keyless = text.replace("bypass { key = \"0123456789abcdef0123456789abcdef\" }", "");
     let wrong = Stand::new(&keyless).run(&["--json", "check"]).exits(1).error();
     assert!(wrong["message"].as_str().unwrap().contains("`bypass` key"), "{wrong:#}");
+}
+
+#[test]
+fn a_site_opens_once_its_check_that_had_failed_passes_so_many_times_in_a_row() {
+    let (_app, checked, stand, serving) = closed();
+    stand.run(&["close", "--until-healthy=3", "--yes"]).exits(0);
+    checked.is_well(false);
+    let failed = checked.looked_at();
+    until(|| (checked.looked_at() > failed + 1).then_some(()));
+    assert_eq!(
+        (stand.status()["desired"].clone(), serving.ask("GET", "/").0),
+        ("closed".into(), 503)
+    );
+    let earlier = checked.looked_at();
+    checked.is_well(true);
+    stand.until(|status| status["desired"] == "open" && status["phase"] == "settled");
+    // Three times while it waits, and as often as its block says before visitors are let in.
+    assert!(checked.looked_at() >= earlier + 5, "{} of {earlier}", checked.looked_at());
+    assert_eq!(serving.ask("GET", "/").0, 200);
+}
+
+#[test]
+fn health_is_not_waited_for_where_nobody_could_tell_of_it() {
+    let route53 = Route53::start();
+    let site = Site::at(&route53.endpoint());
+    let words = ["--json", "detour", "--until-healthy", "--stay", "--yes"];
+    let refused = site.run(&words).exits(3).error();
+    assert_eq!(refused["code"], "no-check", "{refused:#}");
+    assert!(refused["hint"].as_str().unwrap().contains("`check` block"), "{refused:#}");
+    assert_eq!(site.run(&["--json", "status"]).exits(0).json()["mode"], "open");
 }

@@ -236,7 +236,7 @@ impl World {
             reason: Some("new database".to_owned()),
             overrides: vec!["foreign-record".to_owned()],
             timeout: NOTICED,
-            end: (to != Mode::Open).then_some(End { until, then: None }),
+            end: (to != Mode::Open).then_some(End::At { until, then: None }),
             depth: Depth::Moved,
             run: None,
         };

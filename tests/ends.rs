@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::app::App;
 use crate::support::command::run;
+use crate::support::listener::Listener;
 use crate::support::serving::{Serving, Stand, answer, config, until};
 
 /// A site that is served, with its app.
@@ -166,6 +167,31 @@ fn at_its_end_a_site_whose_app_is_not_well_stays_and_says_so() {
 }
 
 #[test]
+fn a_site_that_is_overdue_says_so_to_visitors_and_to_whoever_is_told() {
+    let (app, listener) = (App::start(), Listener::start());
+    let notify = format!(
+        "}}\n  notify \"webhook\" {{\n    url = \"{}/\"\n    events = [\"window.overdue\"]\n  }}\n  settle {{",
+        listener.url()
+    );
+    let stand = Stand::new(&config(&app.url(), &notify));
+    let serving = stand.serve();
+    stand.run(&["close", "--for", "2s", "--on-end", "stay", "--yes"]).exits(0);
+    let (_, page) = serving.ask("GET", "/");
+    assert!(page.contains("data-end>") && page.contains("data-late hidden>"), "{page}");
+    stand.until(|status| status["overdue"] == true);
+    // The page is made anew once its end has come.
+    let late = "data-late>This is taking longer than planned.";
+    let page = until(|| Some(serving.ask("GET", "/").1).filter(|page| page.contains(late)));
+    assert!(page.contains("data-end hidden>"), "{page}");
+    let retry = page.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap();
+    assert!((30..=37).contains(&retry.trim().parse::<u32>().unwrap()), "{retry}");
+    until(|| (listener.heard().len() == 1).then_some(()));
+    let told = listener.heard()[0].json();
+    let text = told["data"]["text"].as_str().unwrap();
+    assert!(text.starts_with("shop was to be open by now and is still in closed: "), "{told:#}");
+}
+
+#[test]
 fn at_its_end_a_site_that_is_to_stay_stays() {
     let (_app, stand, serving) = served();
     let closed =
@@ -173,6 +199,124 @@ fn at_its_end_a_site_that_is_to_stay_stays() {
     assert_eq!(closed.json()["on_end"], "stay");
     until(|| events(&stand).contains(&"overdue".to_owned()).then_some(()));
     assert_eq!((stand.status()["overdue"].clone(), serving.ask("GET", "/").0), (true.into(), 503));
+}
+
+#[test]
+fn a_site_that_is_closed_until_it_is_healthy_opens_once_its_app_is_well_again() {
+    let (app, stand, serving) = served();
+    let words = stand.run(&["close", "--until-healthy=2", "--for", "30m", "--yes"]).exits(0);
+    let said = "By itself it ends once every check passes 2 times in a row, and is overdue at ";
+    assert!(words.stderr.contains(said), "{words:#?}");
+    assert!(words.stdout.contains(": it opens once every check passes 2 times in a row"));
+    let extended = stand.run(&["--json", "extend", "15m"]).exits(0).json();
+    assert_eq!(extended["until_healthy"], 2, "more time leaves the rest as it was: {extended:#}");
+    // Healthy all along, it does not open in the moment in which it was closed.
+    let since = roadworks::clock::monotonic();
+    until(|| (roadworks::clock::monotonic().duration_since(since).as_secs() > 4).then_some(()));
+    assert_eq!(stand.status()["desired"], "closed");
+    app.is_well(false);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == false);
+    assert_eq!(stand.status()["desired"], "closed");
+    app.is_well(true);
+    let open = stand.until(|status| status["desired"] == "open");
+    assert_eq!(open["until_healthy"], Value::Null);
+    assert_eq!(until(|| Some(serving.ask("GET", "/").0).filter(|status| *status == 200)), 200);
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    let entries = log["entries"].as_array().unwrap();
+    assert!(
+        entries[0]["detail"].as_str().unwrap().starts_with("it ends once every check"),
+        "{log:#}"
+    );
+    assert!(
+        entries.iter().any(|entry| entry["by"].as_str().unwrap().ends_with("(end)")),
+        "{log:#}"
+    );
+}
+
+#[test]
+fn a_site_whose_app_stays_unwell_is_overdue_and_opens_once_it_is_well_all_the_same() {
+    let (app, stand, serving) = served();
+    app.is_well(false);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == false);
+    stand.run(&["close", "--until-healthy", "--for", "1s", "--yes"]).exits(0);
+    until(|| events(&stand).contains(&"overdue".to_owned()).then_some(()));
+    let status = stand.status();
+    assert_eq!((&status["desired"], &status["overdue"]), (&"closed".into(), &true.into()));
+    let words = stand.run(&["status"]).exits(0).stdout;
+    assert!(words.contains(": it opens once every check passes 3 times in a row"), "{words}");
+    app.is_well(true);
+    stand.until(|status| status["desired"] == "open");
+    assert_eq!(until(|| Some(serving.ask("GET", "/").0).filter(|status| *status == 200)), 200);
+}
+
+#[test]
+fn health_that_nobody_could_tell_of_or_wait_for_is_refused() {
+    let app = App::start();
+    let stand = Stand::new(&config(&app.url(), ""));
+    let mut gateway = stand.command(&["serve", "--role", "gateway"]);
+    let serving = stand.serve_by(&mut gateway);
+    let nobody = stand.run(&["--json", "close", "--until-healthy", "--yes"]).exits(3).error();
+    assert_eq!(nobody["code"], "no-agent", "{nobody:#}");
+    let open = stand.run(&["--json", "open", "--until-healthy", "--yes"]).exits(1).error();
+    assert_eq!(open["message"], "open has no end");
+    for wrong in [&["--until-healthy=0"][..], &["--until-healthy", "--on-end", "stay"]] {
+        let words = [&["close", "--yes"], wrong].concat();
+        stand.run(&words).exits(1);
+    }
+    assert_eq!(stand.status()["desired"], "open");
+    // The command itself may wait for it.
+    app.is_well(false);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == false);
+    let words = ["close", "--until-healthy=1", "--for", "1s", "--stay", "--yes"];
+    let stays = Serving::start(&mut stand.command(&words));
+    until(|| stays.log().contains("it is not healthy yet").then_some(()));
+    assert_eq!(serving.ask("GET", "/").0, 503);
+    app.is_well(true);
+    assert_eq!(stays.ended(), Some(0), "{}", stays.log());
+    assert!(stays.log().contains("Every check passes: open again."), "{}", stays.log());
+    assert_eq!(serving.ask("GET", "/").0, 200);
+    assert_eq!(events(&stand).iter().filter(|event| *event == "overdue").count(), 1);
+}
+
+#[test]
+fn l13_an_end_is_given_in_seconds_iso_or_by_the_clock_and_what_is_none_is_refused() {
+    let (_app, stand, serving) = served();
+    for (flag, text) in [
+        ("--for", "90"),
+        ("--for", "90s"),
+        ("--for", "15m"),
+        ("--for", "2h"),
+        ("--until", "2099-12-24T03:00:00Z"),
+        ("--until", "2099-12-24T03:00:00+02:00"),
+        ("--until", "2099-12-24 03:00"),
+        ("--until", "03:00"),
+    ] {
+        let closed = stand.run(&["--json", "close", flag, text, "--yes"]).exits(0).json();
+        let until: jiff::Timestamp = closed["until"].as_str().unwrap().parse().unwrap();
+        assert!(until > roadworks::clock::now(), "{text}: {closed:#}");
+        let (_, page) = serving.ask("GET", "/");
+        let retry = page.lines().find_map(|line| line.strip_prefix("retry-after: "));
+        let retry = retry.unwrap_or_else(|| panic!("{text}: {page}"));
+        assert!((1..=300).contains(&retry.trim().parse::<u32>().unwrap()), "{text}: {retry}");
+        stand.run(&["open", "--yes"]).exits(0);
+    }
+    for (flag, text) in [
+        ("--for", "banana"),
+        ("--for", "0s"),
+        ("--for", "-5m"),
+        ("--for", "5 fortnights"),
+        ("--for", "99999999999999h"),
+        ("--until", "banana"),
+        ("--until", "25:00"),
+        ("--until", "@1924000000"),
+        ("--until", "2099-02-30T03:00:00Z"),
+        ("--until", "2020-01-01T00:00:00Z"),
+    ] {
+        let given = format!("{flag}={text}");
+        let refused = stand.run(&["--json", "close", &given, "--yes"]).exits(1).error();
+        assert!(refused["message"].is_string(), "{given}: {refused:#}");
+    }
+    assert_eq!(stand.status()["desired"], "open");
 }
 
 #[test]

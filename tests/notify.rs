@@ -79,7 +79,7 @@ pub(crate) fn notices(stand: &Stand) -> usize {
 }
 
 #[test]
-fn the_agent_tells_of_each_move_once_with_a_signature_that_others_verify() {
+fn l12_events_fire_on_enable_and_disable_once_each_with_a_signature_that_others_verify() {
     let listener = Listener::start();
     let (_app, stand, serving) = served(&webhook(&listener, ""));
     stand.run(&["close", "--yes", "--for", "1h", "--reason", "new database"]).exits(0);
@@ -100,7 +100,8 @@ fn the_agent_tells_of_each_move_once_with_a_signature_that_others_verify() {
     until(|| (notices(&stand) == 0).then_some(()));
     assert!(stand.status()["untold"].as_array().unwrap().is_empty());
     nothing_is_shown(&stand, Some(&serving));
-    let name = "the_agent_tells_of_each_move_once_with_a_signature_that_others_verify";
+    let name =
+        "l12_events_fire_on_enable_and_disable_once_each_with_a_signature_that_others_verify";
     let Some(python) = python(name).filter(|_| has(name, "standardwebhooks")) else { return };
     for heard in &heard {
         verified_by(&mut Command::new(&python), heard);
@@ -341,4 +342,72 @@ fn a_site_that_is_reloaded_tells_whom_it_is_to_tell_now() {
     stand.run(&["reload"]).exits(0);
     stand.run(&["close", "--yes", "--for", "1s", "--on-end", "stay"]).exits(0);
     hears(&listener, &["window.overdue"]);
+}
+
+#[test]
+fn a_check_that_keeps_visitors_out_is_told_once_and_once_more_when_it_passes_again() {
+    let (listener, checked) = (Listener::start(), App::start());
+    let events = "    events = [\"gate.*\", \"window.ended\"]\n";
+    let check = format!(
+        "  check \"http\" \"app\" {{\n    url = \"{}/up\"\n    interval = \"100ms\"\n    deadline = \"300ms\"\n  }}",
+        checked.url()
+    );
+    let (_app, stand, _serving) = served(&format!("{}\n{check}", webhook(&listener, events)));
+    checked.is_well(false);
+    stand.run(&["close", "--yes", "--for", "1s"]).exits(0);
+    hears(&listener, &["gate.failed"]);
+    // The agent asks again and again, and opens once it is well.
+    let asked = checked.looked_at();
+    until(|| (checked.looked_at() > asked + 6).then_some(()));
+    checked.is_well(true);
+    hears(&listener, &["gate.failed", "gate.recovered", "window.ended"]);
+    let failed = listener.heard()[0].json();
+    let text = failed["data"]["text"].as_str().unwrap();
+    assert!(text.starts_with("shop cannot be let back yet: check app does not pass: "), "{text}");
+    assert_eq!(
+        (&failed["data"]["mode"], &failed["data"]["by"]),
+        (&json!("closed"), &ended_by(&stand))
+    );
+}
+
+/// Who opens at an end that was asked for in `stand`.
+fn ended_by(stand: &Stand) -> Value {
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    json!(format!("{} (end)", log["entries"][0]["by"].as_str().unwrap()))
+}
+
+#[test]
+fn a_window_to_come_is_announced_once_whoever_leads_and_one_that_nobody_is_to_hear_of_is_not() {
+    let listener = Listener::start();
+    let events = "    events = [\"window.announced\"]\n";
+    let (_app, stand, serving) = served(&webhook(&listener, events));
+    let start = |hours: i64| (clock::now() + jiff::SignedDuration::from_hours(hours)).to_string();
+    let adds = |start: &str, more: &[&str]| {
+        let words = ["--json", "schedule", "add", start, "--for", "30m", "--mode", "close"];
+        stand.run(&[&words[..], more].concat()).exits(0).json()["window"].clone()
+    };
+    adds(&start(2), &["--announce", "0s"]);
+    adds(&start(48), &[]);
+    let window = adds(&start(72), &["--announce", "80h", "--reason", "disks"]);
+    hears(&listener, &["window.announced"]);
+    let data = listener.heard()[0].json()["data"].clone();
+    assert_eq!(
+        (&data["starts"], &data["until"], &data["reason"], &data["mode"]),
+        (&window["next"]["start"], &window["next"]["end"], &json!("disks"), &json!("closed"))
+    );
+    let text = data["text"].as_str().unwrap();
+    assert!(text.starts_with("shop will go into maintenance (closed) at 2"), "{text}");
+    // Whoever leads next tells nothing twice; what is planned then is told.
+    serving.signal("KILL");
+    serving.ended();
+    let _again = stand.serve();
+    let later = adds(&start(5), &[]);
+    let of_later = |heard: &Heard| heard.json()["data"]["starts"] == later["next"]["start"];
+    until(|| listener.heard().iter().any(of_later).then_some(()));
+    let heard = listener.heard();
+    assert!(heard.len() == 2 && heard.iter().all(|one| one.event() == "window.announced"));
+    assert_ne!(heard[0].header("webhook-id"), heard[1].header("webhook-id"));
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    let entries = log["entries"].as_array().unwrap().iter();
+    assert_eq!(entries.filter(|entry| entry["event"] == "announced").count(), 2, "{log:#}");
 }

@@ -220,6 +220,7 @@ async fn a_silence_without_an_end_is_renewed_in_its_last_hour_and_made_again_whe
         mode: Mode::Closed,
         by: "ana".to_owned(),
         reason: None,
+        starts: None,
         until: None,
         detail: None,
     };

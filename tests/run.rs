@@ -153,7 +153,8 @@ fn an_end_that_comes_while_a_command_works_opens_nothing_until_it_has_ended() {
 }
 
 #[test]
-fn where_the_runner_is_killed_its_end_comes_and_until_then_anybody_may_open() {
+fn n10_the_process_dies_in_a_run_and_the_end_s_policy_is_carried_out_and_until_then_anybody_may_open()
+ {
     let (_app, stand, _serving) = served("");
     let running = begun(&stand, &["close", "--for", "3s"], WAITS);
     running.signal("KILL");
@@ -161,11 +162,25 @@ fn where_the_runner_is_killed_its_end_comes_and_until_then_anybody_may_open() {
     // The agent opens it once its time is over, as it was promised.
     stand.until(|status| status["mode"] == "open");
     stand.write("go", "");
-    std::fs::remove_file(stand.folder().join("begun")).unwrap();
-    std::fs::remove_file(stand.folder().join("go")).unwrap();
-    let running = begun(&stand, &["close"], WAITS);
-    running.signal("KILL");
-    running.ended();
+    let again = |words: &[&str]| {
+        for name in ["begun", "go"] {
+            drop(std::fs::remove_file(stand.folder().join(name)));
+        }
+        let running = begun(&stand, words, WAITS);
+        running.signal("KILL");
+        running.ended();
+    };
+    again(&["close", "--for", "1s", "--on-end", "stay"]);
+    let stays = || {
+        let log = stand.run(&["--json", "log"]).exits(0).json();
+        let entries = log["entries"].as_array().unwrap().clone();
+        entries.into_iter().find(|entry| entry["event"] == "overdue")
+    };
+    assert_eq!(until(stays)["detail"], "it was to stay");
+    assert_eq!(mode(&stand), "closed");
+    stand.write("go", "");
+    until(|| (stand.run(&["open", "--yes"]).code == Some(0)).then_some(()));
+    again(&["close"]);
     assert_eq!(mode(&stand), "closed");
     until(|| (stand.run(&["open", "--yes"]).code == Some(0)).then_some(()));
     stand.write("go", "");
@@ -284,4 +299,137 @@ fn a_script_that_does_not_say_by_what_it_is_run_is_the_shells() {
     stand.write("job", "#!/no/such/interpreter\n");
     let refused = stand.run(&["--json", "run", "close", "--yes", "--", "./job"]).exits(126).error();
     assert_eq!((&refused["code"], mode(&stand)), (&json!("no-command"), json!("open")));
+}
+
+#[test]
+fn a_site_that_is_healthy_opens_by_itself_only_once_whoever_ran_the_command_is_dead() {
+    let (app, stand, serving) = served("");
+    let running = begun(&stand, &["close", "--until-healthy=1"], WAITS);
+    app.is_well(false);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == false);
+    app.is_well(true);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    // An agent that would open has asked a few times by then.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
+    running.signal("KILL");
+    running.ended();
+    stand.until(|status| status["mode"] == "open");
+    stand.write("go", "");
+}
+
+#[test]
+fn a_command_that_fails_has_its_site_stay_though_it_is_healthy() {
+    let (_app, stand, _serving) = served("");
+    let words = ["run", "close", "--until-healthy", "--yes", "--", "sh", "-c", "exit 3"];
+    stand.run(&words).exits(3);
+    let status = stand.status();
+    assert_eq!((&status["mode"], &status["until_healthy"]), (&json!("closed"), &Value::Null));
+    let words = stand.run(&["status"]).exits(0).stdout;
+    assert!(!words.contains("it opens once"), "{words}");
+}
+
+#[test]
+fn d2_a_command_gives_back_what_was_so_and_what_is_planned_however_it_ends() {
+    let (_app, stand, _serving) = served("");
+    let start = (roadworks::clock::now() + jiff::SignedDuration::from_hours(48)).to_string();
+    stand.run(&["schedule", "add", &start, "--for", "30m", "--mode", "close"]).exits(0);
+    let planned = || stand.run(&["--json", "schedule", "list"]).exits(0).json();
+    let before = planned();
+    for (line, code) in [("true", 0), ("exit 4", 4)] {
+        let words = ["run", "hold", "--on-failure=open", "--yes", "--", "sh", "-c", line];
+        stand.run(&words).exits(code);
+        assert_eq!((mode(&stand), planned()), (json!("open"), before.clone()), "{line}");
+    }
+}
+
+#[test]
+fn what_a_command_leaves_running_is_named_and_said_what_it_means() {
+    let (_app, stand, _serving) = served("");
+    // A session of its own, and a parent that ends at once: a daemon.
+    let line = "setsid sh -c 'echo $$ > daemon; while [ ! -e go ]; do sleep 0.05; done' > /dev/null 2>&1 & while [ ! -s daemon ]; do sleep 0.02; done";
+    let ran = stand.run(&["run", "close", "--yes", "--", "sh", "-c", line]).exits(0);
+    let pid = std::fs::read_to_string(stand.folder().join("daemon")).unwrap();
+    let said = format!("pid {} `sh`", pid.trim());
+    assert!(ran.stderr.contains("warning: `sh` has ended, and "), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    assert_eq!(mode(&stand), "open");
+    let words = ["--json", "run", "close", "--yes", "--", "true"];
+    let quiet = stand.run(&words).exits(0);
+    assert!(!quiet.stderr.contains("has ended, and"), "that one is another's: {}", quiet.stderr);
+    assert_eq!(quiet.json()["command"]["left"], json!([]));
+    stand.write("go", "");
+}
+
+#[test]
+fn ctrl_c_has_one_clear_answer_at_each_stage_and_the_site_is_in_a_known_mode() {
+    let (app, stand, serving) = served("drain {\n deadline = \"60s\"\n}");
+    // While it drains: nothing was run yet.
+    let inside = serving.sends("GET", "/gate");
+    until(|| (app.asked("GET /gate") == 1).then_some(()));
+    let words = ["run", "close", "--yes", "--", "touch", "ran"];
+    let running = Serving::start(&mut interruptible(&stand.command(&words)));
+    stand.until(|status| status["desired"] == "closed");
+    running.signal("INT");
+    assert_eq!(running.ended(), Some(130), "{}", running.log());
+    let log = running.log();
+    assert!(log.contains("interrupted: the switch stays as asked, and may be half way"), "{log}");
+    assert!(!stand.folder().join("ran").exists());
+    app.opens_the_gate(true);
+    assert_eq!(answer(inside).0, 200);
+    stand.run(&["wait"]).exits(0);
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
+    // While the command works: it is the command's to end.
+    let running = begun(&stand, &["close"], WAITS);
+    running.signal("INT");
+    assert_eq!(running.ended(), Some(130), "{}", running.log());
+    let log = running.log();
+    assert!(
+        log.contains("`sh` was ended by signal 2") && log.contains("the site stays in closed"),
+        "{log}"
+    );
+    assert_eq!(mode(&stand), "closed");
+}
+
+/// A command behind a terminal whose input is another one: the terminal tells it, and we do not tell it again.
+#[test]
+fn a_ctrl_c_that_is_typed_reaches_the_command_once_though_its_input_is_redirected() {
+    let name = "a_ctrl_c_that_is_typed_reaches_the_command_once_though_its_input_is_redirected";
+    let Some(python) = crate::clients::python(name) else { return };
+    let (_app, stand, _serving) = served("");
+    let line = "trap 'echo told >> told' INT; touch begun; while [ ! -e go ]; do sleep 0.02; done";
+    let program = "
+import os, pty, sys, time
+child, terminal = pty.fork()
+if child == 0:
+    nothing = os.open('/dev/null', os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.execv(sys.argv[1], sys.argv[1:])
+def wait(name):
+    end = time.monotonic() + 20
+    while not os.path.exists(name):
+        if time.monotonic() > end:
+            sys.exit('no ' + name)
+        time.sleep(0.02)
+wait('begun')
+os.write(terminal, b'\\x03')
+wait('told')
+time.sleep(0.5)
+open('go', 'w').close()
+try:
+    while os.read(terminal, 4096):
+        pass
+except OSError:
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+";
+    let words = ["run", "close", "--yes", "--", "sh", "-c", line];
+    let plain = interruptible(&stand.command(&words));
+    let mut command = std::process::Command::new(python);
+    command.args(["-c", program]).arg(plain.get_program()).args(plain.get_args());
+    command.current_dir(stand.folder()).env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    run(&mut command).exits(0);
+    let told = std::fs::read_to_string(stand.folder().join("told")).unwrap();
+    assert_eq!((told.as_str(), mode(&stand)), ("told\n", json!("open")));
 }

@@ -36,7 +36,8 @@ fn explained(stand: &Stand, id: &str) -> (bool, String) {
 }
 
 #[test]
-fn a_window_begins_and_ends_by_itself_and_what_it_did_is_not_done_again() {
+fn d2_before_a_window_nothing_is_so_inside_its_mode_and_after_it_open_again_and_what_it_did_is_not_done_again()
+ {
     let (_app, stand, serving) = served();
     let window = add(&stand, &[&after(2), "--for", "6s", "--mode", "close", "--reason", "disks"]);
     let id = window["id"].as_str().unwrap().to_owned();
@@ -54,7 +55,7 @@ fn a_window_begins_and_ends_by_itself_and_what_it_did_is_not_done_again() {
 }
 
 #[test]
-fn who_opens_a_window_by_hand_has_it_open_though_its_time_is_not_over() {
+fn d2_who_opens_a_window_by_hand_has_it_open_though_its_time_is_not_over() {
     let (_app, stand, _serving) = served();
     let window = add(&stand, &[&after(1), "--for", "1h", "--mode", "hold"]);
     let id = window["id"].as_str().unwrap();
@@ -65,6 +66,59 @@ fn who_opens_a_window_by_hand_has_it_open_though_its_time_is_not_over() {
     assert_eq!(stand.status()["mode"], "open");
     let (is, why) = explained(&stand, id);
     assert!(!is && why.contains("not active any more: ana@"), "{why}");
+}
+
+#[test]
+fn who_opens_a_window_whose_agent_died_while_it_drained_has_it_open_too() {
+    let (app, stand) = stand();
+    let serving = stand.serve_by(&mut stand.command(&["serve", "--role", "gateway"]));
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    let agent = || {
+        // On a machine of its own, as far as its state goes.
+        let mut command = stand.command(&["serve", "--role", "agent"]);
+        Serving::start(command.env("STATE_DIRECTORY", stand.folder().join("agent")))
+    };
+    let leads = agent();
+    let inside = serving.sends("GET", "/gate");
+    until(|| (app.asked("GET /gate") == 1).then_some(()));
+    add(&stand, &[&after(1), "--for", "1h", "--mode", "close"]);
+    stand.until(|status| status["desired"] == "closed" && status["phase"] == "moving");
+    leads.signal("KILL");
+    leads.ended();
+    until(|| (stand.run(&["open", "--yes"]).code == Some(0)).then_some(()));
+    app.opens_the_gate(true);
+    assert_eq!(crate::support::serving::answer(inside).0, 200);
+    let _again = agent();
+    until(|| explained(&stand, "w1").1.contains("not active any more: ana@").then_some(()));
+    // An agent that would begin it again has looked by then.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(stand.status()["desired"], "open");
+}
+
+#[test]
+fn n11_editing_a_window_does_not_start_it_again() {
+    let (_app, stand, _serving) = served();
+    let start = after(1);
+    let window = add(&stand, &[&start, "--for", "1h", "--mode", "hold"]);
+    let id = window["id"].as_str().unwrap();
+    stand.until(|status| status["mode"] == "hold" && status["phase"] == "settled");
+    until(|| explained(&stand, id).1.starts_with("active since").then_some(()));
+    stand.run(&["open", "--yes"]).exits(0);
+    let place = format!(".roadworks/shop/windows/{id}.json");
+    let text = || std::fs::read_to_string(stand.folder().join(&place)).unwrap();
+    until(|| text().contains("\"begun\"").then_some(()));
+    let mut edited: Value = serde_json::from_str(&text()).unwrap();
+    edited["reason"] = "longer".into();
+    edited["lasts"] = 7_200.into();
+    stand.write(&place, &edited.to_string());
+    // An agent that would begin it again has read it by then.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert_eq!(stand.status()["mode"], "open");
+    // Nor does planning it anew, unless somebody says that it is to begin at once.
+    stand.run(&["schedule", "cancel", id]).exits(0);
+    let words = ["--json", "schedule", "add", &start, "--for", "1h", "--mode", "hold"];
+    stand.run(&words).exits(3);
+    assert_eq!(stand.status()["mode"], "open");
 }
 
 #[test]
@@ -137,7 +191,7 @@ fn a_window_that_cannot_be_read_hides_no_other_and_can_be_cancelled() {
 }
 
 #[test]
-fn a_week_is_listed_in_the_time_of_its_zone_and_cancelled_by_its_id() {
+fn d2_a_week_is_listed_in_the_time_of_its_zone_and_cancelled_by_its_id() {
     let (_app, stand) = stand();
     let words = ["sat 03:00", "--for", "30m", "--mode", "closed", "--timezone", "Europe/Berlin"];
     let once = add(&stand, &words);
@@ -162,7 +216,7 @@ fn a_week_is_listed_in_the_time_of_its_zone_and_cancelled_by_its_id() {
 }
 
 #[test]
-fn each_mistake_of_a_window_has_one_clear_answer() {
+fn d2_each_mistake_of_a_window_has_one_clear_answer() {
     let (_app, stand) = stand();
     let base = ["--for", "30m", "--mode", "close"];
     add(&stand, &["every day 03:00", "--for", "30m", "--mode", "close", "--timezone", "UTC"]);
@@ -193,6 +247,19 @@ fn each_mistake_of_a_window_has_one_clear_answer() {
     let words = ["--json", "schedule", "add", &start, "--until", &before, "--mode", "close"];
     let refused = stand.run(&words).exits(1).error();
     assert!(refused["message"].as_str().unwrap().contains("before it starts"), "{refused:#}");
+    let words = ["--json", "schedule", "add", &start, "--until", &start, "--mode", "close"];
+    stand.run(&words).exits(1);
+    // Only a start, only an end, an end that is none.
+    for words in [
+        &["sat 05:00", "--mode", "close"][..],
+        &["--until", &start, "--mode", "close"],
+        &["sat 05:00", "--until", "banana", "--mode", "close"],
+        &["sat 05:00", "--for", "banana", "--mode", "close"],
+        &["every sat 05:00", "--until", &start, "--mode", "close"],
+    ] {
+        let refused = stand.run(&[&["--json", "schedule", "add"], words].concat()).exits(1).error();
+        assert!(refused["message"].is_string(), "{words:?}: {refused:#}");
+    }
     let words = ["--json", "schedule", "add", "sat 05:00", "--for", "1m", "--mode", "detour"];
     assert_eq!(stand.run(&words).exits(3).error()["code"], "mode-not-available");
     assert_eq!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::lead::{Depth, Order, carry_out};
-use super::{Error, Site, fleet, look};
+use super::{Error, Site, fleet, gates, look};
 use crate::audit::{self, Entry, Event};
 use crate::lever::{Observation, Silent};
 use crate::store::{self, SiteStore, Store, Version};
@@ -32,7 +32,11 @@ pub async fn at_end<S: Store>(
     let gateways = site.levers.iter().zip(&sight.levers);
     let gateways =
         gateways.filter(|(lever, _)| lever.name() == LeverName::Gateway).map(|(_, seen)| seen);
-    checked(gateways, site.checks.len())?;
+    let well = checked(gateways, site.checks.len());
+    if well.is_err() || site.checks.is_empty() {
+        gates::noted(site, Some(switch), &switch.by_at_end(), well.as_ref().copied()).await;
+    }
+    well?;
     let order = Order {
         to: Mode::Open,
         by: switch.by_at_end(),
@@ -108,6 +112,7 @@ pub async fn extend<S: Store>(
     for _ in 0..ROUNDS {
         let extended = match change {
             Extension::End(end) => switch.ending(end),
+            Extension::Stays => switch.staying(),
             Extension::Patience(seconds) => switch.waiting_for(seconds),
         };
         match store.write_switch(&extended, Some(&version)).await {
@@ -126,6 +131,8 @@ pub async fn extend<S: Store>(
 pub enum Extension {
     /// The whole of it.
     End(End),
+    /// The whole of it, until somebody opens it by hand.
+    Stays,
     /// How many seconds requests may wait.
     Patience(u32),
 }

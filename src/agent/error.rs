@@ -129,7 +129,7 @@ fn known_words(known: &[String]) -> String {
 }
 
 /// `check app does not pass: ..; check web does not pass: ..`
-fn unwell(outcomes: &[Outcome]) -> String {
+pub(super) fn unwell(outcomes: &[Outcome]) -> String {
     let failed = outcomes.iter().filter_map(|outcome| {
         let failed = outcome.found.as_ref().err()?;
         Some(format!("check {} does not pass: {failed}", outcome.name))

@@ -2,6 +2,8 @@
 //! dead command left half way, watches beside it whether somebody else moves its record or its rules, and tells whoever is to be
 //! told of what happens.
 //!
+//! Beside it `recovery` waits for a site that is to open once it is healthy.
+//!
 //! Never opens a site because time passed: it opens where somebody asked for an end, every check passes, and it has
 //! just written the store.
 
@@ -14,6 +16,7 @@ use super::ends::{TIMEOUT, at_end, overdue, told_already};
 use super::lead::{Depth, Order, carry_out};
 use super::pause::PauseKeeper;
 use super::pulse::{Pulse, Pulses};
+use super::recovery::Recovers;
 use super::watch::{Watch, Watched, set_aside};
 use super::windows::begin;
 use super::{Error, Site, look, notices};
@@ -21,7 +24,7 @@ use crate::clock;
 use crate::config::NotifyConfig;
 use crate::lever::Silent;
 use crate::store::{self, Held, Holder, Lease as _, Notice, Right, SiteStore, Store, Version};
-use crate::switch::{Mode, OnEnd, OperationId, Phase, Switch};
+use crate::switch::{Mode, OnEnd, OperationId, Phase, Switch, times};
 use crate::tasks::Tasks;
 
 /// How often who does not lead looks whether it can.
@@ -92,6 +95,9 @@ pub struct Keeper<S, O> {
     pub watched: Watched,
 }
 
+/// The switch where nothing moves.
+type Standing = Option<(Switch, Version)>;
+
 /// What became of an operation whose time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -137,6 +143,8 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                         (&self.holder, &self.watched),
                     );
                     let watches = Box::pin(watch.run(moved.subscribe()));
+                    let recovers = Recovers::new(&self.site, &self.opener);
+                    let recovers = Box::pin(recovers.run(moved.subscribe()));
                     let by = (&self.opener, &self.holder);
                     let windows = Box::pin(begin(&self.site, &self.store, by));
                     let pauses = PauseKeeper {
@@ -152,6 +160,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                             biased;
                             () = Box::pin(self.lead(tasks, &moved)) => {}
                             never = watches => match never {},
+                            never = recovers => match never {},
                             never = windows => match never {},
                             never = tells => match never {},
                             never = pauses => match never {},
@@ -178,7 +187,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         }
     }
 
-    async fn lead(&self, tasks: &Tasks, moved: &watch::Sender<Option<Version>>) {
+    async fn lead(&self, tasks: &Tasks, moved: &watch::Sender<Standing>) {
         let mut notice = self.store.watch_switch().await;
         let mut memory = Memory::default();
         while !tasks.is_stopping() {
@@ -196,7 +205,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
     }
 
     /// Looks at the switch, and does what nobody else will; tells through `moved` where it stands still.
-    async fn turn(&self, memory: &mut Memory, moved: &watch::Sender<Option<Version>>) {
+    async fn turn(&self, memory: &mut Memory, moved: &watch::Sender<Standing>) {
         let (switch, version) = match self.store.switch().await {
             Ok(Some(found)) => found,
             Ok(None) => return,
@@ -207,7 +216,11 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         };
         if switch.phase != Phase::Moving {
             moved.send_if_modified(|known| {
-                known.replace(version.clone()).as_ref() != Some(&version)
+                let news = known.as_ref().is_none_or(|(_, known)| *known != version);
+                if news {
+                    *known = Some((switch.clone(), version.clone()));
+                }
+                news
             });
         }
         let now = clock::monotonic();
@@ -285,6 +298,11 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         }
         if switch.on_end == Some(OnEnd::Stay) {
             overdue(&self.store, &self.site, switch, "it was to stay").await?;
+            return Ok(Ended::Stays);
+        }
+        if let Some(passes) = switch.until_healthy {
+            let why = format!("its checks have not passed {} yet", times(passes));
+            overdue(&self.store, &self.site, switch, &why).await?;
             return Ok(Ended::Stays);
         }
         let site = self.opener.open().await.map_err(|why| Error::Unopened { why })?;

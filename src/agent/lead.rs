@@ -10,7 +10,7 @@ use std::future::{Future, pending};
 use std::pin::pin;
 use std::time::Duration;
 
-use super::{Error, Sight, Site, look};
+use super::{Error, Sight, Site, gates, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{Observation, Progress};
@@ -177,7 +177,12 @@ async fn ready<S: Store>(
         site.nobody_else_runs(order.run.as_ref()).await?;
         set_aside = site.set_aside(&order.overrides);
         if !sight.releases(site, order.to) {
-            site.is_well(&order.overrides, order.timeout, progress).await?;
+            let well = site.is_well(&order.overrides, order.timeout, progress).await;
+            if set_aside.is_empty() && !site.checks.is_empty() {
+                let switch = sight.switch.as_ref().map(|(switch, _)| switch);
+                gates::noted(site, switch, &order.by, well.as_ref().copied()).await;
+            }
+            well?;
         }
     }
     if let (Depth::Asked, Some(check)) = (order.depth, set_aside.first()) {
@@ -254,7 +259,7 @@ async fn ends_at<S: Store>(
     let version = site.store.write_switch(&switch, Some(&version)).await?;
     let entry = Entry {
         reason: order.reason.clone(),
-        detail: Some(format!("it ends at {}", end.until)),
+        detail: Some(end.in_words()),
         ..Entry::beside(Some(&switch), &site.name, Event::Extended, &order.by)
     };
     let logged = audit::append(&site.store, &entry, (switch.version, 0)).await;

@@ -111,7 +111,7 @@ impl<'a, S: Store, O: Opener<S>> Watch<'a, S, O> {
 
     /// Looks until it is dropped, and at once where an operation has just `moved` the levers. Crash safe: what was being put
     /// back is finished like every other operation.
-    pub(super) async fn run(mut self, mut moved: Receiver<Option<Version>>) -> Infallible {
+    pub(super) async fn run(mut self, mut moved: Receiver<Thrown>) -> Infallible {
         let mut said = Said::default();
         loop {
             moved.mark_unchanged();
@@ -378,7 +378,7 @@ fn in_words(error: store::Error) -> String {
 }
 
 /// Comes back when an operation has moved the levers. Cancel safe.
-async fn changed(moved: &mut Receiver<Option<Version>>) {
+async fn changed(moved: &mut Receiver<Thrown>) {
     if moved.changed().await.is_err() {
         pending::<()>().await;
     }

@@ -2,6 +2,8 @@
 //!
 //! A start begins once. It never lets more through than somebody asked for, and never opens what somebody else wants otherwise.
 
+mod announce;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
+
+use announce::{Said, announce};
 
 use super::ends::TIMEOUT;
 use super::keeper::Opener;
@@ -18,7 +22,7 @@ use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::Silent;
 use crate::store::{self, Expect, Holder, SiteStore, Store, Version};
-use crate::switch::window::{Occurrence, Outcome};
+use crate::switch::window::{Begins, Occurrence, Outcome};
 use crate::switch::{End, Mode, OnEnd, Switch, Window};
 
 /// The folder of the windows.
@@ -120,6 +124,7 @@ pub(super) async fn begin<S: Store, O: Opener<S>>(
     let mut known: Vec<Planned> = Vec::new();
     let mut read: Option<Instant> = None;
     let (mut waits, mut said) = (BTreeMap::<String, Instant>::new(), BTreeSet::new());
+    let mut announced = Said::new();
     loop {
         let now = clock::monotonic();
         let pause = Duration::from_secs(u64::from(SELDOM * store.pace()));
@@ -134,12 +139,17 @@ pub(super) async fn begin<S: Store, O: Opener<S>>(
                 Err(error) => tracing::debug!(site, %error, "the windows cannot be read"),
             }
         }
+        if Box::pin(announce(site, store, &known, &mut announced)).await {
+            // Their documents are others now.
+            read = None;
+        }
         waits.retain(|_, until| *until > now);
         if let Some((window, version, found)) = due(&known, &waits) {
             read = None;
-            let turn = Turn { site, store, window: &window, version: &version, found: &found };
+            let id = window.id.clone();
+            let mut turn = Turn { site, store, window, version, found };
             let again = turn.take(opener, holder).await;
-            waits.insert(window.id.clone(), now + again);
+            waits.insert(id, now + again);
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -162,14 +172,14 @@ fn due(
 struct Turn<'a, S> {
     site: &'a str,
     store: &'a SiteStore<S>,
-    window: &'a Window,
-    version: &'a Version,
-    found: &'a Occurrence,
+    window: Window,
+    version: Version,
+    found: Occurrence,
 }
 
 impl<S: Store> Turn<'_, S> {
     /// Begins it, and says after how long it is to be looked after again.
-    async fn take<O: Opener<S>>(&self, opener: &O, holder: &Holder) -> Duration {
+    async fn take<O: Opener<S>>(&mut self, opener: &O, holder: &Holder) -> Duration {
         match Box::pin(self.begun(opener, holder)).await {
             Ok(again) => again,
             // Somebody is at it, or just was.
@@ -186,44 +196,55 @@ impl<S: Store> Turn<'_, S> {
         }
     }
 
-    async fn begun<O: Opener<S>>(&self, opener: &O, holder: &Holder) -> Result<Duration, Error> {
-        let Turn { window, found, .. } = self;
+    async fn begun<O: Opener<S>>(
+        &mut self,
+        opener: &O,
+        holder: &Holder,
+    ) -> Result<Duration, Error> {
+        let (window, found) = (self.window.clone(), self.found);
         let site = opener.open().await.map_err(|why| Error::Unopened { why })?;
         let sight = look(&site).await?;
         let switch = sight.switch.as_ref().map(|(switch, _)| switch);
-        // Begun, and killed before that was written.
-        let ours = |switch: &Switch| switch.by == by_window(window) && switch.since >= found.start;
-        if switch.is_some_and(ours) {
+        let version = switch.map_or(0, |switch| switch.version);
+        // Begun, and killed before that was written, or opened by hand before it had drained.
+        let ours = |switch: &Switch| switch.by == by_window(&window) && switch.since >= found.start;
+        if switch.is_some_and(ours) || window.was_thrown(&found, version) {
             self.writes(Outcome::Begun, None).await?;
             return Ok(SOON);
         }
         if let Some(switch) =
-            switch.filter(|switch| is_left_alone(switch, window, found, clock::now()))
+            switch.filter(|switch| is_left_alone(switch, &window, &found, clock::now()))
         {
             let why = format!("{} has asked for {}", switch.by, switch.mode);
             self.notes(Outcome::LeftAlone, &why, Some(switch)).await;
             return Ok(AGAIN);
         }
         tracing::info!(site = self.site, window = window.id, mode = window.mode.word(), until = %found.end, by = holder.name, "a window begins");
-        let then = at_its_end(switch, window, found);
-        let order = Order {
-            to: window.mode,
-            by: by_window(window),
-            reason: window.reason.clone(),
-            overrides: Vec::new(),
-            timeout: TIMEOUT,
-            end: Some(End { until: found.end, then }),
-            depth: Depth::Moved,
-            run: None,
-        };
-        carry_out(&site, sight, &order, &Silent).await?;
-        self.writes(Outcome::Begun, None).await?;
+        let order = order(switch, &window, &found);
+        self.begins(Some(Begins { start: found.start, version })).await?;
+        match carry_out(&site, sight, &order, &Silent).await {
+            Ok(_) => self.writes(Outcome::Begun, None).await?,
+            Err(error) => {
+                if is_not_thrown(&error) {
+                    self.begins(None).await?;
+                }
+                return Err(error);
+            }
+        }
         Ok(SOON)
     }
 
+    /// Writes down that it is about to begin, or that it did not.
+    async fn begins(&mut self, begins: Option<Begins>) -> Result<(), store::Error> {
+        if self.window.begins == begins {
+            return Ok(());
+        }
+        self.put(Window { begins, ..self.window.clone() }).await
+    }
+
     /// Writes what came of it: once for each thing that does.
-    async fn notes(&self, outcome: Outcome, why: &str, switch: Option<&Switch>) {
-        let known = self.window.seen(self.found);
+    async fn notes(&mut self, outcome: Outcome, why: &str, switch: Option<&Switch>) {
+        let known = self.window.seen(&self.found);
         if known.is_some_and(|seen| seen.outcome == outcome && seen.why.as_deref() == Some(why)) {
             return;
         }
@@ -236,17 +257,59 @@ impl<S: Store> Turn<'_, S> {
         let written = async {
             self.writes(outcome, Some(why.to_owned())).await?;
             let words = format!("window {}: {why}", self.window.id);
-            told(self.store, self.site, switch, (self.window, outcome, &words)).await
+            told(self.store, self.site, switch, (&self.window, outcome, &words)).await
         };
         if let Err(error) = written.await {
             tracing::warn!(site = self.site, window = self.window.id, %error, "what came of a window cannot be written");
         }
     }
 
-    async fn writes(&self, outcome: Outcome, why: Option<String>) -> Result<(), store::Error> {
-        let window = self.window.with(self.found, outcome, why);
+    async fn writes(&mut self, outcome: Outcome, why: Option<String>) -> Result<(), store::Error> {
+        self.put(self.window.with(&self.found, outcome, why)).await
+    }
+
+    async fn put(&mut self, window: Window) -> Result<(), store::Error> {
         let expect = Expect::At(self.version.clone());
-        self.store.write(&key(&window.id), &window, expect).await.map(drop)
+        self.version = self.store.write(&key(&window.id), &window, expect).await?;
+        self.window = window;
+        Ok(())
+    }
+}
+
+/// What is asked for when `window` begins where `switch` stands.
+fn order(switch: Option<&Switch>, window: &Window, found: &Occurrence) -> Order {
+    Order {
+        to: window.mode,
+        by: by_window(window),
+        reason: window.reason.clone(),
+        overrides: Vec::new(),
+        timeout: TIMEOUT,
+        end: Some(End::At { until: found.end, then: at_its_end(switch, window, found) }),
+        depth: Depth::Moved,
+        run: None,
+    }
+}
+
+/// Whether the switch was certainly not thrown, or is as it was before: it may begin yet.
+fn is_not_thrown(error: &Error) -> bool {
+    match error {
+        Error::Store(store::Error::Leased { .. } | store::Error::Moved { .. })
+        | Error::NotOffered { .. }
+        | Error::Rule { .. }
+        | Error::Unchecked { .. }
+        | Error::Unwell { .. }
+        | Error::Runs { .. }
+        | Error::NoSuchGateway { .. }
+        | Error::Unopened { .. }
+        | Error::StalePlan { .. } => true,
+        Error::Lever(error) => error.nothing_changed(),
+        Error::Store(_)
+        | Error::Superseded { .. }
+        | Error::GaveUp { .. }
+        | Error::Unconfirmed(_)
+        | Error::Lost(_)
+        | Error::Unrecorded(_)
+        | Error::HalfDone { .. } => false,
     }
 }
 

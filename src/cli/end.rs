@@ -1,4 +1,4 @@
-//! When an operation ends: `--for`, `--until`, and whoever keeps it.
+//! When an operation ends: `--for`, `--until`, `--until-healthy`, and whoever keeps it.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::args::{AtEnd, FlipArgs};
 use super::context::Opened;
 use super::error::Error;
 use super::report::{Report, Waiting};
-use crate::agent::{self, Site, alive, at_end, overdue};
+use crate::agent::{self, Awaiting, Site, alive, at_end, between_asks, overdue};
 use crate::clock;
 use crate::lever::Progress;
 use crate::store::{self, AnyStore, SiteStore, Version};
-use crate::switch::{End, LeverName, Mode, OnEnd, Switch};
+use crate::switch::{End, Health, LeverName, Mode, OnEnd, Switch, times};
 
 /// The end that `args` ask for, seen at `now`.
 pub(super) fn wanted(args: &FlipArgs, to: Mode, now: Timestamp) -> Result<Option<End>, Error> {
@@ -23,27 +23,44 @@ pub(super) fn wanted(args: &FlipArgs, to: Mode, now: Timestamp) -> Result<Option
         (None, Some(text)) => Some(time(text, now)?),
         (None, None) => None,
     };
+    let ends = until.is_some() || args.until_healthy.is_some();
     let then = match args.on_end {
         AtEnd::Reopen => None,
         AtEnd::Stay => Some(OnEnd::Stay),
     };
-    match until {
-        Some(_) if to == Mode::Open => Err(Error::Usage {
+    match (args.until_healthy, until) {
+        _ if ends && to == Mode::Open => Err(Error::Usage {
             message: "open has no end".to_owned(),
-            hint: "leave out --for and --until".to_owned(),
+            hint: "leave out --for, --until and --until-healthy".to_owned(),
         }),
-        None if args.stay => Err(Error::Usage {
+        (Some(passes), latest) => Ok(Some(End::Healthy { passes, latest })),
+        (None, Some(until)) => Ok(Some(End::At { until, then })),
+        (None, None) if args.stay => Err(Error::Usage {
             message: "--stay keeps an end, and none is given".to_owned(),
-            hint: "say --for or --until too".to_owned(),
+            hint: "say --for, --until or --until-healthy too".to_owned(),
         }),
-        until => Ok(until.map(|until| End { until, then })),
+        (None, None) => Ok(None),
     }
+}
+
+/// Refuses to wait for the health of a site that nothing could tell of.
+pub(super) fn askable(opened: &Opened, until_healthy: Option<u32>) -> Result<(), Error> {
+    match until_healthy {
+        Some(_) if !can_tell(opened) => Err(Error::NothingToAsk),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether the site has a check, or a gateway that looks at its upstreams.
+fn can_tell(opened: &Opened) -> bool {
+    let fronted = opened.site.levers.iter().any(|lever| lever.name() == LeverName::Gateway);
+    fronted || !opened.site.checks.is_empty()
 }
 
 /// Where a site will not open at its end, because nothing could say that it is well.
 pub(super) fn stays(opened: &Opened, end: End) -> Option<String> {
-    let fronted = opened.site.levers.iter().any(|lever| lever.name() == LeverName::Gateway);
-    let unchecked = opened.site.checks.is_empty() && !fronted && end.then != Some(OnEnd::Stay);
+    let reopens = !matches!(end, End::At { then: Some(OnEnd::Stay), .. });
+    let unchecked = reopens && !can_tell(opened);
     let words = "at its end the site stays as it is, overdue: it has neither a check nor a gateway that could say that the app is well (docs/checks.md)";
     unchecked.then(|| words.to_owned())
 }
@@ -117,11 +134,12 @@ pub(super) async fn kept(store: &SiteStore<AnyStore>) -> Result<(), Error> {
     }
 }
 
-/// Counts down in the foreground, then does what an agent would.
+/// Counts down, or asks the checks, in the foreground, then does what an agent would.
 pub(super) async fn keep(report: Report, opened: &Opened) -> Result<(), Error> {
     let site = &opened.site;
     let waiting = Waiting::new(report);
     let began = clock::monotonic();
+    let mut recovers = Recovers::default();
     loop {
         let read = match site.store.switch().await {
             Err(error @ store::Error::Unavailable { .. }) => {
@@ -134,20 +152,79 @@ pub(super) async fn keep(report: Report, opened: &Opened) -> Result<(), Error> {
             read => read?,
         };
         let Some((switch, version)) = read else { return Ok(()) };
-        let Some(until) = switch.until.filter(|_| switch.mode != Mode::Open) else {
+        let Some(end) = switch.end().filter(|_| switch.mode != Mode::Open) else {
             report.words("Somebody ended it meanwhile.");
             return Ok(());
         };
         let now = clock::now();
-        if now >= until {
-            waiting.ended();
-            return ended(report, site, &switch, &version).await;
-        }
-        let left = now.duration_until(until);
-        let what = format!("its end at {until}, in {} s", left.as_secs());
+        let (what, pause) = match end {
+            End::At { until, .. } if now >= until => {
+                waiting.ended();
+                return ended(report, site, &switch, &version).await;
+            }
+            End::At { until, .. } => {
+                let left = now.duration_until(until);
+                let what = format!("its end at {until}, in {} s", left.as_secs());
+                let left = Duration::try_from(left).unwrap_or_default();
+                (what, left.min(Duration::from_secs(1)))
+            }
+            End::Healthy { passes, .. } => {
+                if recovers.turn(report, site, (&switch, &version)).await? {
+                    waiting.ended();
+                    report.words("Every check passes: open again.");
+                    return Ok(());
+                }
+                let found = recovers.found;
+                (format!("every check to pass {}: {found}", times(passes)), between_asks(site))
+            }
+        };
         waiting.waiting(LeverName::Gateway, &what, clock::monotonic().duration_since(began));
-        let left = Duration::try_from(left).unwrap_or_default();
-        tokio::time::sleep(left.min(Duration::from_secs(1))).await;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// The health of a site, as it is waited for in the foreground.
+#[derive(Default)]
+struct Recovers {
+    awaiting: Option<Awaiting>,
+    found: &'static str,
+    told: bool,
+}
+
+impl Recovers {
+    /// Asks once; whether the site has recovered and is open.
+    async fn turn(
+        &mut self,
+        report: Report,
+        site: &Site<AnyStore>,
+        (switch, version): (&Switch, &Version),
+    ) -> Result<bool, Error> {
+        if switch.is_overdue(clock::now()) && !self.told {
+            overdue(&site.store, &site.name, switch, "its checks have not passed yet").await?;
+            report.words("Its time is over, and it is not healthy yet.");
+            self.told = true;
+        }
+        self.awaiting = Awaiting::of(self.awaiting.take(), switch, clock::monotonic());
+        let Some(awaiting) = &mut self.awaiting else { return Ok(false) };
+        let (recovered, found) = awaiting.asks(site).await;
+        self.found = match found {
+            Health::Well => "they pass",
+            Health::Unwell => "one does not pass",
+            Health::Unknown => "they cannot be asked",
+        };
+        if !recovered {
+            return Ok(false);
+        }
+        match at_end(site, switch, version).await {
+            Ok(()) => Ok(true),
+            Err(agent::Error::Unchecked { .. } | agent::Error::Unwell { .. }) => {
+                awaiting.again();
+                Ok(false)
+            }
+            // Somebody is at it, or works.
+            Err(agent::Error::StalePlan { .. } | agent::Error::Runs { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -63,6 +63,11 @@ pub(super) enum Error {
     /// The end cannot be kept, or what is only asked for not be done.
     #[error("no agent lives on this store: nobody would keep an end, or do what is only asked for")]
     NobodyKeepsTheEnd,
+    /// Health is to be waited for, and nobody could say how that is.
+    #[error(
+        "nothing could say that the app is healthy: the site has neither a check nor a gateway"
+    )]
+    NothingToAsk,
     /// What was to be waited for cannot be known here.
     #[error("{0}")]
     CannotWait(&'static str),
@@ -296,6 +301,9 @@ impl Error {
             Error::Unagreed { .. } => "say --yes (or -auto-approve) where nobody is there to ask",
             Error::NobodyKeepsTheEnd => {
                 "start one with `roadworks serve`, keep the end here with --stay, or leave out the end or `--wait none`"
+            }
+            Error::NothingToAsk => {
+                "add a `check` block (docs/checks.md), or give it an end by --for or --until"
             }
             Error::CannotWait(_) => "wait for moved or settled",
             Error::File { .. } => "check the path and your rights on it",

@@ -31,7 +31,8 @@ pub(super) async fn run(context: &Context, args: &ExtendArgs) -> Result<u8, Erro
     let change = change(&store, &switch, args).await?;
     let extended = extend(&store, (&switch, &version), change).await?;
     let words = match change {
-        Extension::End(end) => format!("it ends at {}", end.until),
+        Extension::End(end) => end.in_words(),
+        Extension::Stays => "it stays at its end".to_owned(),
         Extension::Patience(seconds) => {
             format!("requests may wait for {seconds} s from {}", extended.since)
         }
@@ -95,10 +96,12 @@ async fn change(
         }
     };
     // Whoever keeps the end of now, an agent or a command with --stay, keeps the later one.
-    if switch.until.is_none() {
+    let end = switch.end();
+    if end.is_none() {
         kept(store).await?;
     }
-    Ok(Extension::End(End { until, then: switch.on_end }))
+    let end = end.map_or(End::At { until, then: switch.on_end }, |end| end.moved_to(until));
+    Ok(Extension::End(end))
 }
 
 async fn log(

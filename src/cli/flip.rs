@@ -19,7 +19,7 @@ use super::watchdog;
 use crate::agent::{Depth, Done, Order, Sight, carry_out_until, look};
 use crate::clock;
 use crate::dns::settle::Sample;
-use crate::switch::Mode;
+use crate::switch::{End, Mode};
 
 pub(super) async fn run(context: &Context, to: Mode, args: &FlipArgs) -> Result<u8, Error> {
     if args.local {
@@ -67,6 +67,9 @@ pub(super) async fn move_to(
             shown.warnings.extend(of_the_page(opened, &shown).await);
         }
         context.report.words(&plan_words(&shown));
+        if let Some(end @ End::Healthy { .. }) = end {
+            context.report.words(&format!("By itself {}.", end.in_words()));
+        }
         if !args.yes {
             let others = sight.switch.as_ref().map(|(switch, _)| switch);
             let others = others.filter(|switch| switch.mode != Mode::Open && switch.by != by);
@@ -84,7 +87,8 @@ pub(super) async fn promised(opened: &Opened, args: &FlipArgs) -> Result<(), Err
             hint: "leave out --wait none".to_owned(),
         });
     }
-    let ends = args.r#for.is_some() || args.until.is_some();
+    end::askable(opened, args.until_healthy)?;
+    let ends = args.r#for.is_some() || args.until.is_some() || args.until_healthy.is_some();
     if (ends && !args.stay) || args.wait == Some(Wait::None) {
         end::kept(&opened.site.store).await?;
     }

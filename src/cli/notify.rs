@@ -53,6 +53,7 @@ fn test(site: &str) -> Event {
         mode: Mode::Open,
         by: user(),
         reason: None,
+        starts: None,
         until: None,
         detail: None,
     }

@@ -2,6 +2,7 @@
 //! meanwhile; a process that is killed loses it, and the site stays in its mode until somebody, or its end, opens it.
 
 mod command;
+mod leftover;
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -23,7 +24,7 @@ use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::Progress;
 use crate::store::{self, AnyLease, Holder, Lease as _};
-use crate::switch::{End, LeverName, Mode, OnEnd, OperationId};
+use crate::switch::{LeverName, Mode, OperationId};
 pub(super) use command::Program;
 use command::{Ended, NO_COMMAND};
 
@@ -37,6 +38,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> 
     opened.site.offers(to)?;
     let flip = as_flip(args, &opened, to);
     end::wanted(&flip, to, clock::now())?;
+    end::askable(&opened, flip.until_healthy)?;
     let sight = look(&opened.site).await?;
     not_looser(&sight, to)?;
     let by = who(&opened).await;
@@ -89,6 +91,7 @@ fn as_flip(args: &RunArgs, opened: &Opened, to: Mode) -> FlipArgs {
         timeout: args.timeout,
         r#for: args.r#for,
         until: args.until.clone(),
+        until_healthy: args.until_healthy,
         on_end: args.on_end,
         stay: false,
         local: false,
@@ -200,7 +203,7 @@ async fn worked(
     // What was never started did no work: nothing is to be put right.
     let nothing_ran = matches!(&ended, Err(Error::Command { word: NO_COMMAND, .. }));
     if let Ok(ended) = &ended {
-        context.report.words(&ended.words(program));
+        context.report.words(&ended.said(program));
     }
     let operation = done.sight.switch.as_ref().map(|(switch, _)| &switch.operation);
     if !well && !nothing_ran && args.on_failure == OnFailure::Stay {
@@ -241,11 +244,10 @@ async fn stays_at_its_end(
     let site = &opened.site;
     let stays = async {
         let Some((switch, version)) = site.store.switch().await? else { return Ok(()) };
-        let Some(until) = switch.until.filter(|_| Some(&switch.operation) == operation) else {
+        if switch.end().is_none() || Some(&switch.operation) != operation {
             return Ok(());
-        };
-        let end = Extension::End(End { until, then: Some(OnEnd::Stay) });
-        let switch = extend(&site.store, (&switch, &version), end).await?;
+        }
+        let switch = extend(&site.store, (&switch, &version), Extension::Stays).await?;
         let entry = Entry {
             reason: switch.reason.clone(),
             detail: Some("its command failed: it stays at its end".to_owned()),
@@ -305,7 +307,8 @@ fn say(context: &Context, opened: &Opened, done: &Done, ended: &Ended) -> Result
     if context.report.form() == Form::Json {
         let mut object = status_object(&opened.site, &done.sight, now);
         if let Some(fields) = object.as_object_mut() {
-            let command = json!({ "code": ended.code(), "took": ended.took.as_secs_f64() });
+            let (took, left) = (ended.took.as_secs_f64(), ended.left());
+            let command = json!({ "code": ended.code(), "took": took, "left": left });
             fields.insert("command".to_owned(), command);
         }
         context.report.object(&object)?;

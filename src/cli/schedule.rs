@@ -83,6 +83,9 @@ async fn add(
         },
         from: now,
         last: None,
+        begins: None,
+        ahead: args.announce.map(|ahead| u32::try_from(ahead.as_secs()).unwrap_or(u32::MAX)),
+        announced: None,
     };
     let window = agreed(context, window, &zone, now, args)?;
     room(&known, &window, &zone, now)?;

@@ -68,6 +68,9 @@ fn act(event: &Event) -> Act {
         Occasion::ModeFailed if event.from == Mode::Open => Act::Lift,
         // Whoever is reminded that a site is overdue hears its alerts again, too.
         Occasion::WindowOverdue
+        | Occasion::WindowAnnounced
+        | Occasion::GateFailed
+        | Occasion::GateRecovered
         | Occasion::ModeFailed
         | Occasion::ModeUnfinished
         | Occasion::OverrideUsed

@@ -27,6 +27,8 @@ pub struct Event {
     pub by: String,
     /// Why, in their words.
     pub reason: Option<String>,
+    /// When it is to start, where it is announced.
+    pub starts: Option<Timestamp>,
     /// When it is to end, as far as that was known when it was told first.
     pub until: Option<Timestamp>,
     /// What exactly, for a person.
@@ -47,6 +49,7 @@ impl Event {
                 "mode": self.mode,
                 "by": self.by,
                 "reason": self.reason,
+                "starts": self.starts,
                 "until": self.until,
                 "detail": self.detail,
                 "text": self.sentence(),
@@ -66,7 +69,7 @@ impl Event {
     /// What a command finds in its environment.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let until = self.until.map(|until| until.to_string()).unwrap_or_default();
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
         let all = vec![
             ("ROADWORKS_EVENT", self.occasion.word().to_owned()),
             ("ROADWORKS_ID", self.id.clone()),
@@ -77,7 +80,8 @@ impl Event {
             ("ROADWORKS_MODE", self.mode.word().to_owned()),
             ("ROADWORKS_BY", self.by.clone()),
             ("ROADWORKS_REASON", text(&self.reason)),
-            ("ROADWORKS_UNTIL", until),
+            ("ROADWORKS_STARTS", time(self.starts)),
+            ("ROADWORKS_UNTIL", time(self.until)),
             ("ROADWORKS_DETAIL", text(&self.detail)),
             ("ROADWORKS_TEXT", self.sentence()),
         ];
@@ -92,6 +96,12 @@ impl Event {
         let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let detail = self.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
         match self.occasion {
+            Occasion::WindowAnnounced => {
+                let starts = self.starts.map(|at| format!(" at {at}")).unwrap_or_default();
+                format!(
+                    "{site} will go into maintenance ({mode}){starts}{until}, says {by}{reason}"
+                )
+            }
             Occasion::WindowStarted => {
                 format!("{site} goes into maintenance ({mode}{until}), says {by}{reason}")
             }
@@ -107,6 +117,8 @@ impl Event {
             Occasion::ModeUnfinished => {
                 format!("{site} is only half way from {from} to {mode}{detail}")
             }
+            Occasion::GateFailed => format!("{site} cannot be let back yet{detail}"),
+            Occasion::GateRecovered => format!("every check of {site} passes again"),
             Occasion::OverrideUsed => {
                 format!("{by} set a rule aside to put {site} into {mode}{detail}")
             }
@@ -149,6 +161,7 @@ pub(super) mod tests {
             mode: Mode::Hold,
             by: "ana@laptop".to_owned(),
             reason: Some("a <b> & c".to_owned()),
+            starts: None,
             until: Timestamp::from_second(1_800_003_600).ok(),
             detail: None,
         }

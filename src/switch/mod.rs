@@ -5,6 +5,7 @@
 mod mode;
 mod plan;
 mod posture;
+mod recovery;
 pub mod window;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use mode::{Mode, UnknownMode};
 pub use plan::{LeverName, Plan, Step};
 pub use posture::{Posture, Reopened};
+pub use recovery::{Health, Recovery};
 pub use window::Window;
 
 /// The newest format of the stored switch that this program reads and writes.
@@ -117,6 +119,9 @@ pub struct Switch {
     /// What happens then; `None` means to reopen.
     #[serde(default)]
     pub on_end: Option<OnEnd>,
+    /// The site opens once its checks have passed so many times in a row; `until` is when it is overdue then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_healthy: Option<u32>,
     /// What gateways give while the levers behind them still move, where it is not yet `mode`: opening goes from the
     /// inside out, so visitors come last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,11 +161,48 @@ pub struct Ask {
 
 /// The end of an operation, as it was promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
-    /// When.
-    pub until: Timestamp,
-    /// What happens then; `None` means to reopen.
-    pub then: Option<OnEnd>,
+pub enum End {
+    /// At a time.
+    At {
+        /// When.
+        until: Timestamp,
+        /// What happens then; `None` means to reopen.
+        then: Option<OnEnd>,
+    },
+    /// Once the site is healthy.
+    Healthy {
+        /// So many times in a row its checks pass before.
+        passes: u32,
+        /// When it is overdue, if it is to be.
+        latest: Option<Timestamp>,
+    },
+}
+
+impl End {
+    /// The same end with another time.
+    pub fn moved_to(self, until: Timestamp) -> End {
+        match self {
+            End::At { then, .. } => End::At { until, then },
+            End::Healthy { passes, .. } => End::Healthy { passes, latest: Some(until) },
+        }
+    }
+
+    /// In words, for whoever reads the log.
+    pub fn in_words(self) -> String {
+        match self {
+            End::At { until, .. } => format!("it ends at {until}"),
+            End::Healthy { passes, latest } => {
+                let latest = latest.map(|at| format!(", and is overdue at {at}"));
+                let times = times(passes);
+                format!("it ends once every check passes {times}{}", latest.unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// `once`, or `3 times in a row`.
+pub fn times(passes: u32) -> String {
+    if passes == 1 { "once".to_owned() } else { format!("{passes} times in a row") }
 }
 
 impl Switch {
@@ -172,10 +214,9 @@ impl Switch {
             Some(switch) if switch.phase == Phase::Moving && switch.mode == ask.mode => Switch {
                 version,
                 reason: ask.reason.or_else(|| switch.reason.clone()),
-                until: ask.end.map(|end| end.until).or(switch.until),
-                on_end: ask.end.map_or(switch.on_end, |end| end.then),
                 ..switch.clone()
-            },
+            }
+            .with_end(ask.end.or(switch.end())),
             _ => Switch {
                 format: FORMAT,
                 version,
@@ -183,16 +224,36 @@ impl Switch {
                 mode: ask.mode,
                 phase: Phase::Moving,
                 since: now,
-                until: ask.end.map(|end| end.until),
-                on_end: ask.end.and_then(|end| end.then),
+                until: None,
+                on_end: None,
+                until_healthy: None,
                 gateway: ask.gateway,
                 patience: None,
                 reopened: reopened(current, ask.mode, now),
                 by: ask.by,
                 reason: ask.reason,
                 before: ask.before,
-            },
+            }
+            .with_end(ask.end),
         }
+    }
+
+    /// The end that was promised, if one was.
+    pub fn end(&self) -> Option<End> {
+        match (self.until_healthy, self.until) {
+            (Some(passes), latest) => Some(End::Healthy { passes, latest }),
+            (None, Some(until)) => Some(End::At { until, then: self.on_end }),
+            (None, None) => None,
+        }
+    }
+
+    fn with_end(self, end: Option<End>) -> Switch {
+        let (until, on_end, until_healthy) = match end {
+            Some(End::At { until, then }) => (Some(until), then, None),
+            Some(End::Healthy { passes, latest }) => (latest, None, Some(passes)),
+            None => (None, None, None),
+        };
+        Switch { until, on_end, until_healthy, ..self }
     }
 
     /// The switch after its levers confirmed. An answer to another operation settles nothing.
@@ -219,6 +280,7 @@ impl Switch {
                 mode: Mode::Open,
                 phase: Phase::Moved { moved_at: now, settles_after: 0 },
                 until: None,
+                until_healthy: None,
                 gateway: None,
                 reopened: None,
                 ..self.clone()
@@ -246,8 +308,13 @@ impl Switch {
 
     /// The same operation with another end.
     pub fn ending(&self, end: End) -> Switch {
-        let (until, on_end) = (Some(end.until), end.then);
-        Switch { version: self.version + 1, until, on_end, ..self.clone() }
+        Switch { version: self.version + 1, ..self.clone() }.with_end(Some(end))
+    }
+
+    /// The same operation, which nobody opens but by hand: past its end it stays.
+    pub fn staying(&self) -> Switch {
+        let on_end = self.until.map(|_| OnEnd::Stay);
+        Switch { version: self.version + 1, on_end, until_healthy: None, ..self.clone() }
     }
 
     /// The same operation, whose requests may wait for so many seconds.
@@ -411,11 +478,29 @@ mod tests {
         let asked = Switch::asked(None, ask(Mode::Closed, 1), at(0));
         let mut json = serde_json::to_value(&asked).unwrap();
         let fields = json.as_object_mut().unwrap();
-        for newer in ["on_end", "gateway", "patience", "reopened"] {
+        for newer in ["on_end", "until_healthy", "gateway", "patience", "reopened"] {
             fields.remove(newer);
         }
         fields.insert("of_tomorrow".to_owned(), true.into());
         assert_eq!(serde_json::from_value::<Switch>(json).unwrap(), asked);
+    }
+
+    #[test]
+    fn an_end_is_kept_by_who_asks_again_and_is_none_of_the_next_operation() {
+        let healthy = End::Healthy { passes: 3, latest: Some(at(600)) };
+        let first = Switch::asked(None, Ask { end: Some(healthy), ..ask(Mode::Closed, 1) }, at(0));
+        assert_eq!(first.end(), Some(healthy));
+        let json = serde_json::to_value(&first).unwrap();
+        assert_eq!(
+            (&json["until_healthy"], serde_json::from_value(json.clone()).ok()),
+            (&3.into(), Some(first.clone()))
+        );
+        let again = Switch::asked(Some(&first), ask(Mode::Closed, 2), at(1));
+        assert_eq!(again.end(), Some(healthy));
+        let later = again.ending(healthy.moved_to(at(900)));
+        assert_eq!(later.end(), Some(End::Healthy { passes: 3, latest: Some(at(900)) }));
+        assert_eq!(later.ending(End::At { until: at(9), then: None }).until_healthy, None);
+        assert_eq!(Switch::asked(Some(&later), ask(Mode::Open, 3), at(2)).end(), None);
     }
 
     proptest! {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mode, OnEnd};
 
+/// How many seconds before it starts a window is announced, where nobody said otherwise: a day.
+const AHEAD: u32 = 24 * 60 * 60;
 /// How far ahead a start is looked for: a rule of days has one in each eight.
 const LOOKS_AHEAD: i64 = 16;
 
@@ -41,6 +43,34 @@ pub struct Window {
     /// The last of its starts that was looked after, and what came of it.
     #[serde(default)]
     pub last: Option<Seen>,
+    /// What was about to begin it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<Begins>,
+    /// So many seconds before it starts it is announced; `None` means a day, 0 not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<u32>,
+    /// The last of its starts that was announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<Announced>,
+}
+
+/// That a window was about to begin: written before the switch is thrown, so that whoever comes after a crash, or after somebody who
+/// opened in the same moment, does not begin it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begins {
+    /// Which of its starts.
+    pub start: Timestamp,
+    /// The version of the switch before it; 0 where nobody had thrown it.
+    pub version: u64,
+}
+
+/// That somebody was to be told of a window to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announced {
+    /// Of which of its starts.
+    pub start: Timestamp,
+    /// When: the same for whoever finishes telling.
+    pub at: Timestamp,
 }
 
 /// What came of one start of a window.
@@ -100,7 +130,7 @@ pub enum Day {
 }
 
 /// One of a window's times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occurrence {
     /// When it starts.
     pub start: Timestamp,
@@ -191,9 +221,23 @@ impl Window {
         (!self.last.as_ref().is_some_and(begun)).then_some(found)
     }
 
+    /// The time to come that is near enough to be announced.
+    pub fn near(&self, zone: &TimeZone, now: Timestamp) -> Option<Occurrence> {
+        let ahead = SignedDuration::from_secs(i64::from(self.ahead.unwrap_or(AHEAD)));
+        let near = |found: &Occurrence| {
+            now < found.start && found.start <= now.saturating_add(ahead).unwrap_or(now)
+        };
+        self.next(zone, now.max(self.from)).filter(near)
+    }
+
     /// What came of `found`, if it was looked after.
     pub fn seen(&self, found: &Occurrence) -> Option<&Seen> {
         self.last.as_ref().filter(|last| last.start == found.start)
+    }
+
+    /// Whether the switch was thrown since `found` was about to begin, by whomever: it is at `version` now.
+    pub fn was_thrown(&self, found: &Occurrence, version: u64) -> bool {
+        self.begins.is_some_and(|begins| begins.start == found.start && begins.version != version)
     }
 
     /// The same, where this came of `found`.
@@ -276,6 +320,9 @@ mod tests {
             zone: "Europe/Berlin".to_owned(),
             lasts,
             on_end: None,
+            begins: None,
+            ahead: None,
+            announced: None,
             reason: None,
             by: "ana@laptop".to_owned(),
             from: time("2020-01-01T00:00:00Z"),

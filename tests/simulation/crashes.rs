@@ -5,7 +5,7 @@ use std::time::Duration;
 use roadworks::agent::Depth;
 use roadworks::switch::{Mode, OnEnd};
 
-use super::nodes::{Machine, Wish};
+use super::nodes::{Ending, Machine, Wish};
 use super::{Course, STEP, Size, staged};
 
 const SIZE: Size = Size { gateways: 2, agents: 2, operators: 1, steps: 0 };
@@ -44,7 +44,7 @@ impl Course {
         self.passes(1).await;
         self.passes(3).await;
         let moves = |to, end| Wish::Move { to, end, overrides: false, depth: Depth::Moved };
-        let ends = Some((END, Some(OnEnd::Reopen)));
+        let ends = Some(Ending::After(END, Some(OnEnd::Reopen)));
         let wishes =
             [moves(Mode::Closed, ends), moves(Mode::Detour, None), moves(Mode::Open, None)];
         for wish in wishes {
@@ -68,6 +68,32 @@ impl Course {
                 tokio::time::sleep(Duration::from_millis(ground.chance(2000))).await;
                 machine.start(&ground);
             }
+        }
+    }
+}
+
+impl Course {
+    /// A window begins, its agent dies, and somebody opens the site before it is back: whether it had no await with this number.
+    async fn with_a_window(&mut self, nth: u64) -> Result<bool, String> {
+        let ground = self.ground.clone();
+        ground.world.inner().storm = None;
+        let moves = |to, overrides| Wish::Move { to, end: None, overrides, depth: Depth::Moved };
+        self.passes(5).await;
+        let (id, mode) = ("w1".to_owned(), Mode::Closed);
+        // By every clock, however wrong, its time has come.
+        self.operators[0].command(&ground, Wish::Plan { id, mode, ahead: -700, lasts: 3600 });
+        self.victim(Victim::Agent).dies_at(nth);
+        // It looks for new windows every few seconds, and waits until gateways have drained.
+        tokio::time::sleep(STEP * 25).await;
+        let survives = self.victim(Victim::Agent).survives();
+        self.operators[0].command(&ground, moves(Mode::Open, true));
+        tokio::time::sleep(STEP * 25).await;
+        self.passes(60).await;
+        ground.world.found()?;
+        let opened = ground.world.asked();
+        match (survives, opened) {
+            (true, Some(Mode::Open)) | (false, _) => Ok(survives),
+            (true, other) => Err(format!("nobody died, and it is {other:?}")),
         }
     }
 }
@@ -96,6 +122,22 @@ fn whoever_throws_the_switch_may_die_at_any_await() {
 fn whoever_leads_may_die_at_any_await() {
     let deaths = all_deaths_of(Victim::Agent);
     assert!(deaths > 100, "{deaths}");
+}
+
+#[test]
+fn whoever_begins_a_window_may_die_at_any_await_and_it_begins_once() {
+    let size = Size { agents: 1, ..SIZE };
+    let deaths = (0..MOST).find(|&nth| {
+        let scene =
+            staged(nth, Some(size), None, async |course, _| course.with_a_window(nth).await);
+        match scene {
+            (Ok(done), _) => done,
+            (Err(found), history) => {
+                panic!("the agent dies at its await {nth}: {found}\n{history}")
+            }
+        }
+    });
+    assert!(deaths > Some(100), "{deaths:?}");
 }
 
 #[test]

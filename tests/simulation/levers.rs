@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use roadworks::agent::{Fleet, Front, Opener, Site};
+use roadworks::checks::{Asked, Check, Failed, Guard};
 use roadworks::clock;
 use roadworks::config::OnDrift;
 use roadworks::gateway::{Around, Drain, Report, UpstreamReport};
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::store::SimulatedStore;
-use super::world::{World, leads};
+use super::world::{Node, World, leads};
 
 pub(super) const SITE: &str = "shop";
 
@@ -236,9 +237,33 @@ impl Lever for Name {
     }
 }
 
+/// Whether the app is well, asked over the same network.
+struct App {
+    world: Arc<World>,
+    node: Node,
+}
+
+impl Check for App {
+    fn kind(&self) -> &'static str {
+        "simulated"
+    }
+
+    fn ask(&self) -> Asked<'_> {
+        Box::pin(async {
+            let wait = Duration::from_millis(self.world.inner().chance.u64(1..200));
+            tokio::time::sleep(wait).await;
+            if self.world.is_well(self.node) {
+                return Ok("it is up".to_owned());
+            }
+            Err(Failed { why: "it is down".to_owned(), fix: String::new() })
+        })
+    }
+}
+
 /// The site as one machine opens it.
 pub(super) struct Levers {
     pub(super) world: Arc<World>,
+    pub(super) node: Node,
     pub(super) store: SiteStore<SimulatedStore>,
 }
 
@@ -252,7 +277,13 @@ impl Levers {
                 Box::new(Name { world: Arc::clone(&self.world) }),
             ],
             warnings: Vec::new(),
-            checks: Vec::new(),
+            checks: vec![Guard {
+                name: "app".to_owned(),
+                check: Box::new(App { world: Arc::clone(&self.world), node: self.node }),
+                passes: 1,
+                interval: Duration::from_secs(1),
+                deadline: Duration::from_secs(5),
+            }],
             quiet: Duration::from_mins(2),
             on_drift: OnDrift::PutBack,
             held_back: None,

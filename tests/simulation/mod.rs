@@ -143,7 +143,7 @@ impl Course {
         let any = usize::try_from(ground.chance(1000)).unwrap();
         let count = self.machines.len();
         let machine = &mut self.machines[any % count];
-        match ground.chance(22) {
+        match ground.chance(27) {
             0..10 => {
                 let count = self.operators.len();
                 let operator = &mut self.operators[any % count];
@@ -169,6 +169,10 @@ impl Course {
                 ground.world.inner().throttled = Some(until);
             }
             20 | 21 => ground.world.meddle(),
+            22 => ground.world.sickens(),
+            23 => ground.world.recovers(),
+            24 => machine.jumps(&ground, ground.chance(1200).cast_signed() - 600),
+            25 => machine.sleeps(&ground, Duration::from_secs(1 + ground.chance(90))),
             _ => {
                 for machine in self.machines.iter_mut().filter(|machine| !machine.runs()) {
                     machine.start(&ground);
@@ -187,6 +191,7 @@ impl Course {
             inner.parted.clear();
             inner.throttled = None;
         }
+        ground.world.recovers();
         while self.machines.iter().any(|machine| machine.is_stopping() && machine.runs()) {
             tokio::time::sleep(STEP).await;
         }

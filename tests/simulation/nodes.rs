@@ -13,15 +13,17 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use roadworks::agent::{
     Depth, Error, Extension, Follow, Keeper, Kept, Order, Teller, Watched, alive, carry_out,
-    extend, forget, look,
+    extend, forget, look, plan_window,
 };
 use roadworks::clock;
 use roadworks::lever::Silent;
 use roadworks::store::{Holder, SiteStore};
-use roadworks::switch::{End, Mode, OnEnd};
+use roadworks::switch::window::Starts;
+use roadworks::switch::{End, Mode, OnEnd, Window};
 use roadworks::tasks::Tasks;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet};
+use tokio::time::{Instant, Sleep};
 
 use super::levers::{Levers, SITE, Shown};
 use super::store::SimulatedStore;
@@ -51,18 +53,18 @@ impl Ground {
     }
 
     fn levers(&self, node: Node) -> Levers {
-        Levers { world: Arc::clone(&self.world), store: self.store(node) }
+        Levers { world: Arc::clone(&self.world), node, store: self.store(node) }
     }
 
-    /// Runs `work` on a machine whose clock is wrong by `skew`, until it ends or its death comes.
+    /// Runs `work` on a machine in this `state`, until it ends or its death comes.
     fn start(
         &self,
-        skew: SignedDuration,
-        death: Death,
+        (state, death): (&State, Death),
         work: impl Future<Output = ()> + 'static,
     ) -> JoinHandle<()> {
-        let work = Mortal { work: Some(Box::pin(work)), death };
-        self.local.spawn_local(clock::at_node(self.world.wall(skew), work))
+        let (world, state) = (Arc::clone(&self.world), state.clone());
+        let work = Mortal { work: Some(Box::pin(work)), death, world, state, wakes: None };
+        self.local.spawn_local(work)
     }
 }
 
@@ -70,18 +72,42 @@ impl Ground {
 #[derive(Debug, Clone, Default)]
 struct Death(Rc<Cell<Option<u64>>>);
 
+/// What a machine's clock shows, and whether it stands still.
+#[derive(Debug, Clone, Default)]
+struct State {
+    /// By how much it is wrong now.
+    skew: Rc<Cell<SignedDuration>>,
+    /// Until when it is suspended: nothing of it goes on, and its clock does.
+    asleep: Rc<Cell<Option<Instant>>>,
+}
+
 /// Work that is dropped at one of its awaits.
 struct Mortal<F> {
     work: Option<Pin<Box<F>>>,
     death: Death,
+    world: Arc<World>,
+    state: State,
+    wakes: Option<Pin<Box<Sleep>>>,
 }
 
 impl<F: Future<Output = ()>> Future for Mortal<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(until) = self.state.asleep.get().filter(|until| clock::monotonic() < *until) {
+            let wakes = self.wakes.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+            wakes.as_mut().reset(until);
+            if wakes.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        let wall = self.world.wall(self.state.skew.get());
         let Some(work) = &mut self.work else { return Poll::Ready(()) };
-        if work.as_mut().poll(context).is_ready() {
+        let polled = {
+            let once = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context)));
+            std::pin::pin!(clock::at_node(wall, once)).poll(context)
+        };
+        if polled.map(|polled| polled.is_ready()) == Poll::Ready(true) {
             return Poll::Ready(());
         }
         let death = self.death.0.get();
@@ -98,7 +124,7 @@ impl<F: Future<Output = ()>> Future for Mortal<F> {
 pub(super) struct Machine {
     pub(super) node: Node,
     role: Role,
-    skew: SignedDuration,
+    state: State,
     death: Death,
     running: Option<(JoinHandle<()>, Tasks)>,
 }
@@ -115,13 +141,28 @@ impl Machine {
         let most = ground.world.inner().skew;
         let seconds = ground.chance(most * 2 + 1).cast_signed() - most.cast_signed();
         let skew = if ground.one_in(2) { 0 } else { seconds };
-        let skew = SignedDuration::from_secs(skew);
-        Machine { node, role, skew, death: Death::default(), running: None }
+        let state = State::default();
+        state.skew.set(SignedDuration::from_secs(skew));
+        Machine { node, role, state, death: Death::default(), running: None }
     }
 
     /// From now on it dies at its await number `nth`.
     pub(super) fn dies_at(&self, nth: u64) {
         self.death.0.set(Some(nth));
+    }
+
+    /// Its clock is put ahead or back by so many seconds, while it runs.
+    pub(super) fn jumps(&self, ground: &Ground, seconds: i64) {
+        ground.world.note(|| format!("the clock of {} jumps by {seconds} s", self.id()));
+        self.state.skew.set(self.state.skew.get() + SignedDuration::from_secs(seconds));
+    }
+
+    /// It is suspended for so long, as a laptop whose lid is closed.
+    pub(super) fn sleeps(&self, ground: &Ground, lasts: Duration) {
+        ground.world.note(|| format!("{} is suspended for {} s", self.id(), lasts.as_secs()));
+        let until = clock::monotonic() + lasts;
+        self.state.asleep.set(Some(until));
+        ground.world.inner().asleep.insert(self.node, until);
     }
 
     /// Whether it has not died yet at the await at which it was to, and never will.
@@ -144,15 +185,16 @@ impl Machine {
     pub(super) fn start(&mut self, ground: &Ground) {
         let (tasks, death) = (Tasks::new(), self.death.clone());
         let task = match self.role {
-            Role::Gateway => {
-                ground.start(self.skew, death, gateway(ground.clone(), self.node, tasks.clone()))
-            }
+            Role::Gateway => ground
+                .start((&self.state, death), gateway(ground.clone(), self.node, tasks.clone())),
             Role::Agent => {
-                ground.start(self.skew, death, agent(ground.clone(), self.node, tasks.clone()))
+                ground.start((&self.state, death), agent(ground.clone(), self.node, tasks.clone()))
             }
             Role::Operator => return,
         };
-        ground.world.note(|| format!("{} starts, {:?} s wrong", self.id(), self.skew.as_secs()));
+        ground.world.note(|| {
+            format!("{} starts, {:?} s wrong", self.id(), self.state.skew.get().as_secs())
+        });
         self.running = Some((task, tasks));
     }
 
@@ -161,7 +203,7 @@ impl Machine {
         let by = self.id();
         ground.world.note(|| format!("{by} {wish:?}"));
         let work = command(ground.clone(), self.node, by, wish);
-        let task = ground.start(self.skew, self.death.clone(), work);
+        let task = ground.start((&self.state, self.death.clone()), work);
         self.running = Some((task, Tasks::new()));
     }
 
@@ -169,6 +211,7 @@ impl Machine {
         if let Some((task, _)) = self.running.take() {
             ground.world.note(|| format!("{} crashes", self.id()));
             task.abort();
+            self.state.asleep.set(None);
         }
     }
 
@@ -208,6 +251,13 @@ fn folder(state: &Path, node: Node) -> PathBuf {
     state.join(node.to_string())
 }
 
+/// An end, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ending {
+    After(u64, Option<OnEnd>),
+    Healthy(u32),
+}
+
 /// What an operator wants.
 #[derive(Debug, Clone)]
 pub(super) enum Wish {
@@ -216,9 +266,16 @@ pub(super) enum Wish {
         first: Mode,
         then: Mode,
     },
+    /// Plans a window that starts in so many seconds.
+    Plan {
+        id: String,
+        mode: Mode,
+        ahead: i64,
+        lasts: u32,
+    },
     Move {
         to: Mode,
-        end: Option<(u64, Option<OnEnd>)>,
+        end: Option<Ending>,
         overrides: bool,
         depth: Depth,
     },
@@ -235,11 +292,20 @@ impl Wish {
         if ground.one_in(6) {
             return Wish::Extend { seconds: 1 + ground.chance(60) };
         }
+        if ground.one_in(8) {
+            let mode = Mode::LADDER[1 + usize::try_from(ground.chance(4)).unwrap()];
+            let (ahead, lasts) = (ground.chance(30).cast_signed() - 5, ground.chance(60) + 5);
+            let id = format!("w{}", ground.chance(1_000_000));
+            return Wish::Plan { id, mode, ahead, lasts: u32::try_from(lasts).unwrap() };
+        }
         let any = Mode::LADDER[usize::try_from(ground.chance(5)).unwrap()];
         let to = if ground.one_in(3) { ground.world.before().unwrap_or(any) } else { any };
         let then = [None, Some(OnEnd::Reopen), Some(OnEnd::Stay)];
         let then = then[usize::try_from(ground.chance(3)).unwrap()];
-        let end = (to != Mode::Open && ground.one_in(4)).then(|| (1 + ground.chance(20), then));
+        let end = (to != Mode::Open && ground.one_in(3)).then(|| match ground.chance(3) {
+            0 => Ending::Healthy(1 + u32::try_from(ground.chance(3)).unwrap()),
+            _ => Ending::After(1 + ground.chance(20), then),
+        });
         if ground.one_in(8) {
             let then = ground.world.asked().unwrap_or(Mode::Open);
             return Wish::Both { first: any, then };
@@ -278,7 +344,10 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
                 reason: None,
                 overrides: overrides.then(|| "silent-gateway".to_owned()).into_iter().collect(),
                 timeout: Duration::from_secs(30),
-                end: end.map(|(seconds, then)| End { until: until(seconds), then }),
+                end: end.map(|end| match end {
+                    Ending::After(seconds, then) => End::At { until: until(seconds), then },
+                    Ending::Healthy(passes) => End::Healthy { passes, latest: None },
+                }),
                 depth,
                 run: None,
             };
@@ -287,6 +356,10 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
             let done = carry_out(&site, sight, &order, &Silent).await?;
             Ok(format!("{to} after {:?} (changed: {})", done.took, done.changed))
         }
+        Wish::Plan { id, mode, ahead, lasts } => {
+            plan_window(&store, &window((id.clone(), by), mode, ahead, lasts)).await?;
+            Ok(format!("{id} is planned"))
+        }
         Wish::Extend { seconds } => {
             let Some((switch, version)) = store.switch().await? else {
                 return Ok("nobody threw it".to_owned());
@@ -294,7 +367,7 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
             // Somebody thinks it over.
             tokio::time::sleep(Duration::from_millis(ground.chance(3000))).await;
             let until = clock::now() + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
-            let end = Extension::End(End { until, then: None });
+            let end = Extension::End(End::At { until, then: None });
             extend(&store, (&switch, &version), end).await?;
             Ok("extended".to_owned())
         }
@@ -302,5 +375,27 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
             forget(&store, SITE, &id, (by, None)).await?;
             Ok(format!("{id} is forgotten"))
         }
+    }
+}
+
+/// A window that `by` plans, whose start is so many seconds from now by their clock.
+fn window((id, by): (String, &str), mode: Mode, ahead: i64, lasts: u32) -> Window {
+    let now = clock::now();
+    Window {
+        format: 1,
+        id,
+        mode,
+        starts: Starts::Once { at: now + SignedDuration::from_secs(ahead) },
+        zone: "UTC".to_owned(),
+        lasts,
+        on_end: None,
+        reason: None,
+        by: by.to_owned(),
+        // Whoever leads may have a clock that is behind.
+        from: now - SignedDuration::from_hours(1),
+        last: None,
+        begins: None,
+        ahead: None,
+        announced: None,
     }
 }

@@ -18,6 +18,8 @@ pub(super) type Node = usize;
 const SKEW: u64 = 300;
 /// So often somebody else moves the name at most: an agent does not fight.
 const MEDDLING: usize = 3;
+/// Who opens a site has heard that its check passes no longer ago than this.
+const FRESH: Duration = Duration::from_mins(1);
 /// A gateway that has not told for so long may be taken for silent.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -104,8 +106,16 @@ pub(super) struct Inner {
     pub(super) skew: u64,
     pub(super) parted: BTreeMap<Node, Instant>,
     pub(super) throttled: Option<Instant>,
+    /// Who is suspended, and until when: they do nothing, whatever they were about to do.
+    pub(super) asleep: BTreeMap<Node, Instant>,
     /// Where the name leads.
     pub(super) name: &'static str,
+    /// Whether the app's check passes.
+    pub(super) well: bool,
+    /// When each machine has heard last that it does.
+    passed: BTreeMap<Node, Instant>,
+    /// The operation by which each window has begun.
+    begun: BTreeMap<String, OperationId>,
     /// How often somebody else has moved it.
     pub(super) meddled: usize,
     thrown: Vec<Thrown>,
@@ -133,7 +143,11 @@ impl World {
                 storm: Some([60, 150, 400][usize::try_from(seed % 3).unwrap()]),
                 parted: BTreeMap::new(),
                 throttled: None,
+                asleep: BTreeMap::new(),
                 name: "live",
+                well: true,
+                passed: BTreeMap::new(),
+                begun: BTreeMap::new(),
                 meddled: 0,
                 thrown: Vec::new(),
                 told: BTreeMap::new(),
@@ -183,12 +197,39 @@ impl World {
         let right = word(right);
         self.note(|| format!("{node} works with the right {right}"));
         let mut inner = self.inner();
-        let others = inner.at_work.entry(right).or_default();
+        let (now, asleep) = (clock::monotonic(), inner.asleep.clone());
+        let awake = |node: &Node| asleep.get(node).is_none_or(|until| *until <= now);
+        let workers = inner.at_work.entry(right).or_default();
+        let others: Vec<_> = workers.iter().copied().filter(awake).collect();
+        workers.push(node);
         let found = (!others.is_empty())
             .then(|| format!("{node} and {others:?} work at once with the right {right}"));
-        others.push(node);
         inner.found.extend(found);
         AtWork { world: Arc::clone(self), right, node }
+    }
+
+    /// A machine asks whether the app is well.
+    pub(super) fn is_well(&self, node: Node) -> bool {
+        let mut inner = self.inner();
+        let now = clock::monotonic();
+        let is_parted = inner.parted.get(&node).is_some_and(|until| now < *until);
+        let well = inner.well && !is_parted;
+        if well {
+            inner.passed.insert(node, now);
+        }
+        well
+    }
+
+    /// The app is well from now on.
+    pub(super) fn recovers(&self) {
+        self.note(|| "the app is well".to_owned());
+        self.inner().well = true;
+    }
+
+    /// The app is not well any more.
+    pub(super) fn sickens(&self) {
+        self.note(|| "the app is unwell".to_owned());
+        self.inner().well = false;
     }
 
     /// A command goes on without gateways that are silent.
@@ -349,7 +390,46 @@ impl Inner {
         {
             self.confirmed(node, &switch, at);
         }
+        self.began(node, &switch, at);
         self.thrown.push(Thrown { at, switch });
+    }
+
+    /// An operation begins, or the one before is put back: a site opens only where its check has passed since it was closed, and a
+    /// window begins once.
+    fn began(&mut self, node: Node, switch: &Switch, at: Instant) {
+        let Some(before) = self.thrown.last().map(|thrown| thrown.switch.clone()) else {
+            self.window(switch);
+            return;
+        };
+        if before.operation == switch.operation {
+            return;
+        }
+        let first = |of: &OperationId| {
+            self.thrown.iter().find(|thrown| thrown.switch.operation == *of).map(|thrown| thrown.at)
+        };
+        if first(&switch.operation).is_some() {
+            // It could not be made: whoever asked for it may do so again.
+            self.begun.retain(|_, operation| *operation != before.operation);
+            return;
+        }
+        let asked = first(&before.operation);
+        let passed = self.passed.get(&node).copied();
+        let fresh =
+            passed > asked && passed.is_some_and(|passed| at.duration_since(passed) < FRESH);
+        if switch.mode == Mode::Open && before.mode != Mode::Open && !fresh {
+            self.found
+                .push(format!("{node} opens the site, and its check has not passed: {passed:?}"));
+        }
+        self.window(switch);
+    }
+
+    fn window(&mut self, switch: &Switch) {
+        let named = switch.by.rsplit_once("(window ").map(|(_, rest)| rest);
+        let Some(id) = named.and_then(|rest| rest.strip_suffix(')')) else { return };
+        if let Some(before) = self.begun.insert(id.to_owned(), switch.operation.clone()) {
+            let again = &switch.operation;
+            self.found.push(format!("window {id} has begun by {before}, and again by {again}"));
+        }
     }
 
     /// The switch says that everybody has done what its operation asked for.

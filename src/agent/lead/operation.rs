@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use super::{Order, Why};
 use crate::agent::fleet::SILENT;
 use crate::agent::pause::{self, Mover};
-use crate::agent::{Error, Sight, Site, answers, look};
+use crate::agent::{Error, Sight, Site, answers, gates, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{self, Lasts, Lever, Observation, Progress, Remembering, Started};
 use crate::store::{self, Holder, Notice, Store, Version};
-use crate::switch::{Ask, LeverName, Mode, OperationId, Plan, Step, Switch};
+use crate::switch::{Ask, End, LeverName, Mode, OperationId, Plan, Step, Switch};
 
 /// The lever that visitors meet: it moves with the switch itself.
 const GATEWAY: LeverName = LeverName::Gateway;
@@ -122,7 +122,8 @@ impl<'a, S: Store> Operation<'a, S> {
             Why::Ordered if resumed => Event::Resumed,
             Why::Ordered => Event::Asked,
         };
-        operation.log(event, None).await;
+        let end = order.end.filter(|end| matches!(end, End::Healthy { .. }));
+        operation.log(event, end.map(End::in_words)).await;
         for rule in set_aside {
             operation.log(Event::Overridden, Some(rule.clone())).await;
         }
@@ -229,12 +230,16 @@ impl<'a, S: Store> Operation<'a, S> {
         Ok(Some(switch))
     }
 
-    /// Waits until every check passes, while visitors are still kept out.
+    /// Asks the checks, now that everything behind visitors has moved back.
     async fn checked(&self, progress: &dyn Progress) -> Result<(), Error> {
+        let site = self.site;
         self.only_looks.set(true);
         let left = self.deadline.saturating_duration_since(clock::monotonic());
-        let well = self.site.is_well(&self.overrides, left, progress).await;
+        let well = site.is_well(&self.overrides, left, progress).await;
         self.only_looks.set(false);
+        if !site.checks.is_empty() {
+            gates::noted(site, Some(&self.switch), &self.by, well.as_ref().copied()).await;
+        }
         well
     }
 
@@ -396,6 +401,7 @@ impl<'a, S: Store> Operation<'a, S> {
             by: self.by.clone(),
             reason: self.switch.reason.clone(),
             detail,
+            window: None,
         };
         self.entries += 1;
         let number = (self.switch.version, self.entries);

@@ -116,6 +116,7 @@ async fn renew<S: Store>(store: &SiteStore<S>, site: &str, whom: &[NotifyConfig]
         mode: switch.mode,
         by: switch.by,
         reason: switch.reason,
+        starts: None,
         until: None,
         detail: None,
     };

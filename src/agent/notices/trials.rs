@@ -46,6 +46,7 @@ async fn happens(store: &SiteStore<MemoryStore>, event: audit::Event, at: Timest
         by: "ana".to_owned(),
         reason: None,
         detail: None,
+        window: None,
     };
     audit::append(store, &entry, (1, number)).await.unwrap();
 }

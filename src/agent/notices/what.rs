@@ -15,6 +15,9 @@ pub(super) fn occasion(entry: &Entry) -> Option<Occasion> {
         audit::Event::Moved => Occasion::ModeChanged,
         audit::Event::Failed | audit::Event::WindowFailed => Occasion::ModeFailed,
         audit::Event::Unfinished => Occasion::ModeUnfinished,
+        audit::Event::Announced => Occasion::WindowAnnounced,
+        audit::Event::CheckFailed => Occasion::GateFailed,
+        audit::Event::CheckPassed => Occasion::GateRecovered,
         audit::Event::Overridden => Occasion::OverrideUsed,
         audit::Event::Overdue => Occasion::WindowOverdue,
         audit::Event::Extended => Occasion::WindowExtended,
@@ -47,7 +50,8 @@ pub(super) fn event(notice: &Notice, occasion: Occasion) -> Event {
         mode: entry.to,
         by: entry.by.clone(),
         reason: entry.reason.clone(),
-        until: *until,
+        starts: entry.window.map(|window| window.start),
+        until: entry.window.map(|window| window.end).or(*until),
         detail: entry.detail.clone(),
     }
 }

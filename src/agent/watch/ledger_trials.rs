@@ -22,6 +22,7 @@ fn switch(mode: Mode, number: u32) -> Switch {
         since: at(0),
         until: None,
         on_end: None,
+        until_healthy: None,
         gateway: None,
         patience: None,
         reopened: None,

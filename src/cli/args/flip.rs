@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use super::values::{lasting, time};
+use super::values::{lasting, passes, time};
 use crate::config::duration;
 
 /// `plan`
@@ -50,7 +50,7 @@ pub(in crate::cli) struct ApplyArgs {
 #[derive(Debug, Clone, ClapArgs)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
-    after_help = "Examples:\n  roadworks hold --for 5m --yes\n  roadworks close --until 03:00 --on-end stay --yes\n  roadworks detour --reason 'new database' --yes\n  roadworks open --wait settled\n  roadworks close --local --yes"
+    after_help = "Examples:\n  roadworks hold --for 5m --yes\n  roadworks close --until 03:00 --on-end stay --yes\n  roadworks close --until-healthy --for 20m --yes\n  roadworks detour --reason 'new database' --yes\n  roadworks open --wait settled\n  roadworks close --local --yes"
 )]
 pub(in crate::cli) struct FlipArgs {
     /// Do not ask
@@ -71,6 +71,9 @@ pub(in crate::cli) struct FlipArgs {
     /// End by itself at that time, RFC 3339 or the next local HH:MM (needs an agent, or --stay)
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) until: Option<String>,
+    /// End by itself once every check passes so many times in a row [default: 3]; --for and --until say when it is overdue then
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true, default_missing_value = "3", value_parser = passes(), conflicts_with = "on_end")]
+    pub(in crate::cli) until_healthy: Option<u32>,
     /// At that end: reopen where every check passes, or stay and tell
     #[arg(long, value_name = "WHAT", default_value = "reopen")]
     pub(in crate::cli) on_end: AtEnd,
@@ -78,7 +81,7 @@ pub(in crate::cli) struct FlipArgs {
     #[arg(long)]
     pub(in crate::cli) stay: bool,
     /// Only the gateway of this machine, whatever became of the store; `open --local` clears it
-    #[arg(long, conflicts_with_all = ["for", "until", "wait", "stay"])]
+    #[arg(long, conflicts_with_all = ["for", "until", "until_healthy", "wait", "stay"])]
     pub(in crate::cli) local: bool,
     /// Set a rule aside, by the name that the refusal gave; needs --reason
     #[arg(long = "override", value_name = "RULE", requires = "reason")]

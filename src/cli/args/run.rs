@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::flip::AtEnd;
-use super::values::{lasting, time};
+use super::values::{lasting, passes, time};
 use crate::config::duration;
 use crate::switch::Mode;
 
@@ -38,6 +38,9 @@ pub(in crate::cli) struct RunArgs {
     /// The same, as a time: RFC 3339 or the next local HH:MM
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) until: Option<String>,
+    /// Where whoever runs the command is dead: open once every check passes so many times in a row [default: 3]
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true, default_missing_value = "3", value_parser = passes(), conflicts_with = "on_end")]
+    pub(in crate::cli) until_healthy: Option<u32>,
     /// At that end, where whoever runs the command is dead: reopen where every check passes, or stay and tell
     #[arg(long, value_name = "WHAT", default_value = "reopen")]
     pub(in crate::cli) on_end: AtEnd,

@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use super::flip::AtEnd;
 use super::values::lasting;
+use crate::config::duration;
 
 /// `schedule`
 #[derive(Debug, ClapArgs)]
@@ -54,6 +55,9 @@ pub(in crate::cli) struct AddArgs {
     /// At its end: reopen where every check passes, or stay and tell
     #[arg(long, value_name = "WHAT", default_value = "reopen")]
     pub(in crate::cli) on_end: AtEnd,
+    /// How long before each start whoever is told of things hears of it; 0s for never [default: 24h]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) announce: Option<Duration>,
     /// Begin at once, where it would have started already
     #[arg(long)]
     pub(in crate::cli) yes: bool,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::builder::RangedI64ValueParser;
+use clap::value_parser;
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
 
@@ -23,6 +25,11 @@ pub(super) fn lasting(text: &str) -> Result<Duration, String> {
         long if long >= Duration::from_secs(1) => Ok(long),
         _ => Err(format!("`{text}` is over at once: give 1s or more, such as 15m")),
     }
+}
+
+/// How often in a row checks are to pass.
+pub(super) fn passes() -> RangedI64ValueParser<u32> {
+    value_parser!(u32).range(1..=1000)
 }
 
 /// How many of something to show: none would look as if there were none.

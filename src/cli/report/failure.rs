@@ -43,6 +43,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::NotConfirmed { .. }
         | Error::Unagreed { .. }
         | Error::NobodyKeepsTheEnd
+        | Error::NothingToAsk
         | Error::CannotWait(_)
         | Error::Looser { .. }
         | Error::AlreadyThere { .. }
@@ -127,6 +128,7 @@ fn code(error: &Error) -> &'static str {
         Error::Run { end, .. } => of_run(*end).1,
         Error::Command { word, .. } => word,
         Error::NobodyKeepsTheEnd => "no-agent",
+        Error::NothingToAsk => "no-check",
         Error::Answered { code, .. } => code,
         Error::Looser { .. } => "looser",
         Error::Unserved { .. } => "cannot-serve",

@@ -12,7 +12,7 @@ use crate::gateway::{Drain, RampReport};
 use crate::lever::{Position, value_words};
 use crate::pipeline::waiting;
 use crate::store::Store;
-use crate::switch::{LeverName, Mode, OnEnd, Plan, Seen, Step, Switch};
+use crate::switch::{End, LeverName, Mode, OnEnd, Plan, Seen, Step, Switch, times};
 
 /// A plan.
 pub(in crate::cli) fn plan_words(plan: &Plan) -> String {
@@ -219,12 +219,24 @@ fn switch_words(switch: &Switch, seen: Seen, now: Timestamp) -> String {
     let asked =
         format!("asked for {} at {} by {}", switch.mode, switch.since, one_line(&switch.by));
     let reason = switch.reason.as_ref().map(|reason| format!("  \"{}\"", one_line(reason)));
-    let end = switch.until.filter(|_| switch.mode != Mode::Open).map(|until| {
-        let stays = switch.on_end == Some(OnEnd::Stay);
-        match (switch.is_overdue(now), stays) {
-            (true, _) => format!("\n  overdue since {until}: it stays until somebody opens it"),
-            (false, true) => format!("\n  until {until}, then it stays and tells"),
-            (false, false) => format!("\n  until {until}, then it opens if every check passes"),
+    let overdue = switch.is_overdue(now);
+    let end = switch.end().filter(|_| switch.mode != Mode::Open).map(|end| match end {
+        End::At { until, .. } if overdue => {
+            format!("\n  overdue since {until}: it stays until somebody opens it")
+        }
+        End::At { until, then: Some(OnEnd::Stay) } => {
+            format!("\n  until {until}, then it stays and tells")
+        }
+        End::At { until, then: Some(OnEnd::Reopen) | None } => {
+            format!("\n  until {until}, then it opens if every check passes")
+        }
+        End::Healthy { passes, latest } => {
+            let opens = format!("it opens once every check passes {}", times(passes));
+            match latest {
+                Some(until) if overdue => format!("\n  overdue since {until}: {opens}"),
+                Some(until) => format!("\n  until {until}: {opens}"),
+                None => format!("\n  {opens}"),
+            }
         }
     });
     format!(" ({phase})  {asked}{}{}", reason.unwrap_or_default(), end.unwrap_or_default())

@@ -3,7 +3,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
+use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -12,13 +12,15 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpgrp, kill_process};
+use rustix::termios::tcgetpgrp;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 
 use super::super::context::{Context, Opened};
 use super::super::error::Error;
 use super::super::report::Form;
+use super::leftover::{Leftover, MARK, in_words, left};
 use crate::agent::{Heartbeat, Sight, gateways};
 use crate::clock;
 use crate::database::options;
@@ -47,6 +49,7 @@ pub(super) struct Ended {
     status: ExitStatus,
     /// From its start.
     pub(super) took: Duration,
+    left: Vec<Leftover>,
 }
 
 impl Program {
@@ -120,7 +123,13 @@ impl Program {
             word: "command-failed",
             code: CANNOT_BE_RUN - 1,
         })?;
-        Ok(Ended { status, took: clock::monotonic() - began })
+        let took = clock::monotonic() - began;
+        let operation = sight.switch.as_ref().map(|(switch, _)| switch.operation.to_string());
+        let left = match operation {
+            Some(operation) => left(&operation).await,
+            None => Vec::new(),
+        };
+        Ok(Ended { status, took, left })
     }
 
     fn start(&self, context: &Context, opened: &Opened, sight: &Sight) -> std::io::Result<Child> {
@@ -143,7 +152,7 @@ impl Program {
         command.env("ROADWORKS_SITE", &opened.site.name);
         if let Some((switch, _)) = &sight.switch {
             command.env("ROADWORKS_MODE", switch.mode.word());
-            command.env("ROADWORKS_OPERATION", switch.operation.to_string());
+            command.env(MARK, switch.operation.to_string());
             if let Some(until) = switch.until {
                 command.env("ROADWORKS_UNTIL", until.to_string());
             }
@@ -213,6 +222,20 @@ impl Ended {
         code.unwrap_or(1)
     }
 
+    /// The processes that it has left behind.
+    pub(super) fn left(&self) -> Vec<u32> {
+        self.left.iter().map(|one| one.pid).collect()
+    }
+
+    /// Its end, and what goes on after it.
+    pub(super) fn said(&self, program: &Program) -> String {
+        let ended = self.words(program);
+        match in_words(&self.left, &program.name()) {
+            Some(left) => format!("{ended}\n{left}"),
+            None => ended,
+        }
+    }
+
     pub(super) fn words(&self, program: &Program) -> String {
         let (name, took) = (program.name(), self.took.as_secs_f64());
         match (self.status.code(), self.status.signal()) {
@@ -258,16 +281,22 @@ impl Signals {
     }
 }
 
+/// Whether a terminal sends what is typed to us, and so to the command too, which is in our group. Its input may be another one.
+fn are_in_its_foreground() -> bool {
+    let foreground = File::open("/dev/tty").and_then(|terminal| Ok(tcgetpgrp(terminal)?));
+    foreground.is_ok_and(|group| group == getpgrp())
+}
+
 /// Waits for its end, and passes on what we are told meanwhile. Ctrl-C on a terminal reaches it without us.
 async fn waited(child: &mut Child, signals: &mut Signals) -> std::io::Result<ExitStatus> {
-    let by_terminal = std::io::stdin().is_terminal();
     loop {
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let heard = tokio::select! {
             status = child.wait() => return status,
             heard = signals.next() => heard,
         };
-        let reaches_it = by_terminal && matches!(heard, Signal::INT | Signal::QUIT);
+        let typed = matches!(heard, Signal::INT | Signal::QUIT);
+        let reaches_it = typed && are_in_its_foreground();
         if let (Some(id), false) = (id, reaches_it) {
             #[expect(clippy::let_underscore_must_use, reason = "gone already is as good")]
             let _ = kill_process(id, heard);

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// What somebody is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Occasion {
+    /// A window comes soon.
+    #[serde(rename = "window.announced")]
+    WindowAnnounced,
     /// A site that was open is asked to be something else.
     #[serde(rename = "window.started")]
     WindowStarted,
@@ -26,6 +29,12 @@ pub enum Occasion {
     /// It could not be finished.
     #[serde(rename = "mode.unfinished")]
     ModeUnfinished,
+    /// It was to be let back, and a check does not pass.
+    #[serde(rename = "gate.failed")]
+    GateFailed,
+    /// Every check passes, after one did not.
+    #[serde(rename = "gate.recovered")]
+    GateRecovered,
     /// A rule was set aside.
     #[serde(rename = "override.used")]
     OverrideUsed,
@@ -54,7 +63,8 @@ pub enum Occasion {
 
 impl Occasion {
     /// Those that can be chosen.
-    pub const ALL: [Occasion; 14] = [
+    pub const ALL: [Occasion; 17] = [
+        Occasion::WindowAnnounced,
         Occasion::WindowStarted,
         Occasion::WindowExtended,
         Occasion::WindowOverdue,
@@ -62,6 +72,8 @@ impl Occasion {
         Occasion::ModeChanged,
         Occasion::ModeFailed,
         Occasion::ModeUnfinished,
+        Occasion::GateFailed,
+        Occasion::GateRecovered,
         Occasion::OverrideUsed,
         Occasion::LeverDrifted,
         Occasion::LeverRestored,
@@ -74,6 +86,7 @@ impl Occasion {
     /// `window.started`
     pub fn word(self) -> &'static str {
         match self {
+            Occasion::WindowAnnounced => "window.announced",
             Occasion::WindowStarted => "window.started",
             Occasion::WindowExtended => "window.extended",
             Occasion::WindowOverdue => "window.overdue",
@@ -81,6 +94,8 @@ impl Occasion {
             Occasion::ModeChanged => "mode.changed",
             Occasion::ModeFailed => "mode.failed",
             Occasion::ModeUnfinished => "mode.unfinished",
+            Occasion::GateFailed => "gate.failed",
+            Occasion::GateRecovered => "gate.recovered",
             Occasion::OverrideUsed => "override.used",
             Occasion::LeverDrifted => "lever.drifted",
             Occasion::LeverRestored => "lever.restored",

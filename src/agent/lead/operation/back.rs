@@ -80,6 +80,7 @@ impl<S: Store> Operation<'_, S> {
             mode: stood.unwrap_or(Mode::Open),
             phase: Phase::Moved { moved_at: clock::now(), settles_after: 0 },
             until: None,
+            until_healthy: None,
             gateway: None,
             ..self.switch.clone()
         }

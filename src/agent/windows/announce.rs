@@ -1,0 +1,85 @@
+//! A window to come is announced: one entry of the log for each of its starts, with one id, where somebody is to be told.
+//!
+//! The window's document says first that it is, and when; whoever leads next finishes what was cut short with the same id.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Planned, by_window, key, zone_of};
+use crate::audit::{self, Entry, Event};
+use crate::clock;
+use crate::store::{self, Expect, Listeners, SiteStore, Store};
+use crate::switch::window::{Announced, Occurrence};
+use crate::switch::{Mode, OperationId, Window};
+
+/// Those that this process has announced: which, and of which start.
+pub(super) type Said = BTreeSet<(String, Timestamp)>;
+
+/// Announces each of `known` whose start is near; whether a document of theirs was written.
+pub(super) async fn announce<S: Store>(
+    site: &str,
+    store: &SiteStore<S>,
+    known: &[Planned],
+    said: &mut Said,
+) -> bool {
+    if store.listeners() == Listeners::None {
+        return false;
+    }
+    let (now, mut wrote) = (clock::now(), false);
+    said.retain(|(_, start)| *start > now);
+    for (window, version) in known {
+        let near = zone_of(window).and_then(|zone| window.near(&zone, now));
+        let Some(found) = near.filter(|near| !said.contains(&(window.id.clone(), near.start)))
+        else {
+            continue;
+        };
+        let mark = window.announced.filter(|announced| announced.start == found.start);
+        wrote |= mark.is_none();
+        match told(site, store, (window, version, &found), mark).await {
+            Ok(()) => drop(said.insert((window.id.clone(), found.start))),
+            // It is read anew, and tried again.
+            Err(error) => {
+                wrote = true;
+                tracing::debug!(site, window = window.id, %error, "a window is not announced yet");
+            }
+        }
+    }
+    wrote
+}
+
+async fn told<S: Store>(
+    site: &str,
+    store: &SiteStore<S>,
+    (window, version, found): (&Window, &store::Version, &Occurrence),
+    mark: Option<Announced>,
+) -> Result<(), store::Error> {
+    let announced = mark.unwrap_or_else(|| Announced { start: found.start, at: clock::now() });
+    if mark.is_none() {
+        let window = Window { announced: Some(announced), ..window.clone() };
+        store.write(&key(&window.id), &window, Expect::At(version.clone())).await?;
+    }
+    let entry = Entry {
+        at: announced.at,
+        // Of no operation yet: its own id, the same for whoever writes it.
+        operation: OperationId::at(found.start, number(&window.id)),
+        site: site.to_owned(),
+        event: Event::Announced,
+        from: Mode::Open,
+        to: window.mode,
+        by: by_window(window),
+        reason: window.reason.clone(),
+        detail: Some(format!("from {} to {}", found.start, found.end)),
+        window: Some(*found),
+    };
+    match audit::append(store, &entry, (0, 0)).await {
+        // It was written before.
+        Err(store::Error::Moved { .. }) => Ok(()),
+        done => done,
+    }
+}
+
+/// A number for an id (FNV-1a).
+fn number(id: &str) -> u32 {
+    id.bytes().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
