@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keeper::Opener;
 use super::running::running;
-use super::{Error, Sight, Site, look};
+use super::{Error, Sight, Site};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{self, Guarded};
@@ -249,10 +249,12 @@ impl<S: Store, O: Opener<S>> PauseKeeper<'_, S, O> {
     /// Says that it looks after it, where it can.
     async fn take(&self, pause: Pause, version: Version) -> Result<(), Error> {
         let site = self.open().await?;
-        let sight = look(&site).await?;
-        let mut seen = site.levers.iter().zip(&sight.levers);
-        let fit = seen.find(|(lever, _)| lever.name() == pause.lever);
-        if fit.is_none_or(|(_, seen)| seen.position == lever::Position::Absent) {
+        let lever = site.levers.iter().find(|lever| lever.name() == pause.lever);
+        let fit = match lever {
+            Some(lever) => lever.observe().await?.position != lever::Position::Absent,
+            None => false,
+        };
+        if !fit {
             let why = format!("its {} cannot be asked from here", pause.lever);
             return Err(Error::Unopened { why });
         }
