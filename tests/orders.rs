@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roadworks::agent::{Depth, Error, Order, Site, carry_out, look};
+use roadworks::checks::{Asked, Check, Failed, Guard};
 use roadworks::config::OnDrift;
 use roadworks::lever::{
     self, Answer, Lever, Observation, Part, Position, Progress, Refusal, Silent, Started,
@@ -316,6 +317,45 @@ async fn with_failure(levers: &[LeverName], (from, to): (Mode, Mode), (at, how):
     moves(&site, to).await.unwrap_or_else(|error| panic!("{what}, again: {error}"));
     let sight = look(&site).await.unwrap();
     assert!(sight.is_at(&site, to), "{what}: a run again does not complete it");
+}
+
+/// A check that never passes.
+struct Broken;
+
+impl Check for Broken {
+    fn kind(&self) -> &'static str {
+        "broken"
+    }
+
+    fn ask(&self) -> Asked<'_> {
+        Box::pin(async { Err(Failed { why: "it is down".to_owned(), fix: String::new() }) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_levers_a_site_has_a_check_that_fails_keeps_it_as_it_was() {
+    for levers in sets() {
+        let strictest = if levers.contains(&LeverName::Dns) { Mode::Detour } else { Mode::Closed };
+        let (world, mut site) = standing(&levers, strictest).await;
+        site.checks.push(Guard {
+            name: "app".to_owned(),
+            check: Box::new(Broken),
+            passes: 1,
+            interval: Duration::from_secs(1),
+            deadline: Duration::from_secs(2),
+        });
+        let error = moves(&site, Mode::Open).await.expect_err("it is down");
+        let started = world.started.borrow().clone();
+        let sight = look(&site).await.unwrap();
+        let met = levers.contains(&LeverName::Gateway);
+        assert!(!met || world.visitors().await == strictest, "{levers:?}: {error}");
+        // Only what stands behind a gateway that is closed still may move before the checks are asked.
+        let moved = |lever| started.iter().any(|(other, _)| *other == lever);
+        assert!(met || started.is_empty(), "{levers:?}: {started:?}");
+        if !moved(LeverName::Dns) && !moved(LeverName::Variable) {
+            assert!(sight.desired() == strictest && !sight.moving(), "{levers:?}: {error}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

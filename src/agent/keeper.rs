@@ -31,6 +31,8 @@ use crate::tasks::Tasks;
 const EVERY: Duration = Duration::from_secs(2);
 /// How long an operation may stand still before it counts as left behind by whoever began it.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
+/// How long it may take to let go what is paused, on the way out.
+const ON_THE_WAY_OUT: Duration = Duration::from_secs(10);
 /// How long checks may take to pass once an end has come.
 const GRACE: Duration = Duration::from_secs(10);
 /// After a failure: soon enough to mend, seldom enough not to fill the log. Twice as long after each in a row.
@@ -147,13 +149,8 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                     let recovers = Box::pin(recovers.run(moved.subscribe()));
                     let by = (&self.opener, &self.holder);
                     let windows = Box::pin(begin(&self.site, &self.store, by));
-                    let pauses = PauseKeeper {
-                        site: &self.site,
-                        store: &self.store,
-                        opener: &self.opener,
-                        name: format!("{} (agent)", self.holder.name),
-                    };
-                    let pauses = Box::pin(pauses.keep());
+                    let guard = self.guard();
+                    let pauses = Box::pin(guard.keep());
                     let tells = Box::pin(notices::keep(&self.store, &self.site, &self.opener));
                     let holds = right.hold(async {
                         tokio::select! {
@@ -167,6 +164,9 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                         }
                     });
                     let ended = holds.await;
+                    if tasks.is_stopping() {
+                        drop(tokio::time::timeout(ON_THE_WAY_OUT, guard.leave()).await);
+                    }
                     self.watched.leaves(&self.site);
                     right.release().await;
                     match ended {
@@ -185,6 +185,12 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
                 () = tasks.stopping() => {}
             }
         }
+    }
+
+    /// Who looks after what is paused.
+    fn guard(&self) -> PauseKeeper<'_, S, O> {
+        let name = format!("{} (agent)", self.holder.name);
+        PauseKeeper::new((&self.site, &self.store), &self.opener, name)
     }
 
     async fn lead(&self, tasks: &Tasks, moved: &watch::Sender<Standing>) {

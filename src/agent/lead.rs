@@ -15,8 +15,8 @@ use crate::audit::{self, Entry, Event};
 use crate::clock;
 use crate::lever::{Observation, Progress};
 use crate::store::{Holder, Lease as _, Store, Version};
-use crate::switch::{End, Mode, Switch};
-use operation::{Operation, unlogged};
+use crate::switch::{End, LeverName, Mode, Switch};
+use operation::{Operation, asks_on_the_way, unlogged};
 use right::{ends, leased};
 
 /// So long it may take to give the right back on the way out.
@@ -176,7 +176,8 @@ async fn ready<S: Store>(
     if sight.lets_back(site, order.to) {
         site.nobody_else_runs(order.run.as_ref()).await?;
         set_aside = site.set_aside(&order.overrides);
-        if !sight.releases(site, order.to) {
+        // What a check asks may need what is released first: it is asked then, while visitors are still kept out.
+        if !asks_on_the_way(site, sight, order.to) {
             let well = site.is_well(&order.overrides, order.timeout, progress).await;
             if set_aside.is_empty() && !site.checks.is_empty() {
                 let switch = sight.switch.as_ref().map(|(switch, _)| switch);
@@ -274,6 +275,12 @@ async fn as_seen<S: Store>(site: &Site<S>, mut sight: Sight) -> Result<Sight, Er
     let opens = ends(&sight);
     // Gateways come and go by themselves, and the right may have been waited for: one that came must confirm, too.
     sight.again(site).await?;
+    // Whoever looks after what is paused may have let it go meanwhile.
+    for (lever, seen) in site.levers.iter().zip(&mut sight.levers) {
+        if lever.name() == LeverName::Database {
+            *seen = lever.observe().await?;
+        }
+    }
     match (before, &sight.switch) {
         (None, None) => Ok(sight),
         (Some((_, before)), Some((_, now))) if before == *now => Ok(sight),

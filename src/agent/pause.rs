@@ -3,20 +3,24 @@
 //!
 //! Never opens a site: what visitors get stays as it is.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::keeper::Opener;
 use super::running::running;
 use super::{Error, Sight, Site};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::lever::{self, Guarded};
-use crate::store::{self, Expect, Holder, Notice, SiteStore, Store, Version};
+use crate::lever::{self, Guarded, Observation};
+use crate::store::{self, Clocks, Expect, Holder, Notice, SiteStore, Store, Version};
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
+/// What a part says that cannot be asked.
+const UNREACHABLE: &str = "unreachable";
 /// The document of what is paused.
 const KEY: &str = "pause.json";
 /// How often whoever looks after it looks at it.
@@ -28,7 +32,7 @@ const SELDOM: Duration = Duration::from_secs(5);
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long whoever runs a command may take to say that they live.
-const FIRST_WORD: SignedDuration = SignedDuration::from_secs(3);
+const FIRST_WORD: Duration = Duration::from_secs(3);
 /// How often it is asked whether the command lives that it is paused for.
 const ALIVE: Duration = Duration::from_secs(1);
 
@@ -45,8 +49,10 @@ pub(super) struct Pause {
     by: String,
     /// When it was asked for.
     since: Timestamp,
-    /// It is let go then at the latest.
+    /// It is let go then at the latest, by the clock of whoever asked.
     until: Timestamp,
+    /// How long it may last, in milliseconds, for whoever has another clock.
+    longest: u64,
     /// The command that it is paused for: it is let go where that is gone.
     run: Option<u64>,
     /// What lets it go.
@@ -64,6 +70,8 @@ pub enum Stands {
     Running,
     /// It is looked after.
     Paused,
+    /// It cannot be read.
+    Unknown,
 }
 
 impl Sight {
@@ -95,9 +103,10 @@ pub(super) async fn begin<S: Store>(
     let longest = SignedDuration::try_from(guarded.longest).unwrap_or(SignedDuration::MAX);
     let mut undo = guarded.undo;
     // A move that was cut short may have changed already what is to be put back.
-    if let Some((before, _)) = known.filter(|(before, _)| !before.over) {
+    let before = known.map(|(before, _)| before).filter(|before| !before.over);
+    if let Some(before) = &before {
         undo.retain(|step| before.undo.iter().all(|other| other.target != step.target));
-        undo.extend(before.undo);
+        undo.extend(before.undo.iter().cloned());
     }
     let now = clock::now();
     let pause = Pause {
@@ -107,12 +116,13 @@ pub(super) async fn begin<S: Store>(
         by: mover.by.to_owned(),
         since: now,
         until: now.checked_add(longest).unwrap_or(Timestamp::MAX),
+        longest: u64::try_from(longest.as_millis()).unwrap_or(u64::MAX),
         run: mover.run.map(Holder::token),
         undo,
         keeper: None,
         over: false,
     };
-    store.write(KEY, &pause, expect).await?;
+    let own = store.write(KEY, &pause, expect).await?;
     let mut notice = store.watch(KEY).await;
     let began = clock::monotonic();
     while clock::monotonic().duration_since(began) < ANSWER {
@@ -128,7 +138,12 @@ pub(super) async fn begin<S: Store>(
             () = tokio::time::sleep(LOOK) => {}
         }
     }
-    over(store).await?;
+    // Nothing was paused for it: whatever was before is looked after as before.
+    let before = before.unwrap_or(Pause { over: true, ..pause });
+    match store.write(KEY, &before, Expect::At(own)).await {
+        Ok(_) | Err(store::Error::Moved { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
     Err(Error::Lever(lever::Error::Refused {
         code: "nobody-resumes",
         message: format!(
@@ -138,10 +153,14 @@ pub(super) async fn begin<S: Store>(
     }))
 }
 
-/// Nobody need look after it any more: it runs.
-pub(super) async fn over<S: Store>(store: &SiteStore<S>) -> Result<(), store::Error> {
+/// Nobody need look after it any more where all of it is seen to run.
+pub(super) async fn settle<S: Store>(
+    store: &SiteStore<S>,
+    lever: LeverName,
+    seen: &Observation,
+) -> Result<(), store::Error> {
     let Some((pause, version)) = read(store).await? else { return Ok(()) };
-    if pause.over {
+    if pause.over || pause.lever != lever || !pause.undo.iter().all(|step| is_back(step, seen)) {
         return Ok(());
     }
     let over = Pause { over: true, ..pause };
@@ -152,6 +171,30 @@ pub(super) async fn over<S: Store>(store: &SiteStore<S>) -> Result<(), store::Er
     }
 }
 
+/// Whether what `operation` paused is looked after still.
+pub(super) async fn is_kept<S: Store>(
+    store: &SiteStore<S>,
+    operation: &OperationId,
+) -> Result<bool, store::Error> {
+    let pause = read(store).await?;
+    Ok(pause.is_some_and(|(pause, _)| pause.operation == *operation && !pause.over))
+}
+
+/// Whether a part is where `undo` puts it; one that is gone need not be put anywhere.
+fn is_back(undo: &Step, seen: &Observation) -> bool {
+    let mut own = seen.parts.iter().filter(|part| part.target == undo.target);
+    let wanted = || undo.after.as_object().into_iter().flatten();
+    own.all(|part| wanted().all(|(key, value)| part.value.get(key) == Some(value)))
+        && !seen.parts.iter().any(|part| part.value.get(UNREACHABLE).is_some())
+}
+
+/// Whether a part can be asked that `undo` would put back.
+fn is_seen(undo: &Step, seen: &Observation) -> bool {
+    let mut own = seen.parts.iter().filter(|part| part.target == undo.target);
+    let wanted = || undo.after.as_object().into_iter().flatten();
+    own.any(|part| wanted().all(|(key, _)| part.value.get(key).is_some()))
+}
+
 /// The steps of `lever`, which end where it was before it was paused.
 pub(super) async fn as_before<S: Store>(
     store: &SiteStore<S>,
@@ -159,14 +202,24 @@ pub(super) async fn as_before<S: Store>(
     steps: Vec<Step>,
 ) -> Result<Vec<Step>, store::Error> {
     let Some((pause, _)) = read(store).await? else { return Ok(steps) };
-    if pause.over || pause.lever != lever {
+    // What was let go since it was seen is where it was before, too.
+    if pause.lever != lever {
         return Ok(steps);
     }
-    let back = |step: Step| match pause.undo.iter().find(|undo| undo.target == step.target) {
+    let undoes = |step: &Step, undo: &Step| undo.target == step.target && lets_go(step, undo);
+    let back = |step: Step| match pause.undo.iter().find(|undo| undoes(&step, undo)) {
         Some(undo) => Step { after: undo.after.clone(), ..step },
         None => step,
     };
     Ok(steps.into_iter().map(back).collect())
+}
+
+/// Whether `step` ends, in what `undo` changes, where that does.
+fn lets_go(step: &Step, undo: &Step) -> bool {
+    let mut wanted = undo.after.as_object().into_iter().flatten();
+    wanted.all(|(key, value)| {
+        undo.before.get(key) == Some(value) || step.after.get(key) == Some(value)
+    })
 }
 
 async fn read<S: Store>(store: &SiteStore<S>) -> Result<Option<(Pause, Version)>, store::Error> {
@@ -175,26 +228,51 @@ async fn read<S: Store>(store: &SiteStore<S>) -> Result<Option<(Pause, Version)>
 
 /// Whoever looks after what is paused at one site.
 pub struct PauseKeeper<'a, S, O> {
-    /// The site's name.
-    pub site: &'a str,
-    /// Where its documents are.
-    pub store: &'a SiteStore<S>,
-    /// How to get at its levers.
-    pub opener: &'a O,
-    /// `user@host`
-    pub name: String,
+    site: &'a str,
+    store: &'a SiteStore<S>,
+    opener: &'a O,
+    /// `user@host`, and what it is.
+    name: String,
+    /// Since when it has known of the pause of this operation.
+    known: RefCell<Option<(OperationId, Instant)>>,
+    /// The site as it was when it began to look after it: what it is read from may be what is worked on.
+    kept: RefCell<Option<Site<S>>>,
 }
 
-impl<S: Store, O: Opener<S>> PauseKeeper<'_, S, O> {
+impl<'a, S: Store, O: Opener<S>> PauseKeeper<'a, S, O> {
+    /// Under this name, for the site in `store`, at whose levers `opener` gets.
+    pub fn new(
+        (site, store): (&'a str, &'a SiteStore<S>),
+        opener: &'a O,
+        name: String,
+    ) -> PauseKeeper<'a, S, O> {
+        let (known, kept) = (RefCell::default(), RefCell::new(None));
+        PauseKeeper { site, store, opener, name, known, kept }
+    }
+
     /// Looks after it for as long as it is polled.
     pub async fn keep(&self) -> std::convert::Infallible {
         loop {
-            if self.opener.pauses() {
+            if self.opener.pauses() || self.kept.borrow().is_some() {
                 self.turn().await;
                 self.changed().await;
             } else {
                 tokio::time::sleep(SELDOM).await;
             }
+        }
+    }
+
+    /// Lets go what it looks after: it looks after nothing any more.
+    pub async fn leave(&self) {
+        if self.kept.borrow().is_none() {
+            return;
+        }
+        if let Ok(Some((pause, version))) = read(self.store).await
+            && !pause.over
+            && pause.keeper.as_ref() == Some(&self.name)
+            && let Err(error) = self.let_go(pause, version, "whoever looked after it ends").await
+        {
+            tracing::error!(site = self.site, %error, hint = error.hint(), "what is paused could not be let go");
         }
     }
 
@@ -215,7 +293,7 @@ impl<S: Store, O: Opener<S>> PauseKeeper<'_, S, O> {
             Ok(_) => return Stands::Running,
             Err(error) => {
                 tracing::warn!(site = self.site, %error, "what is paused cannot be read");
-                return Stands::Paused;
+                return Stands::Unknown;
             }
         };
         let done = match self.due(&pause).await {
@@ -230,14 +308,26 @@ impl<S: Store, O: Opener<S>> PauseKeeper<'_, S, O> {
         Stands::Paused
     }
 
-    /// Why it is to be let go now, if it is.
+    /// Why it is to be let go now, if it is. Who asked may have another clock.
     async fn due(&self, pause: &Pause) -> Option<&'static str> {
-        let now = clock::now();
-        if pause.until <= now {
+        let now = clock::monotonic();
+        let since = {
+            let mut known = self.known.borrow_mut();
+            match &*known {
+                Some((operation, since)) if *operation == pause.operation => *since,
+                _ => {
+                    *known = Some((pause.operation.clone(), now));
+                    now
+                }
+            }
+        };
+        let lasted = now.duration_since(since);
+        let by_clock = self.store.clocks() == Clocks::One && pause.until <= clock::now();
+        if by_clock || lasted >= Duration::from_millis(pause.longest) {
             return Some("it had been paused for as long as its clients may wait");
         }
         // Whoever runs a command may not have said yet that they live.
-        let own = pause.run.filter(|_| now.duration_since(pause.since) > FIRST_WORD)?;
+        let own = pause.run.filter(|_| lasted > FIRST_WORD)?;
         match running(self.store).await {
             Ok(Some(held)) if held.token == own => None,
             Ok(_) => Some("whoever ran a command meanwhile is gone"),
@@ -251,7 +341,10 @@ impl<S: Store, O: Opener<S>> PauseKeeper<'_, S, O> {
         let site = self.open().await?;
         let lever = site.levers.iter().find(|lever| lever.name() == pause.lever);
         let fit = match lever {
-            Some(lever) => lever.observe().await?.position != lever::Position::Absent,
+            Some(lever) => {
+                let seen = lever.observe().await?;
+                pause.undo.iter().all(|step| is_seen(step, &seen))
+            }
             None => false,
         };
         if !fit {
@@ -260,18 +353,51 @@ impl<S: Store, O: Opener<S>> PauseKeeper<'_, S, O> {
         }
         let kept = Pause { keeper: Some(self.name.clone()), ..pause };
         match self.store.write(KEY, &kept, Expect::At(version)).await {
-            Ok(_) | Err(store::Error::Moved { .. }) => Ok(()),
+            Ok(_) => {
+                self.kept.replace(Some(site));
+                Ok(())
+            }
+            Err(store::Error::Moved { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
     async fn let_go(&self, pause: Pause, version: Version, why: &str) -> Result<(), Error> {
-        let site = self.open().await?;
+        let kept = self.kept.take();
+        let site = match (self.open().await, kept) {
+            (Ok(site), _) | (Err(_), Some(site)) => site,
+            (Err(error), None) => return Err(error),
+        };
+        let done = self.let_go_by(&site, pause, version, why).await;
+        if done.is_err() {
+            self.kept.replace(Some(site));
+        }
+        done
+    }
+
+    async fn let_go_by(
+        &self,
+        site: &Site<S>,
+        pause: Pause,
+        version: Version,
+        why: &str,
+    ) -> Result<(), Error> {
         let lever = site.levers.iter().find(|lever| lever.name() == pause.lever);
         let Some(lever) = lever else {
             return Err(Error::Unopened { why: format!("it has no {} any more", pause.lever) });
         };
-        lever.start(&pause.undo, &pause.operation).await?;
+        // Somebody may have paused it anew while the site was opened.
+        if read(self.store).await?.is_none_or(|(_, now)| now != version) {
+            return Ok(());
+        }
+        let mut why = why.to_owned();
+        if let Err(error) = lever.start(&pause.undo, &pause.operation).await {
+            let seen = lever.observe().await?;
+            if !pause.undo.iter().all(|step| is_back(step, &seen)) {
+                return Err(error.into());
+            }
+            why = format!("{why}; {error}");
+        }
         tracing::warn!(site = self.site, operation = %pause.operation, why, "the {} runs again", pause.lever);
         let over = Pause { over: true, ..pause.clone() };
         match self.store.write(KEY, &over, Expect::At(version)).await {

@@ -44,12 +44,4 @@ impl Sight {
         (to < before && to <= Mode::ReadOnly)
             || (to == Mode::Open && self.plan(site, to).steps.iter().any(|step| met(step.lever)))
     }
-
-    /// Whether the database or workers are released first on the way from here to `to`: what a check asks may need them, so it is
-    /// asked after, while visitors are still kept out.
-    pub(super) fn releases<S: Store>(&self, site: &Site<S>, to: Mode) -> bool {
-        let plan = self.plan(site, to);
-        let inner = |lever| matches!(lever, LeverName::Database | LeverName::Workers);
-        plan.is_opening() && plan.steps.iter().any(|step| inner(step.lever))
-    }
 }

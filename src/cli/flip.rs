@@ -119,9 +119,10 @@ pub(super) async fn carry_out_agreed(
     if args.wait == Some(Wait::Quiet) {
         agreed.sight.counts(&opened.site, agreed.to).map_err(Error::CannotWait)?;
     }
-    if args.wait != Some(Wait::None) {
-        watchdog::stands_by(context, opened, (&agreed.sight, agreed.to)).await?;
-    }
+    let _watchdog = match args.wait {
+        Some(Wait::None) => None,
+        _ => watchdog::stands_by(context, opened, (&agreed.sight, agreed.to)).await?,
+    };
     let questions = settle::questions(opened, &agreed.sight, agreed.to);
     let order = Order {
         to: agreed.to,

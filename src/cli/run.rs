@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> 
     if let Some(holder) = opened.lock_holder().await {
         return Err(Error::StateLocked { holder: Box::new(holder) });
     }
-    watchdog::stands_by(context, &opened, (&sight, to)).await?;
+    let _watchdog = watchdog::stands_by(context, &opened, (&sight, to)).await?;
     let holder = Holder::command(by);
     let lease = opened.site.store.run(&holder).await;
     let mut lease = lease.map_err(|error| match error {

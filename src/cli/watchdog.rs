@@ -2,11 +2,14 @@
 //!
 //! Never opens a site, and ends with the pause that it looks after.
 
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::context::{Context, Opened};
 use super::error::Error;
@@ -17,26 +20,28 @@ use crate::clock;
 use crate::config::NotifyConfig;
 use crate::store::AnyStore;
 use crate::switch::Mode;
+use crate::tasks::Tasks;
 
 /// How long it may take to be there.
 const START: Duration = Duration::from_secs(10);
-/// How long it waits for what it is to look after.
+/// How long it waits for what it is to look after once whoever started it is gone.
 const IDLE: Duration = Duration::from_mins(1);
 /// What it says once it is there.
 const READY: &str = "ready";
 
-/// Sees that somebody looks after what a move to `to` pauses, if it pauses anything.
+/// Sees that somebody looks after what a move to `to` pauses, if it pauses anything. Who does waits for as long as what is given is
+/// kept.
 pub(super) async fn stands_by(
     context: &Context,
     opened: &Opened,
     (sight, to): (&Sight, Mode),
-) -> Result<(), Error> {
+) -> Result<Option<Child>, Error> {
     if !sight.pauses(&opened.site, to) || alive(&opened.site.store).await?.is_some() {
-        return Ok(());
+        return Ok(None);
     }
     let started = tokio::time::timeout(START, started(context, &opened.site.name)).await;
     let why = match started {
-        Ok(Ok(())) => return Ok(()),
+        Ok(Ok(child)) => return Ok(Some(child)),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("it was not there within {} s", START.as_secs()),
     };
@@ -51,10 +56,10 @@ pub(super) async fn stands_by(
 }
 
 /// Starts one, and waits until it is there. It lives on by itself.
-async fn started(context: &Context, site: &str) -> std::io::Result<()> {
+async fn started(context: &Context, site: &str) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("--config").arg(context.path()).args(["--site", site, "watchdog"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     let told = child.stdout.take().map(BufReader::new);
     let first = match told {
@@ -62,7 +67,7 @@ async fn started(context: &Context, site: &str) -> std::io::Result<()> {
         None => None,
     };
     match first.as_deref() {
-        Some(READY) => Ok(()),
+        Some(READY) => Ok(child),
         Some(why) => Err(std::io::Error::other(why.to_owned())),
         None => Err(std::io::Error::other("it ended at once")),
     }
@@ -83,17 +88,36 @@ pub(super) async fn run(context: &Context) -> Result<u8, Error> {
     };
     let site = &opened.site;
     let name = format!("{} (watchdog)", user());
-    let keeper = PauseKeeper { site: &site.name, store: &site.store, opener: &sites, name };
+    let keeper = PauseKeeper::new((&site.name, &site.store), &sites, name);
     context.report.data(READY)?;
-    let (began, mut seen) = (clock::monotonic(), false);
+    let mut left = pin!(left_alone());
+    let (mut alone, mut seen) = (None, false);
     loop {
         match keeper.turn().await {
             Stands::Paused => seen = true,
             Stands::Running if seen => return Ok(0),
-            Stands::Running if clock::monotonic().duration_since(began) > IDLE => return Ok(0),
-            Stands::Running => {}
+            Stands::Running if alone.is_some_and(|since: Instant| since.elapsed() > IDLE) => {
+                return Ok(0);
+            }
+            Stands::Running | Stands::Unknown => {}
         }
-        keeper.changed().await;
+        tokio::select! {
+            biased;
+            () = &mut left, if alone.is_none() => alone = Some(clock::monotonic()),
+            () = keeper.changed() => {}
+        }
+    }
+}
+
+/// Comes back when whoever started it is gone: what they hold of it ends with them.
+async fn left_alone() {
+    let (ended, heard) = oneshot::channel::<()>();
+    let reads = move || {
+        drop(std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()));
+        drop(ended);
+    };
+    if Tasks::new().start_thread("left-alone", reads).is_ok() {
+        drop(heard.await);
     }
 }
 

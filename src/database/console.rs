@@ -35,6 +35,7 @@ const SETTING: &str = "server_login_retry";
 #[derive(Debug)]
 pub(super) struct Console {
     pub(super) config: PgbouncerConfig,
+    number: usize,
     server: Result<Server, Error>,
     probe: Option<Result<Server, Error>>,
 }
@@ -63,15 +64,17 @@ pub(super) struct Pooled {
 }
 
 impl Console {
-    pub(super) fn new(config: PgbouncerConfig) -> Console {
+    /// The `number`th of its site.
+    pub(super) fn new(config: PgbouncerConfig, number: usize) -> Console {
         let server = error::known(&config.url, "roadworks");
         let probe = config.probe.as_ref().map(|url| error::known(url, "roadworks probe"));
-        Console { config, server, probe }
+        Console { config, number, server, probe }
     }
 
-    /// `pool:6432`, or what it cannot be asked for.
+    /// `pool:6432`; `pgbouncer#1` where this machine does not have its URL.
     pub(super) fn address(&self) -> String {
-        self.server.as_ref().map_or_else(|_| "?".to_owned(), |server| server.address.clone())
+        let unknown = |_| format!("pgbouncer#{}", self.number);
+        self.server.as_ref().map_or_else(unknown, |server| server.address.clone())
     }
 
     /// The target of a step: `pool:6432 shop`.
@@ -147,10 +150,11 @@ impl Console {
         let server = self.server.as_ref().map_err(Clone::clone)?;
         let resumes = async |client: &Client| {
             server.does(client, &format!("SET {SETTING} = 0")).await?;
+            let mut wrong = None;
             for database in databases {
                 match server.does(client, &format!("RESUME {}", quoted(database))).await {
-                    Err(Error::Said { message, .. }) if message.contains("not paused") => {}
-                    resumed => resumed?,
+                    Err(Error::Said { message, .. }) if runs_or_is_gone(&message) => {}
+                    resumed => wrong = wrong.or(resumed.err()),
                 }
             }
             // A pool that is too small for its clients keeps them waiting as before.
@@ -165,7 +169,7 @@ impl Console {
                 let retry: String = retry.chars().filter(char::is_ascii_digit).collect();
                 server.does(client, &format!("SET {SETTING} = {retry}")).await?;
             }
-            lets_in
+            wrong.map_or(lets_in, Err)
         };
         server.talk(RESUMED, resumes).await
     }
@@ -182,9 +186,9 @@ impl Console {
             }
             Ok(())
         };
-        server.talk(SERVED, anew).await?;
         let shut =
             |error: Error| Error::Shut { place: server.place.clone(), why: error.to_string() };
+        server.talk(SERVED, anew).await.map_err(shut)?;
         probed(probe).await.map_err(shut)
     }
 
@@ -270,6 +274,11 @@ async fn served(server: &Server, client: &Client, databases: &[String]) -> Resul
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// What `RESUME` says of a database that is not paused, or that is not there any more.
+fn runs_or_is_gone(message: &str) -> bool {
+    message.contains("not paused") || message.contains("no such database")
 }
 
 async fn probed(probe: &Server) -> Result<(), Error> {

@@ -59,10 +59,14 @@ impl Databases {
         }
         let mut databases =
             Databases { pools: Vec::new(), servers: Vec::new(), patience, idle: Idle::Named };
-        for block in blocks.iter().cloned() {
+        for (index, block) in blocks.iter().cloned().enumerate() {
             match block {
-                DatabaseConfig::Pgbouncer(pool) => databases.pools.push(Console::new(pool)),
-                DatabaseConfig::Postgres(server) => databases.servers.push(Writes::new(server)),
+                DatabaseConfig::Pgbouncer(pool) => {
+                    databases.pools.push(Console::new(pool, index + 1));
+                }
+                DatabaseConfig::Postgres(server) => {
+                    databases.servers.push(Writes::new(server, index + 1));
+                }
             }
         }
         Some(databases)
@@ -287,8 +291,11 @@ impl Lever for Databases {
         } else {
             return None;
         };
+        let pauses = |step: &Step| Stand::of(&step.after).is_some_and(|stand| stand.is_paused());
+        let is_paused =
+            |part: &Part| steps.iter().any(|step| step.target == part.target && pauses(step));
         let back = |part: &Part| match Seen::of(part)? {
-            Seen::Pool(Pool { paused: false, server_login_retry, .. }) => {
+            Seen::Pool(Pool { paused, server_login_retry, .. }) if !paused || is_paused(part) => {
                 let stand = |paused| {
                     let server_login_retry = server_login_retry.clone();
                     Stand::Pool { paused, server_login_retry }

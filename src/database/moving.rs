@@ -26,28 +26,33 @@ impl Databases {
             self.pools_of(steps, |stand| matches!(stand, Stand::Pool { paused: false, .. }));
         let changes = self.changes(steps);
         if !to_pause.is_empty() {
+            released(&to_release).await?;
             self.pause(&to_pause).await?;
             return self.changed_or_released(&changes, &to_pause).await;
         }
-        if !to_release.is_empty() {
-            // While they are paused nobody has a session of before.
-            self.changed(&changes).await?;
-            return released(&to_release).await;
+        if !changes.is_empty() {
+            self.change_briefly(&changes).await?;
         }
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let pools = self.running().await?;
+        released(&to_release).await
+    }
+
+    /// Makes `changes` while every pool is paused, so that nobody goes on in a session of before.
+    async fn change_briefly(&self, changes: &[(&Writes, Takes)]) -> Result<(), lever::Error> {
+        let pools = match self.running().await {
+            // A pool that is gone keeps nobody from writing again.
+            Err(_) if only_back(changes) => return self.changed(changes).await,
+            pools => pools?,
+        };
         let paused = self.pause(&pools).await;
         // Nobody is kept from writing again by a transaction that does not end.
-        if let (Err(lever::Error::Refused { .. }), true) = (&paused, only_back(&changes)) {
-            self.changed(&changes).await?;
+        if let (Err(lever::Error::Refused { .. }), true) = (&paused, only_back(changes)) {
+            self.changed(changes).await?;
             let anew = pools.iter().map(|one| one.pool.reconnect(&one.names));
             let done = all(anew).await.into_iter().find_map(Result::err);
             return done.map_or(Ok(()), |error| Err(failed(&error)));
         }
         paused?;
-        self.changed_or_released(&changes, &pools).await?;
+        self.changed_or_released(changes, &pools).await?;
         released(&pools).await
     }
 
@@ -116,7 +121,9 @@ impl Databases {
             let stands = pool.look().await.map_err(|error| failed(&error))?;
             let open = stands.databases.into_iter().filter(|one| !one.paused);
             let names: Vec<_> = open.map(|one| one.name).collect();
-            running.push(Paused { pool, names, retry: Some(stands.retry) });
+            if !names.is_empty() {
+                running.push(Paused { pool, names, retry: Some(stands.retry) });
+            }
         }
         Ok(running)
     }
@@ -186,16 +193,23 @@ impl Databases {
         Err(error)
     }
 
-    /// Makes all of `changes`, or takes back those that were made.
+    /// Makes all of `changes`, or takes back those that were made, or may have been.
     async fn changed(&self, changes: &[(&Writes, Takes)]) -> Result<(), lever::Error> {
         for (index, (server, takes)) in changes.iter().enumerate() {
             let Err(error) = server.set(*takes).await else { continue };
-            for (server, takes) in changes.iter().take(index) {
+            let made = match &error {
+                Error::Late { .. } | Error::Unasked { .. } => index + 1,
+                _ => index,
+            };
+            for (server, takes) in changes.iter().take(made) {
                 let before = match takes {
                     Takes::Reads => Takes::Writes,
                     Takes::Writes => Takes::Reads,
                 };
-                server.set(before).await.map_err(|error| half(&error))?;
+                server.set(before).await.map_err(|error| lever::Error::Partly {
+                    message: format!("whether a database takes writes is not known: {error}"),
+                    hint: format!("{}; then try again", error.hint()),
+                })?;
             }
             return Err(failed(&error));
         }

@@ -29,6 +29,7 @@ const IDLE: &str = "datname = current_database() AND pid <> pg_backend_pid() \
 #[derive(Debug)]
 pub(super) struct Writes {
     pub(super) config: PostgresConfig,
+    number: usize,
     server: Result<Server, Error>,
 }
 
@@ -50,14 +51,16 @@ pub(super) struct Stands {
 }
 
 impl Writes {
-    pub(super) fn new(config: PostgresConfig) -> Writes {
+    /// The `number`th of its site.
+    pub(super) fn new(config: PostgresConfig, number: usize) -> Writes {
         let server = error::known(&config.url, "roadworks");
-        Writes { config, server }
+        Writes { config, number, server }
     }
 
-    /// The target of a step: `db:5432/shop`.
+    /// The target of a step: `db:5432/shop`; `postgres#1` where this machine does not have its URL.
     pub(super) fn target(&self) -> String {
-        self.server.as_ref().map_or_else(|_| "?".to_owned(), |server| server.place.clone())
+        let unknown = |_| format!("postgres#{}", self.number);
+        self.server.as_ref().map_or_else(unknown, |server| server.place.clone())
     }
 
     /// How it stands. Changes nothing.

@@ -184,7 +184,7 @@ impl<'a, S: Store> Operation<'a, S> {
                 return Ok(None);
             }
             let steps = self.guarded(lever, steps).await?;
-            let started = lever.start(&steps, &self.switch.operation).await?;
+            let started = self.started(lever, &steps).await?;
             self.made.extend_from_slice(&steps);
             // Gateways have moved with the switch, and the time until they have drained is a visitor's.
             if !visitors {
@@ -205,7 +205,7 @@ impl<'a, S: Store> Operation<'a, S> {
                     None => return Ok(None),
                 },
             }
-            self.unguarded(lever.name()).await?;
+            self.unguarded(lever).await?;
         }
         if let Some(error) = silent {
             return Err(Error::Unconfirmed(error));
@@ -237,7 +237,7 @@ impl<'a, S: Store> Operation<'a, S> {
         let left = self.deadline.saturating_duration_since(clock::monotonic());
         let well = site.is_well(&self.overrides, left, progress).await;
         self.only_looks.set(false);
-        if !site.checks.is_empty() {
+        if !site.checks.is_empty() && site.set_aside(&self.overrides).is_empty() {
             gates::noted(site, Some(&self.switch), &self.by, well.as_ref().copied()).await;
         }
         well
@@ -255,18 +255,47 @@ impl<'a, S: Store> Operation<'a, S> {
             let (operation, by, run) = (&self.switch.operation, &self.by, self.run.as_ref());
             pause::begin(store, &Mover { operation, by, run }, (lever.name(), guarded)).await?;
         }
-        if self.lasts == Some(Lasts::UntilPutBack) || lever.name() != LeverName::Database {
+        if lever.name() != LeverName::Database {
             return Ok(steps);
         }
         Ok(pause::as_before(store, lever.name(), steps).await?)
     }
 
-    /// A lever has confirmed: what is not paused any more need not be looked after.
-    async fn unguarded(&self, lever: LeverName) -> Result<(), Error> {
-        if lever == LeverName::Database && self.lasts != Some(Lasts::UntilPutBack) {
-            pause::over(&self.site.store).await?;
+    /// Starts them. What could not be paused, and was let go, need not be looked after.
+    async fn started(&self, lever: &dyn Lever, steps: &[Step]) -> Result<Started, Error> {
+        let started = lever.start(steps, &self.switch.operation).await;
+        if started.is_err() && self.lasts.is_some() {
+            let seen = lever.observe().await?;
+            pause::settle(&self.site.store, lever.name(), &seen).await?;
         }
-        Ok(())
+        Ok(started?)
+    }
+
+    /// A lever has confirmed: what is not paused any more need not be looked after, and what is must be.
+    async fn unguarded(&self, lever: &dyn Lever) -> Result<(), Error> {
+        let name = lever.name();
+        if name != LeverName::Database {
+            return Ok(());
+        }
+        let mut levers = self.site.levers.iter().zip(&self.seen);
+        if let Some((_, seen)) = levers.find(|(other, _)| other.name() == name) {
+            pause::settle(&self.site.store, name, seen).await?;
+        }
+        let store = &self.site.store;
+        if self.lasts != Some(Lasts::UntilPutBack)
+            || pause::is_kept(store, &self.switch.operation).await?
+        {
+            return Ok(());
+        }
+        // Its time was over before it was paused: this process stood still, perhaps.
+        let own = self.made.iter().filter(|step| step.lever == name);
+        let undo: Vec<_> = own.map(back::turned).collect();
+        lever.start(&undo, &self.switch.operation).await?;
+        Err(Error::Lever(lever::Error::Refused {
+            code: "nobody-resumes",
+            message: format!("the {name} was paused too late: nobody looked after it any more"),
+            hint: "try again".to_owned(),
+        }))
     }
 
     /// Whether `lever` lets visitors in who were kept out until everything behind it had moved back: the checks are asked then.
@@ -443,6 +472,16 @@ fn kept_closed<S: Store>(site: &Site<S>, sight: &Sight, to: Mode) -> Option<Mode
     let (switch, _) = sight.switch.as_ref()?;
     let now = switch.posture().mode;
     (has && others && now > to).then_some(now)
+}
+
+/// Whether the checks are asked on the way to `to`, by the lever that lets visitors in: see [`Operation::lets_in`].
+pub(super) fn asks_on_the_way<S: Store>(site: &Site<S>, sight: &Sight, to: Mode) -> bool {
+    let steps = sight.plan(site, to).steps;
+    let moves = |lever| steps.iter().any(|step| step.lever == lever);
+    let inner = moves(LeverName::Database) || moves(LeverName::Workers);
+    inner
+        && (moves(LeverName::Balancer)
+            || (moves(GATEWAY) && kept_closed(site, sight, to).is_some()))
 }
 
 /// What visitors got before the operation of `switch`, from where its levers stood then.

@@ -6,7 +6,7 @@ use super::{GATEWAY, Operation, groups};
 use crate::agent::{Error, pause};
 use crate::audit::Event;
 use crate::clock;
-use crate::lever::{self, Silent, Started};
+use crate::lever::{self, Lasts, Lever, Silent, Started};
 use crate::store::Store;
 use crate::switch::{LeverName, Mode, Phase, Step, Switch};
 
@@ -18,12 +18,24 @@ fn unseen(lever: LeverName) -> bool {
     matches!(lever, LeverName::Variable | LeverName::Pipeline)
 }
 
+/// Whether it stands behind what visitors meet.
+fn is_inner(lever: LeverName) -> bool {
+    matches!(lever, LeverName::Database | LeverName::Workers)
+}
+
+/// What puts back what `step` moved.
+pub(super) fn turned(step: &Step) -> Step {
+    Step { before: step.after.clone(), after: step.before.clone(), ..step.clone() }
+}
+
 impl<S: Store> Operation<'_, S> {
     /// After an error: where it is certain that nothing has moved, everything is put back as it was and the switch with
     /// it; else the switch stays as asked, for the next run to finish.
     pub(in crate::agent::lead) async fn gave_up(&mut self, error: Error) -> Error {
         let nothing_moved = match &error {
             Error::Lever(error) => error.nothing_changed(),
+            // The site stays as it was, for its end to tell; what was released for the checks is no visitor's affair.
+            Error::Unwell { .. } => self.made.iter().all(|step| is_inner(step.lever)),
             _ => false,
         };
         // Of an operation that was cut short only gateways can be put back: where they stood is written in the switch.
@@ -38,9 +50,6 @@ impl<S: Store> Operation<'_, S> {
         }
         match self.take_back().await {
             Ok(()) => {
-                if let Err(error) = pause::over(&self.site.store).await {
-                    tracing::warn!(site = self.site.name, %error, "what is paused is looked after though nothing is");
-                }
                 self.log(Event::Failed, Some(error.to_string())).await;
                 error
             }
@@ -54,14 +63,9 @@ impl<S: Store> Operation<'_, S> {
 
     /// Undoes what was made ahead of the lever that said no (the variable), then the switch.
     async fn take_back(&mut self) -> Result<(), Error> {
-        let undo: Vec<_> = self
-            .made
-            .drain(..)
-            .rev()
-            .map(|step| Step { before: step.after.clone(), after: step.before.clone(), ..step })
-            .collect();
+        let undo: Vec<_> = self.made.drain(..).rev().map(|step| turned(&step)).collect();
         for (lever, steps) in groups(self.site, &undo) {
-            lever.start(&steps, &self.switch.operation).await?;
+            self.undone(lever, steps).await?;
         }
         let switch = if self.resumed {
             self.switch.taken_back(Some(&self.before()), clock::now())
@@ -71,6 +75,21 @@ impl<S: Store> Operation<'_, S> {
         self.version = self.site.store.write_switch(&switch, Some(&self.version)).await?;
         self.gateways_are_back(&undo, &switch).await;
         Ok(())
+    }
+
+    /// Undoes one lever's steps. What was let go is not paused again: nobody waits for it.
+    async fn undone(&mut self, lever: &dyn Lever, steps: Vec<Step>) -> Result<(), Error> {
+        if lever.name() != LeverName::Database {
+            lever.start(&steps, &self.switch.operation).await?;
+            return Ok(());
+        }
+        let steps = self.guarded(lever, steps).await?;
+        if self.lasts != Some(Lasts::UntilPutBack) {
+            self.started(lever, &steps).await?;
+        }
+        let seen = lever.observe().await?;
+        self.now_seen(lever, &seen);
+        Ok(pause::settle(&self.site.store, lever.name(), &seen).await?)
     }
 
     /// The switch as it was before an operation that somebody else began.
