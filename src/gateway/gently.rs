@@ -172,7 +172,12 @@ impl UnderWay {
 
     /// Whether this is the same opening.
     pub(super) fn is_of(&self, opens: &Opens) -> bool {
-        self.opens.reopened == opens.reopened
+        self.came_by(&opens.reopened)
+    }
+
+    /// Whether this is the opening that a switch speaks of.
+    pub(super) fn came_by(&self, reopened: &Reopened) -> bool {
+        self.opens.reopened == *reopened
     }
 
     /// Takes a new configuration, and new forms.
