@@ -207,6 +207,11 @@ impl UnderWay {
         self.ramp.step(self.answers.take(), now);
         match (before, self.ramp.course()) {
             (_, Course::Done) => Went::Done,
+            (Course::FellBack { .. }, Course::Rises) => {
+                // Whoever was let in before it fell is counted where nobody looks.
+                self.answers = Arc::new(Answers::new());
+                Went::Otherwise
+            }
             (Course::FellBack { .. }, Course::FellBack { .. }) => Went::On,
             (_, Course::FellBack { .. }) => Went::Fell,
             (before, course) if told(before) == told(course) => Went::On,

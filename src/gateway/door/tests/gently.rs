@@ -235,3 +235,21 @@ fn a_mode_in_between_that_keeps_nobody_out_lets_nobody_in_sooner() {
         assert_eq!(site.let_in().len(), 1000, "another opening, which is over");
     }
 }
+
+#[test]
+fn who_was_let_in_before_it_fell_back_does_not_count_when_it_begins_anew() {
+    let site = Site::opening(Mode::Closed, RAMP / 2);
+    let visits = (0..1000).filter_map(|number| match site.comes(&site.writes, number) {
+        Verdict::Pass(admitted) => Some(admitted),
+        Verdict::Refuse(_) | Verdict::Wait(_) => None,
+    });
+    let slow: Vec<_> = visits.collect();
+    site.goes(ms(5_000), Outcome::Erred);
+    assert_eq!(site.door.falls(), 1);
+    site.goes(RAMP, Outcome::Answered);
+    for admitted in &slow {
+        admitted.answered(Outcome::Failed);
+    }
+    site.goes(ms(1_000), Outcome::Answered);
+    assert_eq!((site.door.falls(), site.report().ramp.unwrap().stopped), (1, None));
+}
