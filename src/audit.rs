@@ -149,15 +149,42 @@ pub async fn append<S: Store>(
     entry: &Entry,
     (version, number): (u64, u32),
 ) -> Result<(), Error> {
-    let at = entry.at.as_millisecond();
-    let id = format!("{at:013}-{version:08}-{number:03}-{}", entry.operation);
-    store.append(&id, entry).await?;
-    if store.listeners() == Listeners::None || !entry.event.is_news() {
+    append_as(store, entry, &id_of(entry, (version, number))).await
+}
+
+/// Appends `entry`, of which there is one alone whoever appends it and how often: what was begun before is finished.
+pub async fn append_once<S: Store>(
+    store: &SiteStore<S>,
+    entry: &Entry,
+    number: (u64, u32),
+) -> Result<(), Error> {
+    let id = id_of(entry, number);
+    if store.has_entry(&id).await? {
         return Ok(());
     }
-    // Beside the entry, so that whoever delivers it, and whenever, it is delivered once.
-    let notice = Notice::new(&id, entry);
-    Box::pin(store.write(&notice.key(), &notice, Expect::Absent)).await.map(drop)
+    match append_as(store, entry, &id).await {
+        // Somebody else has, at the same time.
+        Err(Error::Moved { .. }) => Ok(()),
+        done => done,
+    }
+}
+
+fn id_of(entry: &Entry, (version, number): (u64, u32)) -> String {
+    let at = entry.at.as_millisecond();
+    format!("{at:013}-{version:08}-{number:03}-{}", entry.operation)
+}
+
+async fn append_as<S: Store>(store: &SiteStore<S>, entry: &Entry, id: &str) -> Result<(), Error> {
+    if store.listeners() != Listeners::None && entry.event.is_news() {
+        // Beside the entry, so that whoever delivers it, and whenever, it is delivered once; before it, so that nothing is in the log
+        // of which nobody is ever told.
+        let notice = Notice::new(id, entry);
+        match Box::pin(store.write(&notice.key(), &notice, Expect::Absent)).await {
+            Ok(_) | Err(Error::Moved { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    store.append(id, entry).await
 }
 
 /// The newest `limit` entries, oldest first, and why others cannot be read.

@@ -69,10 +69,8 @@ fn checked<'a>(
     }
 }
 
-pub(super) async fn told_already<S: Store>(
-    store: &SiteStore<S>,
-    switch: &Switch,
-) -> Result<bool, Error> {
+/// Whether the log says already that the operation of `switch` is overdue, at the end that it has now.
+pub async fn told_already<S: Store>(store: &SiteStore<S>, switch: &Switch) -> Result<bool, Error> {
     let (entries, _): (Vec<Entry>, _) = audit::log(store, LOOK_BACK).await?;
     let told = |entry: &Entry| {
         entry.event == Event::Overdue

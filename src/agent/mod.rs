@@ -30,7 +30,7 @@ mod windows;
 
 pub use answers::{note, pin, pinned};
 pub use control::{Control, Sites, Socket, Unheard, ask};
-pub use ends::{Extension, at_end, extend, overdue};
+pub use ends::{Extension, at_end, extend, overdue, told_already};
 pub use error::Error;
 pub use fleet::{Fleet, gateways};
 pub use follow::{Follow, Front, LocalRefused, Request};

@@ -35,16 +35,17 @@ pub struct Awaiting {
 }
 
 impl Awaiting {
-    /// Of the operation that stands in `switch`, as far as its end is a recovery and it has moved; `before` is gone on with where it is the same one.
+    /// Of the operation that stands in `switch`, as far as its end is a recovery and it has moved; `before` is gone on with where it
+    /// is the same one, with as many passes as are wanted by now.
     pub fn of(before: Option<Awaiting>, switch: &Switch, now: Instant) -> Option<Awaiting> {
         let stands = switch.mode != Mode::Open && switch.phase != Phase::Moving;
         let passes = switch.until_healthy.filter(|_| stands)?;
         let same = before.filter(|before| before.operation == switch.operation);
-        Some(same.unwrap_or_else(|| Awaiting {
-            operation: switch.operation.clone(),
-            since: now,
-            recovery: Recovery::after(passes),
-        }))
+        let Some(same) = same else {
+            let operation = switch.operation.clone();
+            return Some(Awaiting { operation, since: now, recovery: Recovery::after(passes) });
+        };
+        Some(Awaiting { recovery: same.recovery.wanting(passes), ..same })
     }
 
     /// Asks every check of `site` once, and looks at the upstreams of every living gateway; whether it has recovered, and what was

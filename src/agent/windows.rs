@@ -205,10 +205,9 @@ impl<S: Store> Turn<'_, S> {
         let site = opener.open().await.map_err(|why| Error::Unopened { why })?;
         let sight = look(&site).await?;
         let switch = sight.switch.as_ref().map(|(switch, _)| switch);
-        let version = switch.map_or(0, |switch| switch.version);
         // Begun, and killed before that was written, or opened by hand before it had drained.
         let ours = |switch: &Switch| switch.by == by_window(&window) && switch.since >= found.start;
-        if switch.is_some_and(ours) || window.was_thrown(&found, version) {
+        if switch.is_some_and(ours) || window.was_thrown(&found, switch) {
             self.writes(Outcome::Begun, None).await?;
             return Ok(SOON);
         }
@@ -221,7 +220,8 @@ impl<S: Store> Turn<'_, S> {
         }
         tracing::info!(site = self.site, window = window.id, mode = window.mode.word(), until = %found.end, by = holder.name, "a window begins");
         let order = order(switch, &window, &found);
-        self.begins(Some(Begins { start: found.start, version })).await?;
+        let begins = Begins::at(&found, switch);
+        self.begins(Some(begins)).await?;
         match carry_out(&site, sight, &order, &Silent).await {
             Ok(_) => self.writes(Outcome::Begun, None).await?,
             Err(error) => {

@@ -9,12 +9,14 @@ use super::context::{Context, listeners_of_rule, named_listeners};
 use super::end::later;
 use super::error::Error;
 use super::report::Form;
-use crate::agent;
+use crate::agent::{self, Fleet};
 use crate::balancer::HEADER;
 use crate::clock;
-use crate::config::{BalancerSource, GatewayConfig, SiteConfig};
+use crate::config::{BalancerSource, GatewayConfig, OpenConfig, SiteConfig};
 use crate::gateway::bypass::{Key, LONGEST, PARAMETER};
-use crate::switch::{Mode, OperationId, Switch};
+use crate::lever::Lever as _;
+use crate::store::{AnyStore, SiteStore};
+use crate::switch::{Mode, OperationId, Reopened, Switch};
 
 /// The header as people write it.
 const SPELT: &str = "Roadworks-Bypass";
@@ -27,9 +29,13 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
         return past_listeners(context, site, &name).await;
     }
     let (gateway, secret) = keyed(site)?;
-    let switch = Context::store(&config, site).await?.switch().await?.map(|(switch, _)| switch);
-    let passes = |switch: Switch| Some((switch.mode, by(switch, gateway)?));
-    let Some((mode, operation)) = switch.and_then(passes) else {
+    let store = Context::store(&config, site).await?;
+    let switch = store.switch().await?.map(|(switch, _)| switch);
+    let passes = match &switch {
+        Some(switch) => by(switch, site, (gateway, &store)).await?,
+        None => None,
+    };
+    let Some((mode, operation)) = passes else {
         return Err(Error::Usage {
             message: "the site is asked to be open: there is nothing to pass by".to_owned(),
             hint: "ask again once it is closed: a token is good for one operation".to_owned(),
@@ -58,16 +64,37 @@ pub(super) async fn run(context: &Context, args: &BypassArgs) -> Result<u8, Erro
     say(context, &name, &passes)
 }
 
-/// The operation that a token is good for. While a site opens gently it is the one of before, by whose mode others are still
-/// kept out.
-fn by(switch: Switch, gateway: &GatewayConfig) -> Option<OperationId> {
-    match switch.mode {
-        Mode::Open => switch
-            .reopened
-            .filter(|_| gateway.open.is_some())
-            .map(|reopened| reopened.after.clone()),
-        Mode::ReadOnly | Mode::Hold | Mode::Closed | Mode::Detour => Some(switch.operation),
-    }
+/// The operation that a token is good for, with the mode that is asked for. While a site opens gently it is the one of before, by
+/// whose mode others are still kept out.
+async fn by(
+    switch: &Switch,
+    site: &SiteConfig,
+    (gateway, store): (&GatewayConfig, &SiteStore<AnyStore>),
+) -> Result<Option<(Mode, OperationId)>, Error> {
+    let operation = match (switch.mode, &switch.reopened, &gateway.open) {
+        (Mode::Open, Some(reopened), Some(open)) => {
+            if !is_under_way(reopened, open, clock::now()) && !is_seen(site, store).await? {
+                return Ok(None);
+            }
+            &reopened.after
+        }
+        (Mode::Open, _, _) => return Ok(None),
+        (Mode::ReadOnly | Mode::Hold | Mode::Closed | Mode::Detour, _, _) => &switch.operation,
+    };
+    Ok(Some((switch.mode, operation.clone())))
+}
+
+/// Whether a gentle opening is under way by its time.
+fn is_under_way(reopened: &Reopened, open: &OpenConfig, now: Timestamp) -> bool {
+    later(reopened.at, open.ramp).is_ok_and(|end| now < end)
+}
+
+/// Whether a living gateway tells that one is: it stands, or fell back.
+async fn is_seen(site: &SiteConfig, store: &SiteStore<AnyStore>) -> Result<bool, Error> {
+    let name = site.name.as_deref().unwrap_or("site");
+    let seen = Fleet::new(store.clone(), name, &site.hosts).observe().await;
+    let seen = seen.map_err(agent::Error::from)?;
+    Ok(agent::gateways(&seen).any(|(beat, alive)| alive && beat.ramp.is_some()))
 }
 
 struct Passes {
@@ -192,4 +219,24 @@ fn say(context: &Context, site: &str, passes: &Passes) -> Result<u8, Error> {
         "Good until {expiry}, or until the operation ends. Whoever has it passes: send it to testers only."
     ));
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Share;
+    use std::time::Duration;
+
+    #[test]
+    fn a_gentle_opening_is_under_way_for_the_time_of_its_ramp() {
+        let at: Timestamp = "2026-11-23T21:00:00Z".parse().unwrap();
+        let reopened = Reopened { from: Mode::Closed, after: OperationId::at(at, 1), at };
+        let ramp = Duration::from_mins(1);
+        let open = OpenConfig { ramp, first: Share::percent(5), limit: Share::percent(50) };
+        let is = |after: u64| {
+            is_under_way(&reopened, &open, later(at, Duration::from_secs(after)).unwrap())
+        };
+        assert!(is(0) && is(59));
+        assert!(!is(60) && !is(7 * 24 * 60 * 60), "a link would lead nowhere");
+    }
 }

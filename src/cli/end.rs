@@ -10,11 +10,15 @@ use super::args::{AtEnd, FlipArgs};
 use super::context::Opened;
 use super::error::Error;
 use super::report::{Report, Waiting};
-use crate::agent::{self, Awaiting, Site, alive, at_end, between_asks, overdue};
+use crate::agent::{self, Awaiting, Site, alive, at_end, between_asks, overdue, told_already};
 use crate::clock;
 use crate::lever::Progress;
 use crate::store::{self, AnyStore, SiteStore, Version};
 use crate::switch::{End, Health, LeverName, Mode, OnEnd, Switch, times};
+
+/// Who is at the site is left to it for so long; and after it could not be opened.
+const SOON: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// The end that `args` ask for, seen at `now`.
 pub(super) fn wanted(args: &FlipArgs, to: Mode, now: Timestamp) -> Result<Option<End>, Error> {
@@ -169,13 +173,12 @@ pub(super) async fn keep(report: Report, opened: &Opened) -> Result<(), Error> {
                 (what, left.min(Duration::from_secs(1)))
             }
             End::Healthy { passes, .. } => {
-                if recovers.turn(report, site, (&switch, &version)).await? {
+                let Some(pause) = recovers.turn(report, site, (&switch, &version)).await? else {
                     waiting.ended();
                     report.words("Every check passes: open again.");
                     return Ok(());
-                }
-                let found = recovers.found;
-                (format!("every check to pass {}: {found}", times(passes)), between_asks(site))
+                };
+                (format!("every check to pass {}: {}", times(passes), recovers.found), pause)
             }
         };
         waiting.waiting(LeverName::Gateway, &what, clock::monotonic().duration_since(began));
@@ -189,23 +192,32 @@ struct Recovers {
     awaiting: Option<Awaiting>,
     found: &'static str,
     told: bool,
+    /// What was in the way last.
+    said: Option<String>,
 }
 
 impl Recovers {
-    /// Asks once; whether the site has recovered and is open.
+    /// Asks once; after how long to ask again, or `None` where the site has recovered and is open. What an agent would survive is said
+    /// and survived.
     async fn turn(
         &mut self,
         report: Report,
         site: &Site<AnyStore>,
         (switch, version): (&Switch, &Version),
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Duration>, Error> {
+        let pause = between_asks(site);
         if switch.is_overdue(clock::now()) && !self.told {
-            overdue(&site.store, &site.name, switch, "its checks have not passed yet").await?;
-            report.words("Its time is over, and it is not healthy yet.");
-            self.told = true;
+            match late(site, switch).await {
+                Ok(()) => {
+                    report.words("Its time is over, and it is not healthy yet.");
+                    self.told = true;
+                }
+                // Everything is asked all the same.
+                Err(error) => self.says(report, &error),
+            }
         }
         self.awaiting = Awaiting::of(self.awaiting.take(), switch, clock::monotonic());
-        let Some(awaiting) = &mut self.awaiting else { return Ok(false) };
+        let Some(awaiting) = &mut self.awaiting else { return Ok(Some(pause)) };
         let (recovered, found) = awaiting.asks(site).await;
         self.found = match found {
             Health::Well => "they pass",
@@ -213,19 +225,50 @@ impl Recovers {
             Health::Unknown => "they cannot be asked",
         };
         if !recovered {
-            return Ok(false);
+            return Ok(Some(pause));
         }
         match at_end(site, switch, version).await {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(None),
             Err(agent::Error::Unchecked { .. } | agent::Error::Unwell { .. }) => {
                 awaiting.again();
-                Ok(false)
+                Ok(Some(pause))
             }
             // Somebody is at it, or works.
-            Err(agent::Error::StalePlan { .. } | agent::Error::Runs { .. }) => Ok(false),
+            Err(
+                agent::Error::Store(store::Error::Leased { .. } | store::Error::Moved { .. })
+                | agent::Error::StalePlan { .. }
+                | agent::Error::Superseded { .. }
+                | agent::Error::Runs { .. },
+            ) => Ok(Some(SOON.max(pause))),
+            Err(
+                error @ (agent::Error::Store(store::Error::Unavailable { .. })
+                | agent::Error::Rule { .. }
+                | agent::Error::Unrecorded(_)),
+            ) => {
+                awaiting.again();
+                self.says(report, &error);
+                Ok(Some(AGAIN))
+            }
             Err(error) => Err(error.into()),
         }
     }
+
+    /// Says what is in the way, once as long as it is the same.
+    fn says(&mut self, report: Report, error: &agent::Error) {
+        let why = error.to_string();
+        if self.said.as_ref() != Some(&why) {
+            report.words(&format!("It cannot be opened yet: {why}. {}", error.hint()));
+            self.said = Some(why);
+        }
+    }
+}
+
+/// Tells that it is overdue, unless an agent has.
+async fn late(site: &Site<AnyStore>, switch: &Switch) -> Result<(), agent::Error> {
+    if told_already(&site.store, switch).await? {
+        return Ok(());
+    }
+    overdue(&site.store, &site.name, switch, "its checks have not passed yet").await
 }
 
 async fn ended(

@@ -172,7 +172,12 @@ impl UnderWay {
 
     /// Whether this is the same opening.
     pub(super) fn is_of(&self, opens: &Opens) -> bool {
-        self.opens.reopened == opens.reopened
+        self.came_by(&opens.reopened)
+    }
+
+    /// Whether this is the opening that a switch speaks of.
+    pub(super) fn came_by(&self, reopened: &Reopened) -> bool {
+        self.opens.reopened == *reopened
     }
 
     /// Takes a new configuration, and new forms.
@@ -202,6 +207,11 @@ impl UnderWay {
         self.ramp.step(self.answers.take(), now);
         match (before, self.ramp.course()) {
             (_, Course::Done) => Went::Done,
+            (Course::FellBack { .. }, Course::Rises) => {
+                // Whoever was let in before it fell is counted where nobody looks.
+                self.answers = Arc::new(Answers::new());
+                Went::Otherwise
+            }
             (Course::FellBack { .. }, Course::FellBack { .. }) => Went::On,
             (_, Course::FellBack { .. }) => Went::Fell,
             (before, course) if told(before) == told(course) => Went::On,

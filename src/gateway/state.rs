@@ -40,6 +40,8 @@ pub(super) struct State {
     cut: u64,
     /// Visitors are let in one after the other.
     ramp: Option<UnderWay>,
+    /// They were, until a mode came in between that keeps nobody out.
+    rests: Option<UnderWay>,
     /// How often a gentle opening fell back.
     pub(super) falls: u64,
     /// How long moves took until they were drained.
@@ -99,6 +101,7 @@ impl State {
             draining: Draining::Done,
             cut: 0,
             ramp: None,
+            rests: None,
             falls: 0,
             switches: Histogram::new([0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0]),
             is_move: false,
@@ -124,7 +127,7 @@ impl State {
             let ago: SignedDuration = wall.duration_since(posture.since);
             Duration::try_from(ago).unwrap_or(Duration::ZERO)
         });
-        self.open_gently(opens, (after.now, wall));
+        self.open_gently(opens, posture.as_ref(), (after.now, wall));
         let gently = self.ramp.as_ref().map(UnderWay::said);
         if before.posture == posture {
             if !Arc::ptr_eq(&before.forms, &forms) {
@@ -155,10 +158,21 @@ impl State {
         after.changed = true;
     }
 
-    /// The same opening goes on; another one begins, unless all are in by now.
-    fn open_gently(&mut self, opens: Option<Opens>, now: (Instant, Timestamp)) {
-        self.ramp = match (self.ramp.take(), opens) {
-            (_, None) => None,
+    /// The same opening goes on, also after a mode in between that keeps nobody out; another one begins, unless all are in by now.
+    fn open_gently(
+        &mut self,
+        opens: Option<Opens>,
+        posture: Option<&Posture>,
+        now: (Instant, Timestamp),
+    ) {
+        let before = self.ramp.take().or(self.rests.take());
+        self.ramp = match (before, opens) {
+            (before, None) => {
+                let between = posture.filter(|posture| posture.mode != Mode::Open);
+                let reopened = between.and_then(|posture| posture.reopened.as_deref());
+                self.rests = before.filter(|ramp| reopened.is_some_and(|it| ramp.came_by(it)));
+                None
+            }
             (Some(mut same), Some(opens)) if same.is_of(&opens) => {
                 same.reload(opens);
                 Some(same)
@@ -169,9 +183,10 @@ impl State {
         };
     }
 
-    /// Whether the opening is that of the posture of now.
+    /// Whether the opening is that of the posture of now, by which visitors are in.
     fn gives(&self, opens: &Opens) -> bool {
         let posture = self.snapshot.posture.as_ref();
+        let posture = posture.filter(|posture| posture.mode == Mode::Open);
         posture.and_then(|posture| posture.reopened.as_deref()) == Some(&opens.reopened)
     }
 

@@ -183,6 +183,11 @@ impl<S: Store> SiteStore<S> {
         self.write(&format!("{AUDIT}{id}.json"), entry, Expect::Absent).await.map(drop)
     }
 
+    /// Whether the audit log has the entry `id`. Cancel safe.
+    pub async fn has_entry(&self, id: &str) -> Result<bool, Error> {
+        Ok(self.store.get(&format!("{AUDIT}{id}.json")).await?.is_some())
+    }
+
     /// The newest `limit` entries of the audit log, oldest first, and those that cannot be read: one torn entry must
     /// not hide the others. Cancel safe.
     pub async fn log<T: DeserializeOwned>(

@@ -129,7 +129,7 @@ pub struct Switch {
     /// Seconds that requests may wait in hold, where the operation says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
-    /// In open, what visitors got before who were all kept out.
+    /// What visitors got before who were all kept out, from then on until they are the next time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened: Option<Box<Reopened>>,
     /// Who asked: an AWS caller identity, else `user@host`.
@@ -293,9 +293,10 @@ impl Switch {
         Switch { version: self.version + 1, ..self.told_gateways(now) }
     }
 
-    /// With gateways that follow, from `now` on where they did not before.
+    /// With gateways that follow, and let visitors in from `now` on where they kept them out until then.
     fn told_gateways(&self, now: Timestamp) -> Switch {
-        let at = |reopened: &Reopened| if self.gateway.is_some() { now } else { reopened.at };
+        let kept_out = |reopened: &Reopened| self.gateway == Some(reopened.from);
+        let at = |reopened: &Reopened| if kept_out(reopened) { now } else { reopened.at };
         let reopened = self.reopened.as_ref();
         let reopened = reopened.map(|it| Box::new(Reopened { at: at(it), ..(**it).clone() }));
         Switch { gateway: None, reopened, ..self.clone() }
@@ -373,13 +374,17 @@ impl Switch {
     }
 }
 
-/// What a site that is to give `mode` reopens from. Asking for `open` again is the same opening.
+/// What a site that is to give `mode` reopens from. Asking for `open` again is the same opening, also after a mode in between that
+/// keeps nobody out.
 fn reopened(current: Option<&Switch>, mode: Mode, now: Timestamp) -> Option<Box<Reopened>> {
-    let switch = current.filter(|_| mode == Mode::Open)?;
-    match switch.gateway.unwrap_or(switch.mode) {
-        Mode::Open => switch.reopened.clone(),
-        Mode::ReadOnly | Mode::Hold => None,
-        from @ (Mode::Closed | Mode::Detour) => {
+    let switch = current?;
+    match (switch.gateway.unwrap_or(switch.mode), mode) {
+        (_, Mode::Closed | Mode::Detour)
+        | (Mode::Closed | Mode::Detour, Mode::ReadOnly | Mode::Hold) => None,
+        (Mode::Open | Mode::ReadOnly | Mode::Hold, Mode::Open | Mode::ReadOnly | Mode::Hold) => {
+            switch.reopened.clone()
+        }
+        (from @ (Mode::Closed | Mode::Detour), Mode::Open) => {
             Some(Box::new(Reopened { from, after: switch.operation.clone(), at: now }))
         }
     }
@@ -454,12 +459,29 @@ mod tests {
         assert_eq!(told.posture().reopened, Some(wanted.clone()));
         let moved = told.confirmed(&told.operation.clone(), 0, at(75)).unwrap();
         let again = Switch::asked(Some(&moved), ask(Mode::Open, 3), at(80));
-        assert_eq!(again.posture().reopened, Some(wanted));
+        assert_eq!(again.posture().reopened, Some(wanted.clone()));
         for mode in [Mode::ReadOnly, Mode::Hold] {
             let stays = Switch::asked(Some(&again), ask(mode, 4), at(90));
-            assert_eq!(stays.reopened, None);
-            let open = Switch::asked(Some(&stays), ask(Mode::Open, 5), at(95));
-            assert_eq!(open.reopened, None, "nobody who came in {mode} was kept out");
+            let held = Ask { gateway: Some(mode), ..ask(Mode::Open, 5) };
+            let open = Switch::asked(Some(&stays), held, at(95)).released(at(97));
+            assert_eq!(open.posture().reopened, Some(wanted.clone()), "it goes on after {mode}");
+        }
+    }
+
+    #[test]
+    fn nobody_who_came_in_a_mode_that_keeps_nobody_out_is_let_in_late() {
+        let closed = Switch::asked(None, ask(Mode::Closed, 1), at(0));
+        let opened = Switch::asked(Some(&closed), ask(Mode::Open, 2), at(5));
+        for mode in [Mode::ReadOnly, Mode::Hold] {
+            for before in [None, Some(&closed)] {
+                let stays = Switch::asked(before, ask(mode, 3), at(10));
+                assert_eq!(stays.reopened, None);
+                let open = Switch::asked(Some(&stays), ask(Mode::Open, 4), at(20));
+                assert_eq!(open.reopened, None, "nobody who came in {mode} was kept out");
+            }
+            let stays = Switch::asked(Some(&opened), ask(mode, 3), at(10));
+            let closed = Switch::asked(Some(&stays), ask(Mode::Closed, 4), at(20));
+            assert_eq!(closed.reopened, None, "closing begins anew");
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Posture {
     pub until: Option<Timestamp>,
     /// How long requests may wait in hold, where the operation says so; else the configuration does.
     pub patience: Option<Duration>,
-    /// In open, what visitors got before who were all kept out.
+    /// What visitors got before who were all kept out; it says something in open alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened: Option<Box<Reopened>>,
 }

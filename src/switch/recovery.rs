@@ -33,6 +33,15 @@ impl Recovery {
         Recovery { wanted: wanted.max(1), in_a_row: 0, was_unwell: false }
     }
 
+    /// The same, with another number of passes in a row, which are counted from now on.
+    #[must_use]
+    pub fn wanting(self, wanted: u32) -> Recovery {
+        if self.wanted == wanted.max(1) {
+            return self;
+        }
+        Recovery { was_unwell: self.was_unwell, ..Recovery::after(wanted) }
+    }
+
     /// Hears what was found `since` it has moved so long ago; whether it has recovered.
     pub fn hears(&mut self, found: Health, since: Duration) -> bool {
         match found {
@@ -75,6 +84,20 @@ mod tests {
         );
         assert_eq!(recovers(1, &[Unknown, Well, Well]), None, "and no failure");
         assert_eq!(recovers(0, &[Unwell, Unwell]), None, "none is not enough");
+    }
+
+    #[test]
+    fn another_number_of_passes_counts_anew_and_forgets_no_failure() {
+        let mut recovery = Recovery::after(5);
+        for found in [Health::Unwell, Health::Well, Health::Well] {
+            assert!(!recovery.hears(found, Duration::ZERO));
+        }
+        let mut same = recovery.clone().wanting(5);
+        assert_eq!(same, recovery, "the same number goes on");
+        assert!(!same.hears(Health::Well, Duration::ZERO));
+        let mut fewer = recovery.wanting(2);
+        assert!(!fewer.hears(Health::Well, Duration::ZERO));
+        assert!(fewer.hears(Health::Well, Duration::ZERO));
     }
 
     proptest! {

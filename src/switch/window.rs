@@ -8,7 +8,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, OnEnd};
+use super::{Mode, OnEnd, OperationId, Switch};
 
 /// How many seconds before it starts a window is announced, where nobody said otherwise: a day.
 const AHEAD: u32 = 24 * 60 * 60;
@@ -56,12 +56,26 @@ pub struct Window {
 
 /// That a window was about to begin: written before the switch is thrown, so that whoever comes after a crash, or after somebody who
 /// opened in the same moment, does not begin it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begins {
     /// Which of its starts.
     pub start: Timestamp,
     /// The version of the switch before it; 0 where nobody had thrown it.
     pub version: u64,
+    /// The operation that stood then: an end that is moved is another version, and throws nothing. An older program did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
+}
+
+impl Begins {
+    /// That it is about to begin for `found`, where `switch` stands.
+    pub fn at(found: &Occurrence, switch: Option<&Switch>) -> Begins {
+        Begins {
+            start: found.start,
+            version: switch.map_or(0, |switch| switch.version),
+            operation: switch.map(|switch| switch.operation.clone()),
+        }
+    }
 }
 
 /// That somebody was to be told of a window to come.
@@ -235,9 +249,13 @@ impl Window {
         self.last.as_ref().filter(|last| last.start == found.start)
     }
 
-    /// Whether the switch was thrown since `found` was about to begin, by whomever: it is at `version` now.
-    pub fn was_thrown(&self, found: &Occurrence, version: u64) -> bool {
-        self.begins.is_some_and(|begins| begins.start == found.start && begins.version != version)
+    /// Whether the switch was thrown since `found` was about to begin, by whomever: it is `switch` now.
+    pub fn was_thrown(&self, found: &Occurrence, switch: Option<&Switch>) -> bool {
+        let begins = self.begins.as_ref().filter(|begins| begins.start == found.start);
+        begins.is_some_and(|begins| match &begins.operation {
+            Some(operation) => switch.is_none_or(|switch| switch.operation != *operation),
+            None => begins.version != switch.map_or(0, |switch| switch.version),
+        })
     }
 
     /// The same, where this came of `found`.
@@ -373,6 +391,39 @@ mod tests {
         // Planned when it had begun already: not of its past.
         let late = Window { from: now, ..window };
         assert_eq!(late.due(&berlin, now), None);
+    }
+
+    #[test]
+    fn an_end_that_is_moved_is_no_throw_of_the_switch_and_another_operation_is() {
+        use crate::switch::{Ask, End, OperationId, Switch};
+        let berlin = zone("Europe/Berlin");
+        let window = window(&[Day::Sat], "03:00", 1_800);
+        let now = time("2026-12-05T02:10:00Z");
+        let found = window.due(&berlin, now).unwrap();
+        let ask = |number| Ask {
+            operation: OperationId::at(now, number),
+            mode: Mode::ReadOnly,
+            by: "ana".to_owned(),
+            reason: None,
+            before: std::collections::BTreeMap::new(),
+            end: None,
+            gateway: None,
+        };
+        let asked = Switch::asked(None, ask(1), now);
+        let switch = asked.confirmed(&asked.operation, 0, now).unwrap();
+        let begins = |switch: Option<&Switch>| Window {
+            begins: Some(Begins::at(&found, switch)),
+            ..window.clone()
+        };
+        let extended = switch.ending(End::At { until: found.end, then: None });
+        let thrown = Switch::asked(Some(&extended), ask(2), now);
+        assert!(!begins(Some(&switch)).was_thrown(&found, Some(&extended)));
+        assert!(begins(Some(&switch)).was_thrown(&found, Some(&thrown)));
+        assert!(begins(None).was_thrown(&found, Some(&switch)), "nobody had thrown it");
+        assert!(!begins(None).was_thrown(&found, None));
+        let mut older = begins(Some(&switch));
+        older.begins.as_mut().unwrap().operation = None;
+        assert!(older.was_thrown(&found, Some(&extended)), "all that an older program knows");
     }
 
     #[test]

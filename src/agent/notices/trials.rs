@@ -75,6 +75,26 @@ async fn an_entry_leaves_a_notice_where_somebody_is_to_be_told_and_whoever_tells
 }
 
 #[tokio::test]
+async fn an_entry_that_is_appended_once_is_told_once_though_its_writing_was_cut_short() {
+    let (store, now) = (store(), clock::now());
+    let entry = Entry::beside(None, "shop", audit::Event::Announced, "ana");
+    let entry = Entry { at: now, operation: OperationId::at(now, 7), ..entry };
+    audit::append_once(&store, &entry, (0, 0)).await.unwrap();
+    let [notice] = notices(&store).await.try_into().unwrap();
+    let [key] = store.keys("audit/").await.unwrap().try_into().unwrap();
+    // Killed between the notice and the entry.
+    store.remove(&key).await.unwrap();
+    audit::append_once(&store, &entry, (0, 0)).await.unwrap();
+    assert_eq!(store.keys("audit/").await.unwrap(), [key]);
+    let [same] = notices(&store).await.try_into().unwrap();
+    assert_eq!(same, notice);
+    // Everybody was told: that is not said anew.
+    store.remove(&notice.key()).await.unwrap();
+    audit::append_once(&store, &entry, (0, 0)).await.unwrap();
+    assert_eq!(notices(&store).await, []);
+}
+
+#[tokio::test]
 async fn who_was_told_is_not_told_again_when_somebody_else_was_not() {
     let (folder, store) = (tempfile::tempdir().unwrap(), store());
     happens(&store, audit::Event::Asked, clock::now(), 1).await;

@@ -2,9 +2,11 @@
 //!
 //! The window's document says first that it is, and when; whoever leads next finishes what was cut short with the same id.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::{Planned, by_window, key, zone_of};
 use crate::audit::{self, Entry, Event};
@@ -13,8 +15,20 @@ use crate::store::{self, Expect, Listeners, SiteStore, Store};
 use crate::switch::window::{Announced, Occurrence};
 use crate::switch::{Mode, OperationId, Window};
 
-/// Those that this process has announced: which, and of which start.
-pub(super) type Said = BTreeSet<(String, Timestamp)>;
+/// How long one is not tried again that could not be announced.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Those that this process has announced, or has tried to: which, and of which start.
+pub(super) type Said = BTreeMap<(String, Timestamp), Tried>;
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// It is in the log.
+    Told,
+    /// It could not be written; it is tried again then.
+    Failed(Instant),
+}
 
 /// Announces each of `known` whose start is near; whether a document of theirs was written.
 pub(super) async fn announce<S: Store>(
@@ -27,21 +41,32 @@ pub(super) async fn announce<S: Store>(
         return false;
     }
     let (now, mut wrote) = (clock::now(), false);
-    said.retain(|(_, start)| *start > now);
+    said.retain(|(_, start), _| *start > now);
     for (window, version) in known {
         let near = zone_of(window).and_then(|zone| window.near(&zone, now));
-        let Some(found) = near.filter(|near| !said.contains(&(window.id.clone(), near.start)))
-        else {
-            continue;
-        };
+        let Some(found) = near else { continue };
+        let which = (window.id.clone(), found.start);
+        let tried = said.get(&which).copied();
+        match tried {
+            Some(Tried::Told) => continue,
+            Some(Tried::Failed(until)) if clock::monotonic() < until => continue,
+            Some(Tried::Failed(_)) | None => {}
+        }
         let mark = window.announced.filter(|announced| announced.start == found.start);
         wrote |= mark.is_none();
         match told(site, store, (window, version, &found), mark).await {
-            Ok(()) => drop(said.insert((window.id.clone(), found.start))),
-            // It is read anew, and tried again.
+            Ok(()) => drop(said.insert(which, Tried::Told)),
+            // It is read anew, and tried again: at once where somebody else has written it.
+            Err(store::Error::Moved { .. }) if tried.is_none() => {
+                wrote = true;
+                said.insert(which, Tried::Failed(clock::monotonic()));
+            }
             Err(error) => {
                 wrote = true;
-                tracing::debug!(site, window = window.id, %error, "a window is not announced yet");
+                if tried.is_none() {
+                    tracing::warn!(site, window = window.id, %error, "a window cannot be announced yet");
+                }
+                said.insert(which, Tried::Failed(clock::monotonic() + AGAIN));
             }
         }
     }
@@ -72,11 +97,7 @@ async fn told<S: Store>(
         detail: Some(format!("from {} to {}", found.start, found.end)),
         window: Some(*found),
     };
-    match audit::append(store, &entry, (0, 0)).await {
-        // It was written before.
-        Err(store::Error::Moved { .. }) => Ok(()),
-        done => done,
-    }
+    audit::append_once(store, &entry, (0, 0)).await
 }
 
 /// A number for an id (FNV-1a).

@@ -6,7 +6,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::files;
+use crate::tasks::Tasks;
 
 /// What tells a command, and all that it starts, of the operation.
 pub(super) const MARK: &str = "ROADWORKS_OPERATION";
@@ -25,11 +28,21 @@ pub(super) struct Leftover {
 
 /// Those that were started for `operation` and still run. Cancel safe.
 pub(super) async fn left(operation: &str) -> Vec<Leftover> {
-    if find(operation).is_empty() {
+    if found(operation).await.is_empty() {
         return Vec::new();
     }
     tokio::time::sleep(ABOUT_TO_END).await;
-    find(operation)
+    found(operation).await
+}
+
+/// As [`find`], on a thread of its own: a machine may have many processes. Where none can be started, none is found. Cancel safe.
+async fn found(operation: &str) -> Vec<Leftover> {
+    let (operation, (sender, found)) = (operation.to_owned(), oneshot::channel());
+    let look = move || drop(sender.send(find(&operation)));
+    match Tasks::new().start_thread("leftovers", look) {
+        Ok(_) => found.await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Where a system has no `/proc`, or shows them to their owner alone, none is found.

@@ -210,3 +210,46 @@ fn a_gateway_that_starts_in_the_middle_lets_in_whom_the_others_do() {
     over.gives(&reopening(Mode::Closed, 2, RAMP), Some(&config(Share::percent(5))));
     assert_eq!(over.let_in().len(), 1000);
 }
+
+#[test]
+fn a_mode_in_between_that_keeps_nobody_out_lets_nobody_in_sooner() {
+    for between in [Mode::Hold, Mode::ReadOnly] {
+        let site = Site::opening(Mode::Closed, Duration::ZERO);
+        let gently = config(Share::percent(5));
+        let opening = reopening(Mode::Closed, 2, Duration::ZERO);
+        site.goes(RAMP / 4, Outcome::Answered);
+        let before = site.let_in();
+        let held = Posture { mode: between, ..opening.clone() };
+        site.gives(&held, Some(&gently));
+        assert_eq!(site.share(), None);
+        site.gives(&opening, Some(&gently));
+        assert_eq!(site.let_in(), before, "after {between}");
+        site.goes(ms(5_000), Outcome::Erred);
+        assert_eq!(site.let_in().len(), 0);
+        site.gives(&held, Some(&gently));
+        site.gives(&opening, Some(&gently));
+        assert_eq!((site.let_in().len(), site.door.falls()), (0, 1), "fallen back as before");
+        site.gives(&held, Some(&gently));
+        site.set(Mode::Closed, 3);
+        site.gives(&reopening(Mode::Closed, 4, RAMP), Some(&gently));
+        assert_eq!(site.let_in().len(), 1000, "another opening, which is over");
+    }
+}
+
+#[test]
+fn who_was_let_in_before_it_fell_back_does_not_count_when_it_begins_anew() {
+    let site = Site::opening(Mode::Closed, RAMP / 2);
+    let visits = (0..1000).filter_map(|number| match site.comes(&site.writes, number) {
+        Verdict::Pass(admitted) => Some(admitted),
+        Verdict::Refuse(_) | Verdict::Wait(_) => None,
+    });
+    let slow: Vec<_> = visits.collect();
+    site.goes(ms(5_000), Outcome::Erred);
+    assert_eq!(site.door.falls(), 1);
+    site.goes(RAMP, Outcome::Answered);
+    for admitted in &slow {
+        admitted.answered(Outcome::Failed);
+    }
+    site.goes(ms(1_000), Outcome::Answered);
+    assert_eq!((site.door.falls(), site.report().ramp.unwrap().stopped), (1, None));
+}
