@@ -39,6 +39,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long one is not looked after again that could not begin, or has; and where somebody else was at it.
 const AGAIN: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_secs(2);
+/// How long the gateways of a process that has just started may need to tell of themselves.
+const STARTS: Duration = Duration::from_secs(10);
 
 /// A window and the version of its document.
 pub type Planned = (Window, Version);
@@ -125,6 +127,7 @@ pub(super) async fn begin<S: Store, O: Opener<S>>(
     let mut read: Option<Instant> = None;
     let (mut waits, mut said) = (BTreeMap::<String, Instant>::new(), BTreeSet::new());
     let mut announced = Said::new();
+    let leads_since = clock::monotonic();
     loop {
         let now = clock::monotonic();
         let pause = Duration::from_secs(u64::from(SELDOM * store.pace()));
@@ -147,7 +150,7 @@ pub(super) async fn begin<S: Store, O: Opener<S>>(
         if let Some((window, version, found)) = due(&known, &waits) {
             read = None;
             let id = window.id.clone();
-            let mut turn = Turn { site, store, window, version, found };
+            let mut turn = Turn { site, store, window, version, found, leads_since };
             let again = turn.take(opener, holder).await;
             waits.insert(id, now + again);
         }
@@ -175,6 +178,7 @@ struct Turn<'a, S> {
     window: Window,
     version: Version,
     found: Occurrence,
+    leads_since: Instant,
 }
 
 impl<S: Store> Turn<'_, S> {
@@ -188,6 +192,12 @@ impl<S: Store> Turn<'_, S> {
                 | Error::StalePlan { .. }
                 | Error::Superseded { .. },
             ) => SOON,
+            // Its gateways start with their agent, and have not told of themselves yet.
+            Err(Error::Rule { rule: "no-gateway", .. })
+                if clock::monotonic().duration_since(self.leads_since) < STARTS =>
+            {
+                SOON
+            }
             Err(error) => {
                 tracing::error!(site = self.site, window = self.window.id, %error, hint = error.hint(), "a window could not begin");
                 self.notes(Outcome::Failed, &error.to_string(), None).await;
