@@ -249,6 +249,7 @@ fn after_a_kill_in_the_middle_of_it_running_again_waits_for_the_jobs_all_the_sam
         stand.write("jobs", "mail 1\n");
         let closing = Serving::start(&mut interruptible(&stand.command(&["close", "--yes"])));
         stand.until(|status| detail(status).contains("still writing: 1 job"));
+        until(|| (!events(&stand).is_empty()).then_some(()));
         closing.signal("KILL");
         closing.ended();
         let again = Serving::start(&mut interruptible(&stand.command(&["close", "--yes"])));
