@@ -1,6 +1,7 @@
 //! The variable where only a command of the operator's can write it. It is run each time what Terraform has moves, with
 //! `ROADWORKS_VARIABLE` and `ROADWORKS_VALUE` in its environment, and must be safe to run twice.
 
+use std::cell::Cell;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub struct VariableCommand {
     variable: String,
     command: Vec<String>,
     /// What it was told last, as the switch remembers; `None` where an operation was cut short.
-    told: Option<bool>,
+    told: Cell<Option<bool>>,
     /// From which mode on the boolean is true.
     true_from: Mode,
 }
@@ -29,7 +30,12 @@ pub struct VariableCommand {
 impl VariableCommand {
     /// `command` (program and arguments) writes `variable`; `told` is what it wrote last, where that is certain.
     pub fn new(variable: &str, command: Vec<String>, told: Option<bool>) -> VariableCommand {
-        VariableCommand { variable: variable.to_owned(), command, told, true_from: Mode::Detour }
+        VariableCommand {
+            variable: variable.to_owned(),
+            command,
+            told: Cell::new(told),
+            true_from: Mode::Detour,
+        }
     }
 
     /// With the mode from which on the boolean is true.
@@ -41,6 +47,7 @@ impl VariableCommand {
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(self.failed("it is empty"));
         };
+        let before = self.told.replace(None);
         let run = Command::new(program)
             .args(arguments)
             .env("ROADWORKS_VARIABLE", &self.variable)
@@ -50,8 +57,15 @@ impl VariableCommand {
             .output();
         match tokio::time::timeout(DEADLINE, run).await {
             Err(_) => Err(self.failed(&format!("it took over {} s", DEADLINE.as_secs()))),
-            Ok(Err(error)) => Err(self.failed(&error.to_string())),
-            Ok(Ok(output)) if output.status.success() => Ok(()),
+            Ok(Err(error)) => {
+                // It was never run.
+                self.told.set(before);
+                Err(self.failed(&error.to_string()))
+            }
+            Ok(Ok(output)) if output.status.success() => {
+                self.told.set(value.as_bool());
+                Ok(())
+            }
             Ok(Ok(output)) => {
                 let said: String = String::from_utf8_lossy(&output.stderr)
                     .trim()
@@ -97,20 +111,20 @@ impl Lever for VariableCommand {
     }
 
     fn observe(&self) -> Answer<'_, Observation> {
-        let observation = self.observation(self.told);
+        let observation = self.observation(self.told.get());
         Box::pin(async move { Ok(observation) })
     }
 
     fn steps(&self, _seen: &Observation, to: Mode) -> Vec<Step> {
         let wanted = to >= self.true_from;
-        if self.told == Some(wanted) {
+        if self.told.get() == Some(wanted) {
             return Vec::new();
         }
         vec![Step {
             lever: self.name(),
             kind: self.kind().to_owned(),
             target: self.variable.clone(),
-            before: self.told.map_or(Value::Null, |told| json!(told)),
+            before: self.told.get().map_or(Value::Null, |told| json!(told)),
             after: json!(wanted),
         }]
     }
