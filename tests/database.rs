@@ -485,3 +485,22 @@ fn whoever_runs_a_command_may_be_killed_at_any_time_and_the_end_that_was_promise
     }
     shop.pool().does("INSERT INTO orders DEFAULT VALUES");
 }
+
+#[test]
+fn a_check_that_fails_keeps_the_site_closed_and_its_pool_running_though_no_agent_lives() {
+    let shop = Shop::new(1, "", "    when = [\"closed\"]\n");
+    let path = shop.stand.folder().join("roadworks.hcl");
+    let check = "  check \"exec\" \"well\" {\n    command = [\"test\", \"-e\", \"well\"]\n    deadline = \"1s\"\n  }\n";
+    shop.stand.write("roadworks.hcl", &with(&fs::read_to_string(path).unwrap(), check));
+    let _serving = shop.stand.serve_by(&mut shop.stand.command(&["serve", "--role", "gateway"]));
+    shop.stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    shop.stand.run(&["close", "--yes"]).exits(0);
+    assert!(shop.pool().is_paused());
+    let error = shop.stand.run(&["open", "--yes", "--json"]).exits(3).error();
+    assert_eq!(error["code"], "check-failed", "{error:#}");
+    let status = shop.stand.status();
+    assert_eq!((&status["mode"], &status["desired"]), (&"closed".into(), &"closed".into()));
+    assert!(!shop.pool().is_paused(), "nobody waits for it");
+    shop.stand.write("well", "");
+    shop.stand.run(&["open", "--yes"]).exits(0);
+}

@@ -14,7 +14,7 @@ use crate::agent::pause::{self, Mover};
 use crate::agent::{Error, Sight, Site, answers, gates, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::lever::{self, Lasts, Lever, Observation, Progress, Remembering, Started};
+use crate::lever::{self, Guarded, Lasts, Lever, Observation, Progress, Remembering, Started};
 use crate::store::{self, Holder, Notice, Store, Version};
 use crate::switch::{Ask, End, LeverName, Mode, OperationId, Plan, Step, Switch};
 
@@ -243,12 +243,17 @@ impl<'a, S: Store> Operation<'a, S> {
         well
     }
 
+    /// What of `steps` somebody else has to look after, seen from where the lever stood last.
+    fn guard_of(&self, lever: &dyn Lever, steps: &[Step]) -> Option<Guarded> {
+        let mut levers = self.site.levers.iter().zip(&self.seen);
+        let (_, seen) = levers.find(|(other, _)| other.name() == lever.name())?;
+        lever.guarded(seen, steps, self.switch.mode)
+    }
+
     /// The steps as they are made: what must not stay as they move it is looked after by somebody else first, and what was
     /// paused goes back to where it was.
     async fn guarded(&mut self, lever: &dyn Lever, steps: Vec<Step>) -> Result<Vec<Step>, Error> {
-        let mut levers = self.site.levers.iter().zip(&self.seen);
-        let seen = levers.find(|(other, _)| other.name() == lever.name()).map(|(_, seen)| seen);
-        let guarded = seen.and_then(|seen| lever.guarded(seen, &steps, self.switch.mode));
+        let guarded = self.guard_of(lever, &steps);
         let store = &self.site.store;
         self.lasts = guarded.as_ref().map(|guarded| guarded.lasts);
         if let Some(guarded) = guarded {

@@ -83,8 +83,9 @@ impl<S: Store> Operation<'_, S> {
             lever.start(&steps, &self.switch.operation).await?;
             return Ok(());
         }
-        let steps = self.guarded(lever, steps).await?;
-        if self.lasts != Some(Lasts::UntilPutBack) {
+        let pauses = self.guard_of(lever, &steps).map(|guarded| guarded.lasts);
+        if pauses != Some(Lasts::UntilPutBack) {
+            let steps = self.guarded(lever, steps).await?;
             self.started(lever, &steps).await?;
         }
         let seen = lever.observe().await?;
