@@ -1,6 +1,7 @@
 //! Plan, move levers, confirm, write: one operation from asking to moved.
 
 mod back;
+mod guarded;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -10,11 +11,10 @@ use tokio::time::Instant;
 
 use super::{Order, Why};
 use crate::agent::fleet::SILENT;
-use crate::agent::pause::{self, Mover};
 use crate::agent::{Error, Sight, Site, answers, gates, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
-use crate::lever::{self, Guarded, Lasts, Lever, Observation, Progress, Remembering, Started};
+use crate::lever::{self, Lasts, Lever, Observation, Progress, Remembering, Started};
 use crate::store::{self, Holder, Notice, Store, Version};
 use crate::switch::{Ask, End, LeverName, Mode, OperationId, Plan, Step, Switch};
 
@@ -241,66 +241,6 @@ impl<'a, S: Store> Operation<'a, S> {
             gates::noted(site, Some(&self.switch), &self.by, well.as_ref().copied()).await;
         }
         well
-    }
-
-    /// What of `steps` somebody else has to look after, seen from where the lever stood last.
-    fn guard_of(&self, lever: &dyn Lever, steps: &[Step]) -> Option<Guarded> {
-        let mut levers = self.site.levers.iter().zip(&self.seen);
-        let (_, seen) = levers.find(|(other, _)| other.name() == lever.name())?;
-        lever.guarded(seen, steps, self.switch.mode)
-    }
-
-    /// The steps as they are made: what must not stay as they move it is looked after by somebody else first, and what was
-    /// paused goes back to where it was.
-    async fn guarded(&mut self, lever: &dyn Lever, steps: Vec<Step>) -> Result<Vec<Step>, Error> {
-        let guarded = self.guard_of(lever, &steps);
-        let store = &self.site.store;
-        self.lasts = guarded.as_ref().map(|guarded| guarded.lasts);
-        if let Some(guarded) = guarded {
-            let (operation, by, run) = (&self.switch.operation, &self.by, self.run.as_ref());
-            pause::begin(store, &Mover { operation, by, run }, (lever.name(), guarded)).await?;
-        }
-        if lever.name() != LeverName::Database {
-            return Ok(steps);
-        }
-        Ok(pause::as_before(store, lever.name(), steps).await?)
-    }
-
-    /// Starts them. What could not be paused, and was let go, need not be looked after.
-    async fn started(&self, lever: &dyn Lever, steps: &[Step]) -> Result<Started, Error> {
-        let started = lever.start(steps, &self.switch.operation).await;
-        if started.is_err() && self.lasts.is_some() {
-            let seen = lever.observe().await?;
-            pause::settle(&self.site.store, lever.name(), &seen).await?;
-        }
-        Ok(started?)
-    }
-
-    /// A lever has confirmed: what is not paused any more need not be looked after, and what is must be.
-    async fn unguarded(&self, lever: &dyn Lever) -> Result<(), Error> {
-        let name = lever.name();
-        if name != LeverName::Database {
-            return Ok(());
-        }
-        let mut levers = self.site.levers.iter().zip(&self.seen);
-        if let Some((_, seen)) = levers.find(|(other, _)| other.name() == name) {
-            pause::settle(&self.site.store, name, seen).await?;
-        }
-        let store = &self.site.store;
-        if self.lasts != Some(Lasts::UntilPutBack)
-            || pause::is_kept(store, &self.switch.operation).await?
-        {
-            return Ok(());
-        }
-        // Its time was over before it was paused: this process stood still, perhaps.
-        let own = self.made.iter().filter(|step| step.lever == name);
-        let undo: Vec<_> = own.map(back::turned).collect();
-        lever.start(&undo, &self.switch.operation).await?;
-        Err(Error::Lever(lever::Error::Refused {
-            code: "nobody-resumes",
-            message: format!("the {name} was paused too late: nobody looked after it any more"),
-            hint: "try again".to_owned(),
-        }))
     }
 
     /// Whether `lever` lets visitors in who were kept out until everything behind it had moved back: the checks are asked then.
