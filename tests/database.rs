@@ -469,7 +469,7 @@ fn b4_a_pool_that_ends_while_it_is_paused_is_said_and_the_site_opens_once_it_is_
 fn whoever_runs_a_command_may_be_killed_at_any_time_and_the_end_that_was_promised_comes() {
     let shop = Shop::new(1, "", "");
     let _serving = shop.serve();
-    for after in [20, 120, 200, 300, 450] {
+    for after in [20, 120, 250, 380, 420, 460] {
         let words = ["run", "hold", "--for", "5s", "--yes", "--", "sleep", "0.2"];
         let running = Serving::start(&mut shop.stand.command(&words));
         thread::sleep(Duration::from_millis(after));

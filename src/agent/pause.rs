@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::keeper::Opener;
@@ -19,8 +20,6 @@ use crate::lever::{self, Guarded, Observation};
 use crate::store::{self, Clocks, Expect, Holder, Notice, SiteStore, Store, Version};
 use crate::switch::{LeverName, Mode, OperationId, Step};
 
-/// What a part says that cannot be asked.
-const UNREACHABLE: &str = "unreachable";
 /// The document of what is paused.
 const KEY: &str = "pause.json";
 /// How often whoever looks after it looks at it.
@@ -47,8 +46,6 @@ pub(super) struct Pause {
     lever: LeverName,
     /// Who asked.
     by: String,
-    /// When it was asked for.
-    since: Timestamp,
     /// It is let go then at the latest, by the clock of whoever asked.
     until: Timestamp,
     /// How long it may last, in milliseconds, for whoever has another clock.
@@ -101,21 +98,15 @@ pub(super) async fn begin<S: Store>(
     let known = read(store).await?;
     let expect = known.as_ref().map_or(Expect::Absent, |(_, at)| Expect::At(at.clone()));
     let longest = SignedDuration::try_from(guarded.longest).unwrap_or(SignedDuration::MAX);
-    let mut undo = guarded.undo;
-    // A move that was cut short may have changed already what is to be put back.
-    let before = known.map(|(before, _)| before).filter(|before| !before.over);
-    if let Some(before) = &before {
-        undo.retain(|step| before.undo.iter().all(|other| other.target != step.target));
-        undo.extend(before.undo.iter().cloned());
-    }
-    let now = clock::now();
+    let before = known.map(|(before, _)| before);
+    let undo = undo_after(before.as_ref(), guarded.undo);
+    let before = before.filter(|before| !before.over);
     let pause = Pause {
         format: 1,
         operation: mover.operation.clone(),
         lever,
         by: mover.by.to_owned(),
-        since: now,
-        until: now.checked_add(longest).unwrap_or(Timestamp::MAX),
+        until: clock::now().checked_add(longest).unwrap_or(Timestamp::MAX),
         longest: u64::try_from(longest.as_millis()).unwrap_or(u64::MAX),
         run: mover.run.map(Holder::token),
         undo,
@@ -153,6 +144,26 @@ pub(super) async fn begin<S: Store>(
     }))
 }
 
+/// What puts back all that is paused, `undo` as it was seen now among it: a move that was cut short before, by `known`, may have
+/// changed already what is to be put back.
+fn undo_after(known: Option<&Pause>, mut undo: Vec<Step>) -> Vec<Step> {
+    let Some(known) = known else { return undo };
+    for step in &known.undo {
+        match undo.iter_mut().find(|own| own.target == step.target) {
+            Some(own) if !known.over || knows_less(own, step) => *own = step.clone(),
+            None if !known.over => undo.push(step.clone()),
+            Some(_) | None => {}
+        }
+    }
+    undo
+}
+
+/// Whether `own` says nothing of something that `other` puts back: a move that was cut short had changed it already.
+fn knows_less(own: &Step, other: &Step) -> bool {
+    let mut keys = other.after.as_object().into_iter().flat_map(|after| after.keys());
+    keys.any(|key| own.after.get(key).is_none())
+}
+
 /// Nobody need look after it any more where all of it is seen to run.
 pub(super) async fn settle<S: Store>(
     store: &SiteStore<S>,
@@ -180,19 +191,21 @@ pub(super) async fn is_kept<S: Store>(
     Ok(pause.is_some_and(|(pause, _)| pause.operation == *operation && !pause.over))
 }
 
-/// Whether a part is where `undo` puts it; one that is gone need not be put anywhere.
+/// Whether a part is where `undo` puts it. One that cannot be asked, or is gone, is not seen to be.
 fn is_back(undo: &Step, seen: &Observation) -> bool {
-    let mut own = seen.parts.iter().filter(|part| part.target == undo.target);
-    let wanted = || undo.after.as_object().into_iter().flatten();
-    own.all(|part| wanted().all(|(key, value)| part.value.get(key) == Some(value)))
-        && !seen.parts.iter().any(|part| part.value.get(UNREACHABLE).is_some())
+    says(undo, seen, |now, wanted| now == Some(wanted))
 }
 
 /// Whether a part can be asked that `undo` would put back.
 fn is_seen(undo: &Step, seen: &Observation) -> bool {
-    let mut own = seen.parts.iter().filter(|part| part.target == undo.target);
+    says(undo, seen, |now, _| now.is_some())
+}
+
+/// Whether the part of `undo` says of each thing that it ends with what `fits`.
+fn says(undo: &Step, seen: &Observation, fits: fn(Option<&Value>, &Value) -> bool) -> bool {
     let wanted = || undo.after.as_object().into_iter().flatten();
-    own.any(|part| wanted().all(|(key, _)| part.value.get(key).is_some()))
+    let mut own = seen.parts.iter().filter(|part| part.target == undo.target);
+    own.any(|part| wanted().all(|(key, value)| fits(part.value.get(key), value)))
 }
 
 /// The steps of `lever`, which end where it was before it was paused.
@@ -415,5 +428,66 @@ impl<'a, S: Store, O: Opener<S>> PauseKeeper<'a, S, O> {
 
     async fn open(&self) -> Result<Site<S>, Error> {
         self.opener.open().await.map_err(|why| Error::Unopened { why })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    fn undo(target: &str, after: Value) -> Step {
+        let mut before = after.clone();
+        before["paused"] = json!(true);
+        let (kind, target) = ("pgbouncer".to_owned(), target.to_owned());
+        Step { lever: LeverName::Database, kind, target, before, after }
+    }
+
+    fn pause(undo: Vec<Step>) -> Pause {
+        let now = clock::now();
+        Pause {
+            format: 1,
+            operation: OperationId::at(now, 1),
+            lever: LeverName::Database,
+            by: "ana".to_owned(),
+            until: now,
+            longest: 0,
+            run: None,
+            undo,
+            keeper: None,
+            over: false,
+        }
+    }
+
+    #[test]
+    fn what_a_pause_leaves_behind_is_not_what_was_before_it() {
+        let before = undo("pool shop", json!({ "paused": false, "server_login_retry": "15" }));
+        let seen = undo("pool shop", json!({ "paused": false }));
+        let other = undo("pool other", json!({ "paused": false, "server_login_retry": "9" }));
+        let known = pause(vec![before.clone(), other.clone()]);
+        assert_eq!(undo_after(Some(&known), vec![seen.clone()]), [before.clone(), other.clone()]);
+        let over = Pause { over: true, ..known };
+        assert_eq!(undo_after(Some(&over), vec![seen]), [before]);
+        let changed = undo("pool other", json!({ "paused": false, "server_login_retry": "3" }));
+        assert_eq!(
+            undo_after(Some(&over), vec![changed.clone()]),
+            [changed],
+            "somebody set it since"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_let_go_meanwhile_is_put_back_whole_and_what_is_paused_is_left() {
+        let store = SiteStore::new(MemoryStore::default());
+        let whole = json!({ "paused": false, "server_login_retry": "15" });
+        let over = Pause { over: true, ..pause(vec![undo("pool shop", whole.clone())]) };
+        store.write(KEY, &over, Expect::Absent).await.unwrap();
+        let half = undo("pool shop", json!({ "paused": false }));
+        let pauses = undo("pool shop", json!({ "paused": true }));
+        let lever = LeverName::Database;
+        let steps = as_before(&store, lever, vec![half, pauses.clone()]).await.unwrap();
+        assert_eq!((&steps[0].after, &steps[1]), (&whole, &pauses));
     }
 }

@@ -10,6 +10,8 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 use hickory_proto::rr::{Name, RecordType};
 
+pub(super) use kinds::address;
+
 use super::read::Reader;
 use super::secret::Secret;
 use super::site::Account;

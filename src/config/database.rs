@@ -5,6 +5,7 @@ use std::time::Duration;
 use hcl_edit::structure::Block;
 use tokio_postgres::config::Host;
 
+use super::checks::address;
 use super::read::Reader;
 use super::secret::Secret;
 use crate::switch::Mode;
@@ -86,8 +87,8 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DatabaseConfig> 
 fn pgbouncer<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<PgbouncerConfig> {
     let body = &block.body;
     reader.only(body, &["url", "databases", "when", "deadline", "probe"], &[], &[]);
-    needs_url(reader, block)?;
-    let url = url(reader, block, "url")?;
+    let said = address(reader, block)?;
+    let url = url(reader, block, "url", said)?;
     let databases = reader.list(body, "databases", name).unwrap_or_default();
     let when = modes(reader, block, &[Mode::Hold]);
     if when.contains(&Mode::ReadOnly)
@@ -98,8 +99,8 @@ fn pgbouncer<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<PgbouncerC
         reader.wrong_with(&given.value, message, Some(hint));
     }
     let deadline = reader.duration(body, "deadline", SHORTEST..=LONGEST_DEADLINE);
-    let probe = match body.get_attribute("probe") {
-        Some(_) => Some(self::url(reader, block, "probe")?),
+    let probe = match reader.perhaps_secret(body, "probe").transpose() {
+        Some(said) => Some(self::url(reader, block, "probe", said)?),
         None => None,
     };
     Some(PgbouncerConfig { url, databases, when, deadline: deadline.unwrap_or(DEADLINE), probe })
@@ -109,8 +110,8 @@ fn postgres<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<PostgresCon
     let body = &block.body;
     let keys = ["url", "when", "migrators", "lock_timeout", "statement_timeout"];
     reader.only(body, &keys, &[], &[]);
-    needs_url(reader, block)?;
-    let url = url(reader, block, "url")?;
+    let said = address(reader, block)?;
+    let url = url(reader, block, "url", said)?;
     let when = modes(reader, block, &[Mode::ReadOnly]);
     let migrators = reader.list(body, "migrators", name).unwrap_or_default();
     let within = Duration::from_millis(1)..=LONGEST_TIMEOUT;
@@ -120,17 +121,14 @@ fn postgres<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<PostgresCon
     Some(PostgresConfig { url, when, migrators, lock_timeout, statement_timeout })
 }
 
-fn needs_url(reader: &mut Reader<'_>, block: &Block) -> Option<()> {
-    if block.body.get_attribute("url").is_none() {
-        reader.needed(block, "url");
-        return None;
-    }
-    Some(())
-}
-
-/// The URL of `key`, which may have a password in it and is shown nowhere.
-fn url<'a>(reader: &mut Reader<'a>, block: &'a Block, key: &str) -> Option<Result<Secret, String>> {
-    let text = match reader.perhaps_secret(&block.body, key).transpose()? {
+/// The URL that `key` says, which may have a password in it and is shown nowhere; or why this machine does not have it.
+fn url(
+    reader: &mut Reader<'_>,
+    block: &Block,
+    key: &str,
+    said: Result<String, String>,
+) -> Option<Result<Secret, String>> {
+    let text = match said {
         Ok(text) => text,
         Err(why) => return Some(Err(why)),
     };

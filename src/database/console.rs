@@ -77,6 +77,15 @@ impl Console {
         self.server.as_ref().map_or_else(unknown, |server| server.address.clone())
     }
 
+    /// Why nobody can see here whether it lets new connections in after `RESUME`, if nobody can.
+    pub(super) fn lacks_probe(&self) -> Option<String> {
+        let error = self.probe.as_ref()?.as_ref().err()?;
+        Some(format!(
+            "whether {} lets new connections in is not seen from here: {error}",
+            self.address()
+        ))
+    }
+
     /// The target of a step: `pool:6432 shop`.
     pub(super) fn target(&self, database: &str) -> String {
         format!("{} {database}", self.address())

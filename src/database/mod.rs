@@ -107,6 +107,7 @@ impl Databases {
                 }
             }
         }
+        warnings.extend(self.pools.iter().filter_map(Console::lacks_probe));
         if self.pools.is_empty() {
             warnings.push("no pool stands before the database: sessions that are open go on writing after it was made read-only, until they connect anew".to_owned());
         }
@@ -156,13 +157,7 @@ impl Databases {
     fn wanted(&self, part: &Part, to: Mode) -> Option<Step> {
         let moved = self.when(&part.target).contains(&to);
         let (before, after) = match Seen::of(part)? {
-            Seen::Pool(Pool { paused, server_login_retry, .. }) => {
-                let stand = |paused| {
-                    let server_login_retry = server_login_retry.clone();
-                    Stand::Pool { paused, server_login_retry }
-                };
-                (stand(paused), stand(moved))
-            }
+            Seen::Pool(pool) => (pool.stand(pool.paused), pool.stand(moved)),
             Seen::Server { read_only } => {
                 (Stand::Server { read_only }, Stand::Server { read_only: moved })
             }
@@ -247,13 +242,15 @@ impl Lever for Databases {
     }
 
     fn steps(&self, seen: &Observation, to: Mode) -> Vec<Step> {
-        let mut steps = self.again(seen, to);
-        steps.retain(|step| step.before != step.after);
-        steps
+        let wanted = seen.parts.iter().filter_map(|part| self.wanted(part, to));
+        wanted.filter(|step| step.before != step.after).collect()
     }
 
     fn again(&self, seen: &Observation, to: Mode) -> Vec<Step> {
-        seen.parts.iter().filter_map(|part| self.wanted(part, to)).collect()
+        // A database is as its catalog says; a pool may have been let go half.
+        let pools = |part: &&Part| matches!(Seen::of(part), Some(Seen::Pool(_)));
+        let pools = seen.parts.iter().filter(pools);
+        pools.filter_map(|part| self.wanted(part, to)).collect()
     }
 
     fn refusal(&self, seen: &Observation, to: Mode) -> Option<Refusal> {
@@ -295,12 +292,8 @@ impl Lever for Databases {
         let is_paused =
             |part: &Part| steps.iter().any(|step| step.target == part.target && pauses(step));
         let back = |part: &Part| match Seen::of(part)? {
-            Seen::Pool(Pool { paused, server_login_retry, .. }) if !paused || is_paused(part) => {
-                let stand = |paused| {
-                    let server_login_retry = server_login_retry.clone();
-                    Stand::Pool { paused, server_login_retry }
-                };
-                Some(self.step(&part.target, (&stand(true), &stand(false))))
+            Seen::Pool(pool) if !pool.paused || is_paused(part) => {
+                Some(self.step(&part.target, (&pool.stand(true), &pool.stand(false))))
             }
             Seen::Pool(_) | Seen::Server { .. } | Seen::Silent { .. } => None,
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::console::Console;
-use super::values::{Seen, Stand};
+use super::values::{Seen, Stand, known_retry};
 use super::writes::{Takes, Writes};
 use super::{Databases, Error, Idle};
 use crate::clock;
@@ -92,7 +92,7 @@ impl Databases {
                 })
                 .collect();
             let retry = own.iter().find_map(|(_, after)| match after {
-                Stand::Pool { server_login_retry, .. } => Some(server_login_retry.clone()),
+                Stand::Pool { server_login_retry, .. } => server_login_retry.clone(),
                 Stand::Server { .. } => None,
             });
             let names: Vec<_> = own.into_iter().map(|(name, _)| name).collect();
@@ -122,7 +122,7 @@ impl Databases {
             let open = stands.databases.into_iter().filter(|one| !one.paused);
             let names: Vec<_> = open.map(|one| one.name).collect();
             if !names.is_empty() {
-                running.push(Paused { pool, names, retry: Some(stands.retry) });
+                running.push(Paused { pool, names, retry: known_retry(&stands.retry) });
             }
         }
         Ok(running)

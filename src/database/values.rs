@@ -49,8 +49,9 @@ pub(super) enum Stand {
     Pool {
         /// Whether its clients wait.
         paused: bool,
-        /// What it says of its own logins while they do not.
-        server_login_retry: String,
+        /// What it says of its own logins while they do not; none where that is not known: 0 is what a pause leaves there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server_login_retry: Option<String>,
     },
     /// A database.
     Server {
@@ -96,9 +97,20 @@ impl Seen {
 }
 
 impl Pool {
+    /// As a step begins or ends with it.
+    #[expect(clippy::fn_params_excessive_bools, reason = "it is a column of its console")]
+    pub(super) fn stand(&self, paused: bool) -> Stand {
+        Stand::Pool { paused, server_login_retry: known_retry(&self.server_login_retry) }
+    }
+
     pub(super) fn patience(&self) -> Option<Duration> {
         self.patience.map(Duration::from_secs)
     }
+}
+
+/// What a pool says of its own logins, where that is not what a pause leaves there.
+pub(super) fn known_retry(said: &str) -> Option<String> {
+    Some(said.to_owned()).filter(|said| said != "0")
 }
 
 impl Stand {

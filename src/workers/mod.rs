@@ -1,7 +1,8 @@
 //! Lever: background writers. What makes jobs by the clock is made quiet first, then what works on them, while their broker is up;
 //! then those that run are waited for. On the way back the other way round.
 //!
-//! All of a site's `workers` blocks are one lever: where one cannot be made quiet, none is. A job is never ended by force.
+//! All of a site's `workers` blocks are one lever: where one cannot be made quiet, none is. No job is ended by us; ECS ends those that take longer than
+//! their container's `stopTimeout`.
 
 mod block;
 mod celery;

@@ -155,7 +155,13 @@ pub(crate) struct Pgbouncer {
 impl Pgbouncer {
     /// Pools by transaction; `more` goes into its settings.
     pub(crate) fn start(postgres: &Postgres, more: &str) -> Pgbouncer {
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        // A port that was free is taken now and then by somebody who goes out from it.
+        let mut tries = (0..5).filter_map(|_| Pgbouncer::at(free_port(), postgres, more));
+        tries.next().expect("PgBouncer starts at one of five ports")
+    }
+
+    fn at(port: u16, postgres: &Postgres, more: &str) -> Option<Pgbouncer> {
+        let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let users = folder.path().join("users");
         fs::write(&users, format!("\"ana\" \"{PASSWORD}\"\n")).unwrap();
@@ -168,13 +174,18 @@ impl Pgbouncer {
         );
         let path = folder.path().join("pgbouncer.ini");
         fs::write(&path, settings).unwrap();
-        let process = by_user("pgbouncer")
+        let mut process = by_user("pgbouncer")
             .arg(&path)
             .stderr(Stdio::null())
             .spawn()
             .expect("PgBouncer: run script/test, which installs it");
-        until_open(port);
-        Pgbouncer { port, process, folder }
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if process.try_wait().unwrap().is_some() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(Pgbouncer { port, process, folder })
     }
 
     /// Ends it, and starts it again once `meanwhile` is done.

@@ -294,7 +294,10 @@ fn postgres<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<CheckKind> 
 
 /// The `url`, which may have a password in it and is shown nowhere; why this machine does not have it, where it comes from the
 /// environment.
-fn address<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Result<String, String>> {
+pub(in crate::config) fn address<'a>(
+    reader: &mut Reader<'a>,
+    block: &'a Block,
+) -> Option<Result<String, String>> {
     if block.body.get_attribute("url").is_none() {
         reader.needed(block, "url");
         return None;
