@@ -54,6 +54,10 @@ pub enum Event {
     WindowFailed,
     /// A window comes soon.
     Announced,
+    /// One that was announced starts in some minutes.
+    Reminded,
+    /// A window was taken away.
+    Cancelled,
     /// The site was to be let back, and a check does not pass.
     CheckFailed,
     /// Every check passes, after one did not.
@@ -89,6 +93,8 @@ impl Event {
             | Event::LetGo
             | Event::WindowFailed
             | Event::Announced
+            | Event::Reminded
+            | Event::Cancelled
             | Event::CheckFailed
             | Event::CheckPassed => true,
         }
@@ -116,7 +122,7 @@ pub struct Entry {
     pub reason: Option<String>,
     /// What exactly, for a person.
     pub detail: Option<String>,
-    /// The time of a window that is announced.
+    /// The time of a window that is announced, or was and does not come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Occurrence>,
 }

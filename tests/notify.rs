@@ -377,6 +377,36 @@ fn ended_by(stand: &Stand) -> Value {
 }
 
 #[test]
+fn whoever_heard_of_a_window_hears_again_when_it_is_near_and_that_it_does_not_come() {
+    let listener = Listener::start();
+    let (_app, stand, _serving) = served(&webhook(&listener, "    events = [\"window.*\"]\n"));
+    let start = (clock::now() + jiff::SignedDuration::from_secs(3_604)).to_string();
+    let adds = |more: &[&str]| {
+        let words = ["--json", "schedule", "add", &start, "--for", "30m", "--mode", "close"];
+        let window = stand.run(&[&words[..], more].concat()).exits(0).json()["window"].clone();
+        window["id"].as_str().unwrap().to_owned()
+    };
+    // Nobody hears of one that nobody was to hear of.
+    let quiet = adds(&["--announce", "0s", "--remind", "1h"]);
+    stand.run(&["schedule", "cancel", &quiet]).exits(0);
+    let window = adds(&["--remind", "1h"]);
+    hears(&listener, &["window.announced", "window.reminder"]);
+    stand.run(&["schedule", "cancel", &window]).exits(0);
+    hears(&listener, &["window.announced", "window.reminder", "window.cancelled"]);
+    let data: Vec<_> = listener.heard().iter().map(|one| one.json()["data"].clone()).collect();
+    let of_it = |one: &Value| one["starts"] == data[0]["starts"] && one["mode"] == "closed";
+    assert!(data.iter().all(of_it), "{data:#?}");
+    let text = data[1]["text"].as_str().unwrap();
+    assert!(text.starts_with("shop goes into maintenance (closed) soon, at 2"), "{text}");
+    let text = data[2]["text"].as_str().unwrap();
+    assert!(text.starts_with("shop will not go into maintenance (closed) at 2"), "{text}");
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    let events: Vec<_> =
+        log["entries"].as_array().unwrap().iter().map(|one| &one["event"]).collect();
+    assert_eq!(events, ["cancelled", "announced", "reminded", "cancelled"], "{log:#}");
+}
+
+#[test]
 fn a_window_to_come_is_announced_once_whoever_leads_and_one_that_nobody_is_to_hear_of_is_not() {
     let listener = Listener::start();
     let events = "    events = [\"window.announced\"]\n";

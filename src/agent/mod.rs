@@ -50,8 +50,8 @@ pub use serve::Crew;
 pub use stage::{Asks, may_release, pass, release};
 pub use watch::{Drift, Then, Watched, drifts};
 pub use windows::{
-    MOST as MOST_WINDOWS, Planned, by_window, cancel_window, is_left_alone, plan_window, windows,
-    zone_of,
+    MOST as MOST_WINDOWS, Planned, by_window, cancel_window, forget_window, is_left_alone,
+    plan_window, windows, zone_of,
 };
 
 use std::time::Duration;

@@ -75,13 +75,47 @@ pub async fn plan_window<S: Store>(
     store.write(&key(&window.id), window, Expect::Absent).await.map(drop)
 }
 
-/// Takes a window away, also one that cannot be read; whether there was one. What it began goes on.
-pub async fn cancel_window<S: Store>(store: &SiteStore<S>, id: &str) -> Result<bool, store::Error> {
-    let known = store.keys(FOLDER).await?.contains(&key(id));
-    if known {
-        store.remove(&key(id)).await?;
+/// Takes a window away for whoever is `by`, also one that cannot be read, and says so in the log; whether there was one. What it
+/// began goes on.
+pub async fn cancel_window<S: Store>(
+    store: &SiteStore<S>,
+    site: &str,
+    (id, by): (&str, &str),
+) -> Result<bool, store::Error> {
+    if !store.keys(FOLDER).await?.contains(&key(id)) {
+        return Ok(false);
     }
-    Ok(known)
+    // Told first: run again after an error it is still there to be cancelled.
+    audit::append(store, &cancelled(store, site, (id, by)).await?, (0, fastrand::u32(..))).await?;
+    forget_window(store, id).await?;
+    Ok(true)
+}
+
+/// Takes a window away of which nobody need hear: its time is over.
+pub async fn forget_window<S: Store>(store: &SiteStore<S>, id: &str) -> Result<(), store::Error> {
+    store.remove(&key(id)).await
+}
+
+/// What the log says of a window that is taken away: its time to come only where somebody was told of it.
+async fn cancelled<S: Store>(
+    store: &SiteStore<S>,
+    site: &str,
+    (id, by): (&str, &str),
+) -> Result<Entry, store::Error> {
+    let window = match store.document::<Window>(&key(id)).await {
+        Ok(found) => found.map(|(window, _)| window),
+        Err(store::Error::Unreadable { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let mut entry = Entry::beside(None, site, Event::Cancelled, by);
+    let now = entry.at;
+    if let Some(window) = window {
+        entry.to = window.mode;
+        entry.window = zone_of(&window).and_then(|zone| window.told(&zone, now));
+        entry.reason = window.reason;
+    }
+    entry.detail = Some(format!("window {id}"));
+    Ok(entry)
 }
 
 fn key(id: &str) -> String {

@@ -2,6 +2,8 @@
 
 mod when;
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -13,8 +15,8 @@ use super::error::Error;
 use super::flip::{user, who};
 use super::report::Form;
 use crate::agent::{
-    MOST_WINDOWS, Planned, alive, by_window, cancel_window, is_left_alone, plan_window, windows,
-    zone_of,
+    MOST_WINDOWS, Planned, alive, by_window, cancel_window, forget_window, is_left_alone,
+    plan_window, windows, zone_of,
 };
 use crate::clock;
 use crate::store::{AnyStore, SiteStore};
@@ -36,7 +38,9 @@ pub(super) async fn run(context: &Context, args: &ScheduleArgs) -> Result<u8, Er
         }
         ScheduleVerb::List => list(context, &name, &store).await,
         ScheduleVerb::Cancel(args) => {
-            if !cancel_window(&store, &args.id).await? {
+            let opened = Box::pin(context.open_site(&config, site)).await.ok();
+            let by = by(opened.as_ref()).await;
+            if !cancel_window(&store, &name, (&args.id, &by)).await? {
                 return Err(no_window(&args.id));
             }
             if context.report.form() == Form::Json {
@@ -77,20 +81,19 @@ async fn add(
         lasts,
         on_end: (args.on_end == AtEnd::Stay).then_some(OnEnd::Stay),
         reason: args.reason.clone(),
-        by: match opened {
-            Some(opened) => who(opened).await,
-            None => user(),
-        },
+        by: by(opened).await,
         from: now,
         last: None,
         begins: None,
-        ahead: args.announce.map(|ahead| u32::try_from(ahead.as_secs()).unwrap_or(u32::MAX)),
+        ahead: args.announce.map(seconds),
         announced: None,
+        remind: args.remind.map(seconds),
+        reminded: None,
     };
     let window = agreed(context, window, &zone, now, args)?;
     room(&known, &window, &zone, now)?;
     for (window, _) in over {
-        cancel_window(store, &window.id).await?;
+        forget_window(store, &window.id).await?;
     }
     plan_window(store, &window).await?;
     let next = window.current(&zone, now).or_else(|| window.next(&zone, now));
@@ -108,6 +111,18 @@ async fn add(
     context.report.data(&format!("{}  {}: {times}", window.id, planned(&window)))?;
     context.report.words("Next: roadworks schedule list");
     Ok(0)
+}
+
+/// Who plans, or cancels: whoever cannot reach the levers is known by their name on this machine.
+async fn by(opened: Option<&Opened>) -> String {
+    match opened {
+        Some(opened) => who(opened).await,
+        None => user(),
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn mode_of(word: &str) -> Result<Mode, Error> {

@@ -69,6 +69,8 @@ fn act(event: &Event) -> Act {
         // Whoever is reminded that a site is overdue hears its alerts again, too.
         Occasion::WindowOverdue
         | Occasion::WindowAnnounced
+        | Occasion::WindowReminder
+        | Occasion::WindowCancelled
         | Occasion::GateFailed
         | Occasion::GateRecovered
         | Occasion::ModeFailed

@@ -27,7 +27,7 @@ pub struct Event {
     pub by: String,
     /// Why, in their words.
     pub reason: Option<String>,
-    /// When it is to start, where it is announced.
+    /// When it is to start, or was, where it was announced.
     pub starts: Option<Timestamp>,
     /// When it is to end, as far as that was known when it was told first.
     pub until: Option<Timestamp>,
@@ -101,6 +101,16 @@ impl Event {
                 format!(
                     "{site} will go into maintenance ({mode}){starts}{until}, says {by}{reason}"
                 )
+            }
+            Occasion::WindowReminder => {
+                let starts = self.starts.map(|at| format!(" at {at}")).unwrap_or_default();
+                format!(
+                    "{site} goes into maintenance ({mode}) soon,{starts}{until}, says {by}{reason}"
+                )
+            }
+            Occasion::WindowCancelled => {
+                let starts = self.starts.map(|at| format!(" at {at}")).unwrap_or_default();
+                format!("{site} will not go into maintenance ({mode}){starts}, says {by}{reason}")
             }
             Occasion::WindowStarted => {
                 format!("{site} goes into maintenance ({mode}{until}), says {by}{reason}")

@@ -12,6 +12,8 @@ use super::{Mode, OnEnd, OperationId, Switch};
 
 /// How many seconds before it starts a window is announced, where nobody said otherwise: a day.
 const AHEAD: u32 = 24 * 60 * 60;
+/// How many seconds before it starts those who were told of it are told again, where nobody said otherwise.
+const REMINDS: u32 = 15 * 60;
 /// How far ahead a start is looked for: a rule of days has one in each eight.
 const LOOKS_AHEAD: i64 = 16;
 
@@ -52,6 +54,12 @@ pub struct Window {
     /// The last of its starts that was announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<Announced>,
+    /// So many seconds before it starts those who were told are told again; `None` means a quarter of an hour, 0 not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind: Option<u32>,
+    /// The last of its starts of which they were told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded: Option<Announced>,
 }
 
 /// That a window was about to begin: written before the switch is thrown, so that whoever comes after a crash, or after somebody who
@@ -244,6 +252,22 @@ impl Window {
         self.next(zone, now.max(self.from)).filter(near)
     }
 
+    /// Whether those who were told of `found` are to be told again: it starts soon, and they were told before that.
+    pub fn reminds(&self, found: &Occurrence, now: Timestamp) -> bool {
+        let ahead = self.remind.unwrap_or(REMINDS);
+        let Ok(at) = found.start.checked_sub(SignedDuration::from_secs(i64::from(ahead))) else {
+            return false;
+        };
+        let told = self.announced.filter(|told| told.start == found.start);
+        ahead > 0 && now >= at && told.is_some_and(|told| told.at < at)
+    }
+
+    /// The time to come of which somebody was told.
+    pub fn told(&self, zone: &TimeZone, now: Timestamp) -> Option<Occurrence> {
+        let told = self.announced?;
+        self.next(zone, now).filter(|found| found.start == told.start)
+    }
+
     /// What came of `found`, if it was looked after.
     pub fn seen(&self, found: &Occurrence) -> Option<&Seen> {
         self.last.as_ref().filter(|last| last.start == found.start)
@@ -341,6 +365,8 @@ mod tests {
             begins: None,
             ahead: None,
             announced: None,
+            remind: None,
+            reminded: None,
             reason: None,
             by: "ana@laptop".to_owned(),
             from: time("2020-01-01T00:00:00Z"),
@@ -391,6 +417,29 @@ mod tests {
         // Planned when it had begun already: not of its past.
         let late = Window { from: now, ..window };
         assert_eq!(late.due(&berlin, now), None);
+    }
+
+    #[test]
+    fn whoever_was_told_is_told_again_when_it_starts_soon_and_nobody_twice_at_once() {
+        let berlin = zone("Europe/Berlin");
+        let plain = window(&[Day::Sat], "03:00", 1_800);
+        let found = plain.next(&berlin, time("2026-12-04T12:00:00Z")).unwrap();
+        let told = |at: &str| Window {
+            announced: Some(Announced { start: found.start, at: time(at) }),
+            ..plain.clone()
+        };
+        let (early, late) = (told("2026-12-04T02:00:00Z"), told("2026-12-05T01:50:00Z"));
+        let reminds = |window: &Window, at: &str| window.reminds(&found, time(at));
+        assert!(!reminds(&early, "2026-12-05T01:44:59Z"));
+        assert!(reminds(&early, "2026-12-05T01:45:00Z"));
+        assert!(!reminds(&late, "2026-12-05T01:55:00Z"), "they were told five minutes ago");
+        assert!(!reminds(&plain, "2026-12-05T01:55:00Z"), "nobody was told");
+        let never = Window { remind: Some(0), ..early.clone() };
+        assert!(!reminds(&never, "2026-12-05T01:55:00Z"));
+        let hour = Window { remind: Some(3_600), ..early.clone() };
+        assert!(reminds(&hour, "2026-12-05T01:00:00Z"));
+        assert_eq!(early.told(&berlin, time("2026-12-05T01:00:00Z")), Some(found));
+        assert_eq!(early.told(&berlin, time("2026-12-05T02:00:01Z")), None, "the next is another");
     }
 
     #[test]

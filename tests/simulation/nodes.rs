@@ -397,5 +397,7 @@ fn window((id, by): (String, &str), mode: Mode, ahead: i64, lasts: u32) -> Windo
         begins: None,
         ahead: None,
         announced: None,
+        remind: None,
+        reminded: None,
     }
 }

@@ -16,6 +16,9 @@ pub(super) fn occasion(entry: &Entry) -> Option<Occasion> {
         audit::Event::Failed | audit::Event::WindowFailed => Occasion::ModeFailed,
         audit::Event::Unfinished => Occasion::ModeUnfinished,
         audit::Event::Announced => Occasion::WindowAnnounced,
+        audit::Event::Reminded => Occasion::WindowReminder,
+        // Whoever was not told of it need not be told that it does not come.
+        audit::Event::Cancelled if entry.window.is_some() => Occasion::WindowCancelled,
         audit::Event::CheckFailed => Occasion::GateFailed,
         audit::Event::CheckPassed => Occasion::GateRecovered,
         audit::Event::Overridden => Occasion::OverrideUsed,
@@ -28,6 +31,7 @@ pub(super) fn occasion(entry: &Entry) -> Option<Occasion> {
         audit::Event::DriftOver => Occasion::LeverRestored,
         audit::Event::PutBack | audit::Event::LetGo => Occasion::LeverPutBack,
         audit::Event::Asked
+        | audit::Event::Cancelled
         | audit::Event::Resumed
         | audit::Event::VariableWritten
         | audit::Event::Started

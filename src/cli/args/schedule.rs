@@ -58,6 +58,9 @@ pub(in crate::cli) struct AddArgs {
     /// How long before each start whoever is told of things hears of it; 0s for never [default: 24h]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(in crate::cli) announce: Option<Duration>,
+    /// How long before each start whoever heard of it hears of it again; 0s for never [default: 15m]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) remind: Option<Duration>,
     /// Begin at once, where it would have started already
     #[arg(long)]
     pub(in crate::cli) yes: bool,

@@ -8,6 +8,12 @@ pub enum Occasion {
     /// A window comes soon.
     #[serde(rename = "window.announced")]
     WindowAnnounced,
+    /// It starts in some minutes.
+    #[serde(rename = "window.reminder")]
+    WindowReminder,
+    /// It was announced, and was taken away.
+    #[serde(rename = "window.cancelled")]
+    WindowCancelled,
     /// A site that was open is asked to be something else.
     #[serde(rename = "window.started")]
     WindowStarted,
@@ -63,8 +69,10 @@ pub enum Occasion {
 
 impl Occasion {
     /// Those that can be chosen.
-    pub const ALL: [Occasion; 17] = [
+    pub const ALL: [Occasion; 19] = [
         Occasion::WindowAnnounced,
+        Occasion::WindowReminder,
+        Occasion::WindowCancelled,
         Occasion::WindowStarted,
         Occasion::WindowExtended,
         Occasion::WindowOverdue,
@@ -87,6 +95,8 @@ impl Occasion {
     pub fn word(self) -> &'static str {
         match self {
             Occasion::WindowAnnounced => "window.announced",
+            Occasion::WindowReminder => "window.reminder",
+            Occasion::WindowCancelled => "window.cancelled",
             Occasion::WindowStarted => "window.started",
             Occasion::WindowExtended => "window.extended",
             Occasion::WindowOverdue => "window.overdue",
