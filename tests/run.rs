@@ -66,6 +66,16 @@ fn how_many_are_held_and_how_long_the_first_has_waited_is_said_while_it_works() 
     assert_eq!(running.ended(), Some(0), "{}", running.log());
     assert_eq!(held.map(|stream| answer(stream).0), [200, 200]);
     stand.until(|status| status["gateways"][0]["oldest"] == Value::Null);
+    let log = running.log();
+    let longest = log.split("2 requests waited, the longest ").nth(1);
+    let longest =
+        longest.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{log}"));
+    assert!((seconds.parse().unwrap()..30.0).contains(&longest.parse::<f64>().unwrap()), "{log}");
+    let waited = &stand.status()["gateways"][0]["waited"];
+    assert_eq!(waited["requests"], 2);
+    // Who waits in the next hold is counted for themselves.
+    let nobody = stand.run(&["--json", "run", "hold", "--yes", "--", "true"]).exits(0).json();
+    assert_eq!(nobody["waited"], json!({ "requests": 0, "longest": 0.0 }));
 }
 
 #[test]

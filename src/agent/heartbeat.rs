@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gateway::{Drain, RampReport, Report, UpstreamReport};
+use crate::gateway::{Drain, RampReport, Report, UpstreamReport, Waited};
 use crate::store::{Error, SiteStore, Store};
 use crate::switch::{FORMAT, Mode, OperationId};
 
@@ -68,6 +68,9 @@ pub struct Heartbeat {
     /// In hold, how many seconds they wait at most, from the operation's start.
     #[serde(default)]
     pub patience: Option<u32>,
+    /// Those that waited and were let in since it held last, or does.
+    #[serde(default)]
+    pub waited: Waited,
     /// Requests at the upstream that this mode would not have let in.
     #[serde(default)]
     pub in_flight: u64,
@@ -135,6 +138,7 @@ impl Heartbeat {
             waiting: report.waiting,
             oldest: report.oldest,
             patience: report.patience,
+            waited: report.waited,
             in_flight: report.in_flight,
             exempt: report.exempt,
             upgraded: report.upgraded,

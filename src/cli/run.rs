@@ -3,6 +3,7 @@
 
 mod command;
 mod leftover;
+mod visitors;
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -27,6 +28,7 @@ use crate::store::{self, AnyLease, Holder, Lease as _};
 use crate::switch::{LeverName, Mode, OperationId};
 pub(super) use command::Program;
 use command::{Ended, NO_COMMAND};
+use visitors::Waits;
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> {
     let to = mode(&args.mode)?;
@@ -215,7 +217,7 @@ async fn worked(
     let opens = Box::pin(opens(opened, operation, &order, &back)).await;
     back.ended();
     match (opens, ended) {
-        (Ok(done), Ok(ended)) if well => say(context, opened, &done, &ended),
+        (Ok(done), Ok(ended)) if well => say(context, opened, &done, (to, &ended)).await,
         (Ok(_), ended) => {
             context.report.words(&format!("{} is open again", opened.site.name));
             let hint = if nothing_ran { "nothing was run" } else { "--on-failure=open" };
@@ -302,7 +304,16 @@ fn failed(ended: Result<Ended, Error>, program: &Program, hint: &str) -> Error {
     }
 }
 
-fn say(context: &Context, opened: &Opened, done: &Done, ended: &Ended) -> Result<u8, Error> {
+async fn say(
+    context: &Context,
+    opened: &Opened,
+    done: &Done,
+    (to, ended): (Mode, &Ended),
+) -> Result<u8, Error> {
+    let waited = match to {
+        Mode::Hold => visitors::waited(opened).await,
+        Mode::Open | Mode::ReadOnly | Mode::Closed | Mode::Detour => Waits::default(),
+    };
     let now = clock::now();
     if context.report.form() == Form::Json {
         let mut object = status_object(&opened.site, &done.sight, now);
@@ -310,12 +321,16 @@ fn say(context: &Context, opened: &Opened, done: &Done, ended: &Ended) -> Result
             let (took, left) = (ended.took.as_secs_f64(), ended.left());
             let command = json!({ "code": ended.code(), "took": took, "left": left });
             fields.insert("command".to_owned(), command);
+            fields.insert("waited".to_owned(), json!(waited.let_in));
         }
         context.report.object(&object)?;
         return Ok(0);
     }
     for warning in &done.warnings {
         context.report.words(&format!("warning: {warning}"));
+    }
+    if let Some(words) = waited.in_words() {
+        context.report.words(&words);
     }
     context.report.words(&status_words(&opened.site, &done.sight, now));
     Ok(0)

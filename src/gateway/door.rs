@@ -238,7 +238,7 @@ impl Door {
             // taken before the lock is gone, so the next mover finds it counted.
             Turn::Called => {
                 let ticket = Ticket::at(counter);
-                state.room.leave(place);
+                state.goes_in(place, after);
                 let slot = Slot { door: Arc::clone(self), since: after.now };
                 Step::Pass(ticket.admit_heard(Hears::Release(slot)))
             }

@@ -55,7 +55,7 @@ pub use gently::{Gently, Opens, Shut};
 pub use inside::{Admitted, Inside, Ticket, Upgraded};
 pub use lane::{Lane, Modes};
 pub use pace::Outcome;
-pub use report::{Around, Drain, FellBack, RampReport, Report, Stands, UpstreamReport};
+pub use report::{Around, Drain, FellBack, RampReport, Report, Stands, UpstreamReport, Waited};
 pub use running::Gateway;
 pub use settings::{Settings, SiteSettings};
 pub use snapshot::{Snapshot, Why};

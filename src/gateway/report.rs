@@ -1,5 +1,7 @@
 //! What a gateway tells of one site: for its heartbeat, its metrics and whoever waits for a drain.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,8 @@ pub struct Report {
     pub oldest: Option<u32>,
     /// In hold, how many seconds they wait at most, from the operation's start.
     pub patience: Option<u32>,
+    /// Those that waited and were let in since it held last, or does.
+    pub waited: Waited,
     /// Requests at the upstream that this mode would not have let in.
     pub in_flight: u64,
     /// Requests at the upstream that this mode lets in, by what let them: `read`, `bypass`, `allow webhooks`.
@@ -41,6 +45,46 @@ pub struct Report {
     pub last_request: Option<Timestamp>,
     /// Its upstreams.
     pub upstreams: Vec<UpstreamReport>,
+}
+
+/// Requests that waited and were let in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Waited {
+    /// How many.
+    pub requests: u64,
+    /// How long the one of them waited that waited longest; seconds in a document.
+    #[serde(with = "in_seconds")]
+    pub longest: Duration,
+}
+
+impl Waited {
+    /// One more.
+    pub(super) fn note(&mut self, took: Duration) {
+        *self = self.and(Waited { requests: 1, longest: took });
+    }
+
+    /// Those of both.
+    pub fn and(self, other: Waited) -> Waited {
+        let requests = self.requests.saturating_add(other.requests);
+        Waited { requests, longest: self.longest.max(other.longest) }
+    }
+}
+
+/// A duration as seconds, to the millisecond.
+mod in_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(at: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64((at.as_secs_f64() * 1_000.0).round() / 1_000.0)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Whether requests run that the mode of now would not have let in.

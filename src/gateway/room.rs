@@ -120,6 +120,12 @@ impl Room {
         }
     }
 
+    /// Since when whoever has this place has waited.
+    pub(super) fn since(&self, place: &Place) -> Option<Instant> {
+        let guest = self.guests.get(usize::try_from(place.0).ok()?)?.as_ref();
+        guest.map(|guest| guest.since)
+    }
+
     /// Gives a place back. Whether it was of one who was called.
     pub(super) fn leave(&mut self, place: &Place) -> bool {
         let called = match self.guest(place.0).map(|guest| &guest.turn) {

@@ -16,7 +16,7 @@ use super::gently::{Opens, UnderWay, Went};
 use super::inside::Inside;
 use super::lane::{Counter, Lane, Modes};
 use super::pace::{Go, Pace};
-use super::report::Report;
+use super::report::{Report, Waited};
 use super::room::{Place, Room};
 use super::snapshot::{Fate, Snapshot, Why};
 use crate::config::{DrainConfig, DrainThen, HoldConfig, Upgrades};
@@ -38,6 +38,8 @@ pub(super) struct State {
     drain: DrainConfig,
     draining: Draining,
     cut: u64,
+    /// Those who waited since it held last, or does, and were let in.
+    waited: Waited,
     /// Visitors are let in one after the other.
     ramp: Option<UnderWay>,
     /// They were, until a mode came in between that keeps nobody out.
@@ -100,6 +102,7 @@ impl State {
             drain,
             draining: Draining::Done,
             cut: 0,
+            waited: Waited::default(),
             ramp: None,
             rests: None,
             falls: 0,
@@ -236,6 +239,16 @@ impl State {
         }
     }
 
+    /// One who was called goes in.
+    pub(super) fn goes_in(&mut self, place: &Place, after: &mut After) {
+        if let Some(since) = self.room.since(place) {
+            self.waited.note(after.now.saturating_duration_since(since));
+        }
+        self.room.leave(place);
+        // Nobody waits any more: whoever asked wants to know how long they did.
+        after.changed |= self.room.waiting() == 0;
+    }
+
     /// Does what is due.
     pub(super) fn expire(&mut self, door: &Door, after: &mut After) {
         if self.waits_until.is_some_and(|until| until <= after.now) {
@@ -323,6 +336,7 @@ impl State {
             waiting: self.room.waiting() as u64,
             oldest: self.room.oldest().map(|since| seconds(now.saturating_duration_since(since))),
             patience: self.patience(),
+            waited: self.waited,
             cut: self.cut,
             ..Report::default()
         };
@@ -386,6 +400,7 @@ impl State {
             // Woken and not gone yet: they wait again, and nobody slips through.
             self.pace.came_back(self.room.call_back());
             if before.is_some_and(|mode| mode != Mode::Hold) {
+                self.waited = Waited::default();
                 self.sample(inside);
             }
             self.waits_until = Some(self.patience_ends());

@@ -137,6 +137,7 @@ fn gateway_object((beat, alive): (Heartbeat, bool)) -> Value {
         "waiting": beat.waiting,
         "oldest": beat.oldest,
         "patience": beat.patience,
+        "waited": beat.waited,
         "in_flight": beat.in_flight,
         "exempt": beat.exempt.into_iter().collect::<BTreeMap<_, _>>(),
         "upgraded": beat.upgraded,

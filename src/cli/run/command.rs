@@ -21,10 +21,10 @@ use super::super::context::{Context, Opened};
 use super::super::error::Error;
 use super::super::report::Form;
 use super::leftover::{Leftover, MARK, in_words, left};
-use crate::agent::{Heartbeat, Sight, gateways};
+use super::visitors::meanwhile;
+use crate::agent::Sight;
 use crate::clock;
 use crate::database::options;
-use crate::switch::{LeverName, Mode};
 
 /// As `env` and the shells have it.
 const CANNOT_BE_RUN: u8 = 126;
@@ -302,36 +302,4 @@ async fn waited(child: &mut Child, signals: &mut Signals) -> std::io::Result<Exi
             let _ = kill_process(id, heard);
         }
     }
-}
-
-/// How it stands with visitors while the command works.
-async fn meanwhile(opened: &Opened, took: Duration) -> String {
-    let seconds = took.as_secs();
-    let mut levers = opened.site.levers.iter();
-    let seen = match levers.find(|lever| lever.name() == LeverName::Gateway) {
-        Some(fleet) => fleet.observe().await.ok(),
-        None => None,
-    };
-    let alive = seen.iter().flat_map(gateways).filter(|(_, alive)| *alive).map(|(beat, _)| beat);
-    let alive: Vec<_> = alive.collect();
-    let spent = alive.iter().any(|beat| beat.hold_spent);
-    let holds = alive.iter().any(|beat| beat.mode == Some(Mode::Hold));
-    match (holds, spent) {
-        (_, true) => format!(
-            "it has taken {seconds} s: patience is over, and visitors get 503 while it goes on"
-        ),
-        (true, false) => format!("it has taken {seconds} s: {}", held(&alive)),
-        (false, false) => format!("it has taken {seconds} s"),
-    }
-}
-
-/// `held 212, oldest 6 s of 20 s`
-fn held(alive: &[Heartbeat]) -> String {
-    let waiting: u64 = alive.iter().map(|beat| beat.waiting).sum();
-    let oldest = alive.iter().filter_map(|beat| beat.oldest).max();
-    // Where gateways differ, the first to lose patience says it.
-    let patience = alive.iter().filter_map(|beat| beat.patience).min();
-    let of = patience.map(|patience| format!(" of {patience} s")).unwrap_or_default();
-    let oldest = oldest.map(|oldest| format!(", oldest {oldest} s{of}"));
-    format!("held {waiting}{}", oldest.unwrap_or_default())
 }
