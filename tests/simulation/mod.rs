@@ -11,6 +11,7 @@ mod load;
 mod nodes;
 mod store;
 mod world;
+mod years;
 
 use std::rc::Rc;
 use std::time::Duration;

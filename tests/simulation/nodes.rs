@@ -48,7 +48,7 @@ impl Ground {
         self.chance(of) == 0
     }
 
-    fn store(&self, node: Node) -> SiteStore<SimulatedStore> {
+    pub(super) fn store(&self, node: Node) -> SiteStore<SimulatedStore> {
         SiteStore::new(SimulatedStore::of(&self.world, node))
     }
 
@@ -379,7 +379,7 @@ async fn carried_out(ground: &Ground, node: Node, by: &str, wish: Wish) -> Resul
 }
 
 /// A window that `by` plans, whose start is so many seconds from now by their clock.
-fn window((id, by): (String, &str), mode: Mode, ahead: i64, lasts: u32) -> Window {
+pub(super) fn window((id, by): (String, &str), mode: Mode, ahead: i64, lasts: u32) -> Window {
     let now = clock::now();
     Window {
         format: 1,

@@ -2,6 +2,7 @@
 //! that is as it must be. Every rule is checked at the moment at which something takes effect.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -91,6 +92,8 @@ pub(super) struct World {
     inner: Mutex<Inner>,
     base: Timestamp,
     began: Instant,
+    /// By how many milliseconds all clocks were put ahead at once: time passed in which nothing happened.
+    leaped: AtomicI64,
 }
 
 /// The content of the world.
@@ -114,8 +117,8 @@ pub(super) struct Inner {
     pub(super) well: bool,
     /// When each machine has heard last that it does.
     passed: BTreeMap<Node, Instant>,
-    /// The operation by which each window has begun.
-    begun: BTreeMap<String, OperationId>,
+    /// The operation by which each window has begun, for each of its ends.
+    begun: BTreeMap<(String, Option<Timestamp>), OperationId>,
     /// How often somebody else has moved it.
     pub(super) meddled: usize,
     thrown: Vec<Thrown>,
@@ -160,6 +163,7 @@ impl World {
             }),
             base: Timestamp::from_second(1_800_000_000).unwrap(),
             began: clock::monotonic(),
+            leaped: AtomicI64::new(0),
         })
     }
 
@@ -170,7 +174,22 @@ impl World {
     /// What a clock shows that is wrong by `skew`.
     pub(super) fn wall(&self, skew: SignedDuration) -> Timestamp {
         let passed = clock::monotonic().duration_since(self.began);
-        self.base + SignedDuration::try_from(passed).unwrap() + skew
+        let leaped = SignedDuration::from_millis(self.leaped.load(Ordering::Relaxed));
+        self.base + SignedDuration::try_from(passed).unwrap() + leaped + skew
+    }
+
+    /// It is `wall` now, by every clock that is right.
+    pub(super) fn leaps_to(&self, wall: Timestamp) {
+        let ahead = wall.duration_since(self.wall(SignedDuration::ZERO));
+        self.leaped.fetch_add(i64::try_from(ahead.as_millis()).unwrap(), Ordering::Relaxed);
+        self.note(|| format!("it is {wall}"));
+    }
+
+    /// How many operations have asked for `mode`.
+    pub(super) fn operations(&self, mode: Mode) -> usize {
+        let inner = self.inner();
+        let asked = inner.thrown.iter().filter(|thrown| thrown.switch.mode == mode);
+        asked.map(|thrown| thrown.switch.operation.to_string()).collect::<BTreeSet<_>>().len()
     }
 
     /// Remembers `what`, for whoever reads how a rule was broken.
@@ -425,8 +444,11 @@ impl Inner {
 
     fn window(&mut self, switch: &Switch) {
         let named = switch.by.rsplit_once("(window ").map(|(_, rest)| rest);
-        let Some(id) = named.and_then(|rest| rest.strip_suffix(')')) else { return };
-        if let Some(before) = self.begun.insert(id.to_owned(), switch.operation.clone()) {
+        // Its end is by it, too: `ana (window w1) (end)`.
+        let id = named.and_then(|rest| rest.strip_suffix(')')).filter(|id| !id.contains(')'));
+        let Some(id) = id else { return };
+        let time = (id.to_owned(), switch.until);
+        if let Some(before) = self.begun.insert(time, switch.operation.clone()) {
             let again = &switch.operation;
             self.found.push(format!("window {id} has begun by {before}, and again by {again}"));
         }
