@@ -67,7 +67,55 @@ pub(super) fn read<'a>(
     reader: &mut Reader<'a>,
     blocks: impl Iterator<Item = &'a Block>,
 ) -> Vec<DatabaseConfig> {
-    blocks.filter_map(|block| one(reader, block)).collect()
+    let mut all: Vec<DatabaseConfig> = Vec::new();
+    for block in blocks {
+        let Some(read) = one(reader, block) else { continue };
+        if all.iter().any(|other| other.is_of_the_same(&read)) {
+            let (message, hint) = match read {
+                DatabaseConfig::Pgbouncer(_) => (
+                    "another block is of the same PgBouncer",
+                    "name all of its databases in one: databases = [\"shop\", \"blog\"]",
+                ),
+                DatabaseConfig::Postgres(_) => {
+                    ("another block is of the same database", "one block for each database")
+                }
+            };
+            reader.wrong_with(&block.ident, message, Some(hint.to_owned()));
+        }
+        all.push(read);
+    }
+    all
+}
+
+impl DatabaseConfig {
+    /// Whether both are of one console, or of one database: what one of them puts back the other would change again.
+    fn is_of_the_same(&self, other: &DatabaseConfig) -> bool {
+        match (self, other) {
+            (DatabaseConfig::Pgbouncer(one), DatabaseConfig::Pgbouncer(other)) => {
+                let places = place(&one.url).zip(place(&other.url));
+                places.is_some_and(|(one, other)| one.0 == other.0)
+            }
+            (DatabaseConfig::Postgres(one), DatabaseConfig::Postgres(other)) => {
+                place(&one.url).is_some_and(|place_of| Some(place_of) == place(&other.url))
+            }
+            (DatabaseConfig::Pgbouncer(_), DatabaseConfig::Postgres(_))
+            | (DatabaseConfig::Postgres(_), DatabaseConfig::Pgbouncer(_)) => false,
+        }
+    }
+}
+
+/// The hosts and ports of a URL, and the database there.
+type Place = ((Vec<Host>, Vec<u16>), Option<String>);
+
+fn place(url: &Result<Secret, String>) -> Option<Place> {
+    let text = std::str::from_utf8(url.as_ref().ok()?.bytes()).ok()?;
+    let config = text.parse::<tokio_postgres::Config>().ok()?;
+    let ports = match config.get_ports() {
+        [] => vec![5432],
+        ports => ports.to_vec(),
+    };
+    let server = (config.get_hosts().to_vec(), ports);
+    Some((server, config.get_dbname().map(str::to_owned)))
 }
 
 fn one<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<DatabaseConfig> {
@@ -204,6 +252,28 @@ mod tests {
             panic!()
         };
         assert!(pool.url.as_ref().unwrap_err().contains("NOT_HERE"));
+    }
+
+    #[test]
+    fn one_console_has_one_block_and_so_has_one_database() {
+        let block = |kind: &str, url: &str| {
+            format!("  database \"{kind}\" {{\n    url = \"postgres://{url}\"\n  }}\n")
+        };
+        for (kind, one, other, refused) in [
+            ("pgbouncer", "ops@pool/pgbouncer", "ops:pw@pool:5432/pgbouncer", true),
+            ("pgbouncer", "ops@pool:6432/pgbouncer", "ops@pool:6433/pgbouncer", false),
+            ("postgres", "ops@db/shop", "other@db/shop", true),
+            ("postgres", "ops@db/shop", "ops@db/blog", false),
+        ] {
+            let text = site(&(block(kind, one) + &block(kind, other)));
+            if !refused {
+                assert_eq!(good(&text).sites[0].databases.len(), 2, "{one} {other}");
+                continue;
+            }
+            let wrongly = wrong(&text);
+            assert!(wrongly[0].starts_with("10:"), "{wrongly:?}");
+            assert!(wrongly[0].contains("another block is of the same"), "{wrongly:?}");
+        }
     }
 
     #[test]
