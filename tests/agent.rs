@@ -154,6 +154,7 @@ async fn throw(store: &SiteStore<MemoryStore>, mode: Mode, by: &str) {
         before: BTreeMap::new(),
         end: None,
         gateway: None,
+        run: None,
     };
     let switch = Switch::asked(current.as_ref(), ask, jiff::Timestamp::UNIX_EPOCH);
     store.write_switch(&switch, version.as_ref()).await.unwrap();

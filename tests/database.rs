@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::app::App;
 use crate::support::command::interruptible;
 use crate::support::databases::{PASSWORD, Pgbouncer, Postgres, binary};
-use crate::support::serving::{Serving, Stand, config, until};
+use crate::support::serving::{Serving, Stand, answer, config, until};
 
 /// A site whose pools are paused in hold and whose database is read-only in read-only.
 struct Shop {
@@ -142,6 +142,10 @@ fn s1_a_pool_is_paused_while_a_command_works_and_let_go_last_and_nobody_notices_
 fn s2_s4_a_session_that_keeps_the_pool_from_being_paused_is_named_and_everything_goes_on() {
     let shop = Shop::new(1, "", "    deadline = \"1s\"\n");
     let serving = shop.serve();
+    // From then on this PgBouncer says at once of every PAUSE that it is done.
+    shop.pool().does("SELECT 1");
+    shop.pool().says("RECONNECT shop");
+    shop.pool().says("WAIT_CLOSE shop");
     let _idle = Idles::in_pool(shop.pool(), &shop.postgres);
     let refused =
         shop.stand.run(&["run", "hold", "--yes", "--json", "--", "touch", "ran"]).exits(3);
@@ -214,6 +218,56 @@ fn n10_a_pool_is_let_go_by_the_agent_when_whoever_runs_the_command_is_killed() {
     });
     assert!(log["detail"].as_str().unwrap().contains("is gone"), "{log:#}");
     shop.stand.run(&["open", "--yes"]).exits(0);
+}
+
+#[test]
+fn no_pool_is_paused_for_a_command_whose_runner_is_gone_before_it_began() {
+    let shop = Shop::new(1, "", "");
+    let serving = shop.serve();
+    // While this request runs the drain goes on, and nothing is paused yet.
+    let slow = serving.sends("GET", "/slow/3000");
+    let words = ["run", "hold", "--yes", "--", "touch", "ran"];
+    let running = Serving::start(&mut interruptible(&shop.stand.command(&words)));
+    shop.stand.until(|status| status["desired"] == "hold");
+    running.signal("KILL");
+    running.ended();
+    assert_eq!(answer(slow).0, 200);
+    shop.stand.until(|status| status["phase"] != "moving");
+    assert!(!shop.pool().is_paused());
+    let log = shop.stand.run(&["log", "--json"]).exits(0).json();
+    let events: Vec<_> =
+        log["entries"].as_array().unwrap().iter().map(|one| &one["event"]).collect();
+    assert!(events.iter().any(|event| *event == "resumed"), "{events:?}");
+    assert!(!events.iter().any(|event| *event == "let-go"), "nothing was paused: {events:?}");
+    assert!(!shop.stand.folder().join("ran").exists());
+    // Whoever asks for it by hand has it paused.
+    shop.stand.run(&["open", "--yes"]).exits(0);
+    shop.stand.run(&["hold", "--yes"]).exits(0);
+    assert!(shop.pool().is_paused());
+}
+
+#[test]
+fn a_pool_that_is_let_go_while_a_command_works_is_said_and_nobodys_death_makes_it_last_longer() {
+    let shop = Shop::new(1, "", "");
+    let serving = shop.serve();
+    let waits = "touch begun; while [ ! -e go ]; do sleep 0.02; done";
+    let words = ["run", "hold", "--yes", "--on-failure=open", "--", "sh", "-c", waits];
+    let running = Serving::start(&mut interruptible(&shop.stand.command(&words)));
+    until(|| shop.stand.folder().join("begun").exists().then_some(()));
+    assert!(shop.pool().is_paused());
+    // The agent that looks after it dies: whoever runs the command lets it go, a little later than it would have.
+    serving.signal("KILL");
+    serving.ended();
+    until(|| (!shop.pool().is_paused()).then_some(()));
+    until(|| running.log().contains("what was paused for it runs again").then_some(()));
+    let serving = shop.serve();
+    shop.stand.write("go", "");
+    assert_eq!(running.ended(), Some(0), "{}", running.log());
+    let log = running.log();
+    let warning = "as long as its clients may wait: that was before `sh` had ended";
+    assert!(log.contains(warning), "{log}");
+    assert_eq!(shop.pool().retry(), "15");
+    drop(serving);
 }
 
 #[test]

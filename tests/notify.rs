@@ -345,6 +345,25 @@ fn a_site_that_is_reloaded_tells_whom_it_is_to_tell_now() {
 }
 
 #[test]
+fn upstreams_that_keep_visitors_out_are_told_as_any_other_check() {
+    let listener = Listener::start();
+    let events = "    events = [\"gate.*\"]\n";
+    let (app, stand, _serving) = served(&webhook(&listener, events));
+    stand.run(&["close", "--yes"]).exits(0);
+    app.is_well(false);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == false);
+    for _ in 0..2 {
+        let refused = stand.run(&["--json", "open", "--yes"]).exits(3).error();
+        assert_eq!(refused["code"], "upstreams", "{refused:#}");
+    }
+    hears(&listener, &["gate.failed"]);
+    app.is_well(true);
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    stand.run(&["open", "--yes"]).exits(0);
+    hears(&listener, &["gate.failed", "gate.recovered"]);
+}
+
+#[test]
 fn a_check_that_keeps_visitors_out_is_told_once_and_once_more_when_it_passes_again() {
     let (listener, checked) = (Listener::start(), App::start());
     let events = "    events = [\"gate.*\", \"window.ended\"]\n";

@@ -157,9 +157,17 @@ fn an_end_that_comes_while_a_command_works_opens_nothing_until_it_has_ended() {
     // An agent that would open has looked a few times by then.
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
+    let overdue = || {
+        let log = stand.run(&["--json", "log"]).exits(0).json();
+        let entries = log["entries"].as_array().unwrap().clone();
+        entries.into_iter().filter(|entry| entry["event"] == "overdue").collect::<Vec<_>>()
+    };
+    let told = overdue();
+    assert_eq!((told.len(), &told[0]["detail"]), (1, &json!("its command still works")));
+    until(|| running.log().contains("; it was to be over at 20").then_some(()));
     stand.write("go", "");
     assert_eq!(running.ended(), Some(0), "{}", running.log());
-    assert_eq!(mode(&stand), "open");
+    assert_eq!((mode(&stand), overdue().len()), (json!("open"), 1));
 }
 
 #[test]
@@ -218,9 +226,18 @@ fn a_check_that_does_not_pass_keeps_the_site_closed_though_the_command_ended_wel
     checked.is_well(false);
     let refused = stand.run(&["--json", "run", "close", "--yes", "--", "true"]).exits(3).error();
     assert_eq!(refused["code"], "check-failed", "{refused:#}");
+    assert_eq!(refused["command"], json!({ "code": 0 }), "it did its work");
+    let message = refused["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("`true` ended well, and the site is not open again: "),
+        "{message}"
+    );
+    let hint = refused["hint"].as_str().unwrap();
+    assert!(hint.starts_with("what `true` did is done: do not run it again"), "{hint}");
+    assert!(hint.contains("roadworks open --override=app"), "{hint}");
     assert_eq!(mode(&stand), "closed");
     checked.is_well(true);
-    stand.run(&["run", "close", "--yes", "--", "true"]).exits(0);
+    stand.run(&["open", "--yes"]).exits(0);
     assert_eq!(mode(&stand), "open");
 }
 
@@ -231,6 +248,7 @@ fn a_hold_that_outlives_its_patience_refuses_visitors_and_the_command_goes_on() 
     stand.until(|status| status["hold_spent"] == true);
     assert_eq!(serving.ask("GET", "/").0, 503);
     assert_eq!(stand.status()["desired"], "hold");
+    until(|| running.log().contains("patience is over").then_some(()));
     stand.write("go", "");
     assert_eq!(running.ended(), Some(0), "{}", running.log());
     assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("open"), 200));

@@ -69,13 +69,37 @@ fn checked<'a>(
     }
 }
 
-/// Whether the log says already that the operation of `switch` is overdue, at the end that it has now.
+/// Why it stays while a command works: it opens once that has ended.
+const WORKS: &str = "its command still works";
+
+/// Tells once that the time of an operation is over, and that its command works still: it opens once that has ended.
+pub(super) async fn works_still<S: Store>(
+    store: &SiteStore<S>,
+    site: &str,
+    switch: &Switch,
+) -> Result<(), Error> {
+    if is_told(store, switch, |why| why == Some(WORKS)).await? {
+        return Ok(());
+    }
+    overdue(store, site, switch, WORKS).await
+}
+
+/// Whether the log says already that the operation of `switch` is overdue and stays, at the end that it has now.
 pub async fn told_already<S: Store>(store: &SiteStore<S>, switch: &Switch) -> Result<bool, Error> {
+    is_told(store, switch, |why| why != Some(WORKS)).await
+}
+
+async fn is_told<S: Store>(
+    store: &SiteStore<S>,
+    switch: &Switch,
+    fits: impl Fn(Option<&str>) -> bool,
+) -> Result<bool, Error> {
     let (entries, _): (Vec<Entry>, _) = audit::log(store, LOOK_BACK).await?;
     let told = |entry: &Entry| {
         entry.event == Event::Overdue
             && entry.operation == switch.operation
             && switch.until.is_some_and(|until| until <= entry.at)
+            && fits(entry.detail.as_deref())
     };
     Ok(entries.iter().any(told))
 }

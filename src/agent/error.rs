@@ -191,15 +191,15 @@ impl Error {
             }
             Error::Rule { hint, .. } => hint.clone(),
             Error::Unwell { outcomes } => {
-                let mut failed = outcomes
-                    .iter()
-                    .filter_map(|outcome| Some((&outcome.name, outcome.found.as_ref().err()?)));
-                failed.next().map_or_else(String::new, |(name, failed)| {
-                    format!(
-                        "{}; `roadworks check` asks again; to open all the same: --override={name} --reason \"..\"",
-                        failed.fix
-                    )
-                })
+                let failed = outcomes.iter().filter_map(|outcome| {
+                    Some((outcome.name.as_str(), outcome.found.as_ref().err()?))
+                });
+                let (names, fixes): (Vec<_>, Vec<_>) = failed.unzip();
+                let fix = fixes.first().map_or("see what it says", |failed| failed.fix.as_str());
+                format!(
+                    "{fix}; `roadworks check` asks again; to open all the same: roadworks open --override={} --reason \"..\"",
+                    names.join(",")
+                )
             }
             Error::Runs { at, .. } => format!(
                 "it was alive at {at}: wait for its end, or have whoever runs it end it; stricter modes are free to all"

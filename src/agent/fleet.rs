@@ -30,6 +30,8 @@ const FIRST_WORD: Duration = Duration::from_secs(3);
 const UNSURE: Duration = Duration::from_secs(30);
 /// The rule that lets an operation go on without a gateway that is silent.
 pub(super) const SILENT: &str = "silent-gateway";
+/// Nobody behind any gateway is well.
+pub(super) const UNHEALTHY: &str = "upstreams";
 
 /// The gateways of one site.
 #[derive(Debug)]
@@ -332,13 +334,12 @@ fn unhealthy(seen: &Observation) -> Option<Refusal> {
     }
     let told = upstreams.iter().find_map(|upstream| upstream.last_error.as_deref());
     Some(Refusal {
-        rule: "upstreams",
+        rule: UNHEALTHY,
         message: format!(
             "no upstream of this site is healthy{}",
             told.map(|error| format!(": {error}")).unwrap_or_default()
         ),
-        hint: "bring the app back first, or set the rule aside: --override upstreams --reason .."
-            .to_owned(),
+        hint: "bring the app back first, or set the rule aside: roadworks open --override=upstreams --reason \"..\"".to_owned(),
     })
 }
 

@@ -3,10 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Site};
+use super::fleet::UNHEALTHY;
+use super::{Error, Sight, Site};
 use crate::audit::{self, Entry, Event};
 use crate::store::{self, Expect, Store};
-use crate::switch::{OperationId, Switch};
+use crate::switch::{Mode, OperationId, Switch};
 
 const KEY: &str = "gate.json";
 /// The newest format that is read.
@@ -31,9 +32,10 @@ pub(super) async fn noted<S: Store>(
 ) {
     let why = match found {
         Ok(()) => None,
-        Err(error @ (Error::Unwell { .. } | Error::Unchecked { .. })) => Some(match error {
+        Err(error) if is_of_a_check(error) => Some(match error {
             Error::Unwell { outcomes } => super::error::unwell(outcomes),
             Error::Unchecked { why } => why.clone(),
+            Error::Rule { message, .. } => message.clone(),
             other => other.to_string(),
         }),
         // It was not asked to its end.
@@ -43,6 +45,31 @@ pub(super) async fn noted<S: Store>(
     if let Err(error) = told(site, switch, by, why).await {
         tracing::warn!(site = site.name, %error, "what the checks say is not in the log");
     }
+}
+
+/// Whether a check does not pass, that a gateway's upstreams are well among them.
+fn is_of_a_check(error: &Error) -> bool {
+    match error {
+        Error::Unwell { .. } | Error::Unchecked { .. } => true,
+        Error::Rule { rule, .. } => *rule == UNHEALTHY,
+        _ => false,
+    }
+}
+
+/// Whether the rules let the site of `sight` move to `to` for whoever is `by`, and which of them are set aside. Where it is the upstreams
+/// that keep visitors out, that is told as of any other check.
+pub async fn let_through<S: Store>(
+    site: &Site<S>,
+    sight: &Sight,
+    (to, by): (Mode, &str),
+    overrides: &[String],
+) -> Result<Vec<&'static str>, Error> {
+    let refusal = sight.refusal(site, to, overrides);
+    if let Err(error) = &refusal {
+        let switch = sight.switch.as_ref().map(|(switch, _)| switch);
+        noted(site, switch, by, Err(error)).await;
+    }
+    refusal
 }
 
 async fn told<S: Store>(

@@ -12,11 +12,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::ends::{TIMEOUT, at_end, overdue, told_already};
+use super::ends::{TIMEOUT, at_end, overdue, told_already, works_still};
 use super::lead::{Depth, Order, carry_out};
 use super::pause::PauseKeeper;
 use super::pulse::{Pulse, Pulses};
 use super::recovery::Recovers;
+use super::running::running;
 use super::watch::{Watch, Watched, set_aside};
 use super::windows::begin;
 use super::{Error, Site, look, notices};
@@ -107,6 +108,8 @@ enum Ended {
     Opened,
     /// A check may still pass.
     NotYet,
+    /// A command works: it opens once that has ended.
+    Works,
     /// It stays as it is, and that was told.
     Stays,
 }
@@ -120,6 +123,8 @@ struct Memory {
     ending: Option<(Version, Instant)>,
     /// The version of which it was told that it stays.
     told: Option<Version>,
+    /// The version of which it was told that its command still works.
+    works: Option<Version>,
     /// The operation that could not be finished, and how often in a row.
     failed: Option<(OperationId, u32)>,
     /// Nothing is tried before.
@@ -237,9 +242,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         let done = if ends {
             let waited = now.duration_since(since(&mut memory.ending, &version, now));
             let ended = self.end(&switch, &version, waited).await;
-            if matches!(ended, Ok(Ended::Stays)) {
-                memory.told = Some(version);
-            }
+            self.remembers(memory, (&switch, version), ended.as_ref().ok()).await;
             ended.map(drop)
         } else if switch.phase == Phase::Moving {
             if now.duration_since(since(&mut memory.moving, &version, now)) < LEFT_BEHIND {
@@ -267,15 +270,44 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         };
     }
 
+    /// Remembers what became of an end, and tells once that a command works past it.
+    async fn remembers(
+        &self,
+        memory: &mut Memory,
+        (switch, version): (&Switch, Version),
+        ended: Option<&Ended>,
+    ) {
+        match ended {
+            Some(Ended::Stays) => memory.told = Some(version),
+            Some(Ended::Works) if memory.works.as_ref() != Some(&version) => {
+                match works_still(&self.store, &self.site, switch).await {
+                    Ok(()) => memory.works = Some(version),
+                    Err(error) => {
+                        tracing::warn!(site = self.site, %error, "that it is overdue cannot be told yet");
+                    }
+                }
+            }
+            Some(Ended::Opened | Ended::NotYet | Ended::Works) | None => {}
+        }
+    }
+
     /// Goes on with an operation whose command is gone.
     async fn finish(&self, switch: &Switch) -> Result<(), Error> {
         // While the command lives it holds the lease, and there is nothing to see to.
         self.store.lease(&self.holder).await?.release().await;
+        let depth = match (switch.run, running(&self.store).await?) {
+            (None, _) => Depth::Moved,
+            // It is on its way out.
+            (Some(own), Some(held)) if held.token == own => {
+                return Err(Error::Runs { by: held.holder, at: held.at });
+            }
+            (Some(_), _) => Depth::Unpaused,
+        };
         tracing::info!(site = self.site, operation = %switch.operation, mode = switch.mode.word(), "finishing what was left behind");
-        self.move_to(switch.mode, format!("{} (agent)", self.holder.name)).await
+        self.move_to(switch.mode, (format!("{} (agent)", self.holder.name), depth)).await
     }
 
-    async fn move_to(&self, to: Mode, by: String) -> Result<(), Error> {
+    async fn move_to(&self, to: Mode, (by, depth): (String, Depth)) -> Result<(), Error> {
         let site = self.opener.open().await.map_err(|why| Error::Unopened { why })?;
         let sight = look(&site).await?;
         let overrides = set_aside(&site, &sight).await;
@@ -286,7 +318,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
             overrides,
             timeout: TIMEOUT,
             end: None,
-            depth: Depth::Moved,
+            depth,
             run: None,
         };
         carry_out(&site, sight, &order, &Silent).await.map(drop)
@@ -314,7 +346,7 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         let site = self.opener.open().await.map_err(|why| Error::Unopened { why })?;
         match at_end(&site, switch, version).await {
             // While a command works nobody opens: its end comes once the command has ended, or is dead.
-            Err(Error::Runs { .. }) => Ok(Ended::NotYet),
+            Err(Error::Runs { .. }) => Ok(Ended::Works),
             Err(Error::Rule { .. } | Error::Unchecked { .. } | Error::Unwell { .. })
                 if waited < GRACE =>
             {

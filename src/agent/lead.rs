@@ -50,6 +50,8 @@ pub enum Depth {
     Asked,
     /// Every lever's own system has confirmed.
     Moved,
+    /// The same, but for what would be paused: whoever asked for that is gone.
+    Unpaused,
 }
 
 /// Why levers are moved.
@@ -171,7 +173,7 @@ async fn ready<S: Store>(
     sight: &Sight,
     progress: &dyn Progress,
 ) -> Result<(S::Lease, Vec<String>), Error> {
-    sight.refusal(site, order.to, &order.overrides)?;
+    let rules = gates::let_through(site, sight, (order.to, &order.by), &order.overrides).await?;
     let mut set_aside = Vec::new();
     if sight.lets_back(site, order.to) {
         site.nobody_else_runs(order.run.as_ref()).await?;
@@ -179,7 +181,7 @@ async fn ready<S: Store>(
         // What a check asks may need what is released first: it is asked then, while visitors are still kept out.
         if !asks_on_the_way(site, sight, order.to) {
             let well = site.is_well(&order.overrides, order.timeout, progress).await;
-            if set_aside.is_empty() && !site.checks.is_empty() {
+            if set_aside.is_empty() && rules.is_empty() {
                 let switch = sight.switch.as_ref().map(|(switch, _)| switch);
                 gates::noted(site, switch, &order.by, well.as_ref().copied()).await;
             }

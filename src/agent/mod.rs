@@ -35,6 +35,7 @@ pub use error::Error;
 pub use fleet::{Fleet, gateways};
 pub use follow::{Follow, Front, LocalRefused, Request};
 pub use forget::forget;
+pub use gates::let_through;
 pub use heartbeat::{Applied, FOLDER as GATEWAYS, Heartbeat, Teller};
 pub use keeper::{Keeper, Opener, alive};
 pub use kept::{Kept, Local, id};

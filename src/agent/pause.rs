@@ -246,6 +246,8 @@ pub struct PauseKeeper<'a, S, O> {
     opener: &'a O,
     /// `user@host`, and what it is.
     name: String,
+    /// How much later than others it lets go what lasts too long.
+    grace: Duration,
     /// Since when it has known of the pause of this operation.
     known: RefCell<Option<(OperationId, Instant)>>,
     /// The site as it was when it began to look after it: what it is read from may be what is worked on.
@@ -260,7 +262,13 @@ impl<'a, S: Store, O: Opener<S>> PauseKeeper<'a, S, O> {
         name: String,
     ) -> PauseKeeper<'a, S, O> {
         let (known, kept) = (RefCell::default(), RefCell::new(None));
-        PauseKeeper { site, store, opener, name, known, kept }
+        PauseKeeper { site, store, opener, name, grace: Duration::ZERO, known, kept }
+    }
+
+    /// The same, but so much later than others: where whoever looks after it is dead.
+    #[must_use]
+    pub fn after(self, grace: Duration) -> Self {
+        PauseKeeper { grace, ..self }
     }
 
     /// Looks after it for as long as it is polled.
@@ -335,8 +343,9 @@ impl<'a, S: Store, O: Opener<S>> PauseKeeper<'a, S, O> {
             }
         };
         let lasted = now.duration_since(since);
-        let by_clock = self.store.clocks() == Clocks::One && pause.until <= clock::now();
-        if by_clock || lasted >= Duration::from_millis(pause.longest) {
+        let over = pause.until.saturating_add(self.grace).unwrap_or(Timestamp::MAX);
+        let by_clock = self.store.clocks() == Clocks::One && over <= clock::now();
+        if by_clock || lasted >= Duration::from_millis(pause.longest) + self.grace {
             return Some("it had been paused for as long as its clients may wait");
         }
         // Whoever runs a command may not have said yet that they live.

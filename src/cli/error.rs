@@ -42,6 +42,14 @@ pub(super) enum Error {
         /// The exit code: the command's own, or 126 and 127 as of `env`.
         code: u8,
     },
+    /// The command of `run` ended well, and the way back failed.
+    #[error("{program} ended well, and the site is not open again: {error}")]
+    Kept {
+        /// The command's name.
+        program: String,
+        /// Why.
+        error: Box<Error>,
+    },
     /// Somebody's `terraform` holds the state.
     #[error(
         "{holder} holds the lock of the Terraform state: an apply under way would put the record back"
@@ -279,6 +287,7 @@ impl Error {
             | Error::Unserved { hint, .. }
             | Error::NothingToWrite { hint, .. }
             | Error::Run { hint, .. } => Some(hint.clone()),
+            Error::Kept { program, error } => Some(kept(program, error)),
             Error::Command { hint, .. } => (!hint.is_empty()).then(|| hint.clone()),
             Error::Config(error) => Some(error.hint()),
             Error::Unresolved(error) => error.hint(),
@@ -331,4 +340,11 @@ impl Error {
             _ => return None,
         })
     }
+}
+
+/// What to do where a command did its work and the site is not open again: everything but the same once more.
+fn kept(program: &str, error: &Error) -> String {
+    let next = error.hint().filter(|hint| !hint.contains("same command again"));
+    let next = next.map(|next| format!("; {next}")).unwrap_or_default();
+    format!("what {program} did is done: do not run it again, but `roadworks open`{next}")
 }

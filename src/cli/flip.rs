@@ -16,7 +16,7 @@ use super::plan::{asked_twice, of_the_page, plan_of};
 use super::report::{Form, Waiting, asked_words, plan_words, status_object, status_words};
 use super::settle;
 use super::watchdog;
-use crate::agent::{Depth, Done, Order, Sight, carry_out_until, look};
+use crate::agent::{Depth, Done, Order, Sight, carry_out_until, let_through, look};
 use crate::clock;
 use crate::dns::settle::Sample;
 use crate::switch::{End, Mode};
@@ -44,14 +44,14 @@ pub(super) async fn move_to(
     let end = end::wanted(args, to, clock::now())?;
     opened.site.warnings.extend(end.and_then(|end| end::stays(opened, end)));
     let sight = look(&opened.site).await?;
-    sight.refusal(&opened.site, to, &overrides(args))?;
+    let by = who(opened).await;
+    let_through(&opened.site, &sight, (to, &by), &overrides(args)).await?;
     if args.wait == Some(Wait::Quiet) {
         sight.counts(&opened.site, to).map_err(Error::CannotWait)?;
     }
     promised(opened, args).await?;
     context.pin(opened, &sight).await;
     Box::pin(settle::before(opened, &sight, to)).await;
-    let by = who(opened).await;
     if sight.is_at(&opened.site, to) && end.is_none() {
         let mut done = Done { changed: false, sight, warnings: Vec::new(), took: Duration::ZERO };
         let questions = settle::questions_after(opened, &done.sight);

@@ -3,6 +3,7 @@
 
 mod command;
 mod leftover;
+mod paused;
 mod visitors;
 
 use std::convert::Infallible;
@@ -19,7 +20,7 @@ use super::flip::{interrupted, who};
 use super::plan::{asked_twice, of_the_page, plan_of};
 use super::report::{Form, Waiting, plan_words, status_object, status_words};
 use super::settle;
-use super::watchdog;
+use super::watchdog::{self, OneSite};
 use crate::agent::{self, Depth, Done, Extension, Order, Sight, carry_out_until, extend, look};
 use crate::audit::{self, Entry, Event};
 use crate::clock;
@@ -28,6 +29,7 @@ use crate::store::{self, AnyLease, Holder, Lease as _};
 use crate::switch::{LeverName, Mode, OperationId};
 pub(super) use command::Program;
 use command::{Ended, NO_COMMAND};
+use paused::Paused;
 use visitors::Waits;
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Error> {
@@ -200,7 +202,7 @@ async fn worked(
         context.report.words(&format!("warning: {warning}"));
     }
     context.report.words(&format!("{} is in {to}: running {}", opened.site.name, program.name()));
-    let ended = Box::pin(program.run(context, opened, &done.sight)).await;
+    let ended = Box::pin(works(context, opened, &done.sight, program)).await;
     let well = matches!(&ended, Ok(ended) if ended.is_well());
     // What was never started did no work: nothing is to be put right.
     let nothing_ran = matches!(&ended, Err(Error::Command { word: NO_COMMAND, .. }));
@@ -224,9 +226,7 @@ async fn worked(
             Err(failed(ended, program, &format!("the site is open again: {hint}")))
         }
         (Err(error), Ok(_)) if well => {
-            let name = program.name();
-            context.report.words(&format!("{name} ended well, and the site stays in {to}"));
-            Err(error)
+            Err(Error::Kept { program: program.name(), error: Box::new(error) })
         }
         (Err(error), ended) => {
             stays_at_its_end(context, opened, operation, holder).await;
@@ -234,6 +234,27 @@ async fn worked(
             Err(failed(ended, program, &format!("the site stays in {to}: {words}")))
         }
     }
+}
+
+/// Runs the command. What is to be known meanwhile of visitors, and of what is paused for it, is said beside it.
+async fn works(
+    context: &Context,
+    opened: &Opened,
+    sight: &Sight,
+    program: &Program,
+) -> Result<Ended, Error> {
+    let sites = OneSite::of(context);
+    let paused = Paused::of(context, opened, &sites);
+    let beside = async {
+        tokio::select! {
+            biased;
+            never = visitors::told(context, opened) => never,
+            never = paused.kept() => never,
+        }
+    };
+    let mut ended = Box::pin(program.run(context, opened, sight, beside)).await?;
+    ended.let_go = paused.let_go(sight).await;
+    Ok(ended)
 }
 
 /// What failed is not opened by an agent because its time is over: somebody has to put it right first.
@@ -319,7 +340,9 @@ async fn say(
         let mut object = status_object(&opened.site, &done.sight, now);
         if let Some(fields) = object.as_object_mut() {
             let (took, left) = (ended.took.as_secs_f64(), ended.left());
-            let command = json!({ "code": ended.code(), "took": took, "left": left });
+            let let_go = &ended.let_go;
+            let command =
+                json!({ "code": ended.code(), "took": took, "left": left, "let_go": let_go });
             fields.insert("command".to_owned(), command);
             fields.insert("waited".to_owned(), json!(waited.let_in));
         }

@@ -78,7 +78,7 @@ pub(super) async fn run(context: &Context) -> Result<u8, Error> {
     // A terminal that is closed, and Ctrl-C in it, are no affair of its own.
     #[expect(clippy::let_underscore_must_use, reason = "a leader of its session is alone already")]
     let _ = rustix::process::setsid();
-    let sites = OneSite(context.clone());
+    let sites = OneSite::of(context);
     let opened = match context.open().await {
         Ok(opened) => opened,
         Err(error) => {
@@ -122,7 +122,13 @@ async fn left_alone() {
 }
 
 /// The site that the command line means.
-struct OneSite(Context);
+pub(super) struct OneSite(Context);
+
+impl OneSite {
+    pub(super) fn of(context: &Context) -> OneSite {
+        OneSite(context.clone())
+    }
+}
 
 impl Opener<AnyStore> for OneSite {
     async fn open(&self) -> Result<Site<AnyStore>, String> {

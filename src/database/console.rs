@@ -144,6 +144,8 @@ impl Console {
             for database in databases {
                 nobody_logs_in(server, client, (database, until)).await?;
                 server.does(client, &format!("PAUSE {}", quoted(database))).await?;
+                // After a WAIT_CLOSE of somebody's it is said to be paused while transactions still run.
+                nobody_works(server, client, database).await?;
             }
             Ok(())
         };
@@ -191,7 +193,10 @@ impl Console {
         let anew = async |client: &Client| {
             for database in databases {
                 server.does(client, &format!("RECONNECT {}", quoted(database))).await?;
-                server.does(client, &format!("WAIT_CLOSE {}", quoted(database))).await?;
+            }
+            // No WAIT_CLOSE: after it PgBouncer 1.18 says of every PAUSE at once that it is done.
+            while !are_anew(server, client, databases).await? {
+                tokio::time::sleep(SOON).await;
             }
             Ok(())
         };
@@ -270,6 +275,27 @@ async fn nobody_logs_in(
         tokio::time::sleep(SOON).await;
     }
     Ok(())
+}
+
+/// Comes back once no connection of its own to `database` works for a client.
+async fn nobody_works(server: &Server, client: &Client, database: &str) -> Result<(), Error> {
+    // Newer versions have more columns; one that is not there has nobody.
+    const AT_WORK: [&str; 4] = ["sv_active", "sv_active_cancel", "sv_being_canceled", "sv_tested"];
+    loop {
+        let pools = show(server, client, "POOLS").await?;
+        let mut own = pools.iter().filter(|row| of(row, "database") == database);
+        if own.all(|row| AT_WORK.iter().all(|column| matches!(of(row, column), "" | "0"))) {
+            return Ok(());
+        }
+        tokio::time::sleep(SOON).await;
+    }
+}
+
+/// Whether no connection of its own to `databases` is left that is to be closed.
+async fn are_anew(server: &Server, client: &Client, databases: &[String]) -> Result<bool, Error> {
+    let servers = show(server, client, "SERVERS").await?;
+    let meant = |row: &&Row| databases.iter().any(|name| name == of(row, "database"));
+    Ok(servers.iter().filter(meant).all(|row| of(row, "close_needed") != "1"))
 }
 
 /// Comes back once nobody waits who waited before.

@@ -132,6 +132,9 @@ pub struct Switch {
     /// What visitors got before who were all kept out, from then on until they are the next time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened: Option<Box<Reopened>>,
+    /// The command that it is a part of, by the token of whoever runs it. An older program did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u64>,
     /// Who asked: an AWS caller identity, else `user@host`.
     pub by: String,
     /// Why, in the asker's words.
@@ -157,6 +160,8 @@ pub struct Ask {
     pub end: Option<End>,
     /// What gateways go on giving until everything behind them has moved.
     pub gateway: Option<Mode>,
+    /// The command that it is a part of.
+    pub run: Option<u64>,
 }
 
 /// The end of an operation, as it was promised.
@@ -213,6 +218,7 @@ impl Switch {
         match current {
             Some(switch) if switch.phase == Phase::Moving && switch.mode == ask.mode => Switch {
                 version,
+                run: ask.run,
                 reason: ask.reason.or_else(|| switch.reason.clone()),
                 ..switch.clone()
             }
@@ -230,6 +236,7 @@ impl Switch {
                 gateway: ask.gateway,
                 patience: None,
                 reopened: reopened(current, ask.mode, now),
+                run: ask.run,
                 by: ask.by,
                 reason: ask.reason,
                 before: ask.before,
@@ -408,6 +415,7 @@ mod tests {
             before: BTreeMap::new(),
             end: None,
             gateway: None,
+            run: None,
         }
     }
 
@@ -500,7 +508,7 @@ mod tests {
         let asked = Switch::asked(None, ask(Mode::Closed, 1), at(0));
         let mut json = serde_json::to_value(&asked).unwrap();
         let fields = json.as_object_mut().unwrap();
-        for newer in ["on_end", "until_healthy", "gateway", "patience", "reopened"] {
+        for newer in ["on_end", "until_healthy", "gateway", "patience", "reopened", "run"] {
             fields.remove(newer);
         }
         fields.insert("of_tomorrow".to_owned(), true.into());

@@ -457,6 +457,7 @@ mod tests {
             before: std::collections::BTreeMap::new(),
             end: None,
             gateway: None,
+            run: None,
         };
         let asked = Switch::asked(None, ask(1), now);
         let switch = asked.confirmed(&asked.operation, 0, now).unwrap();

@@ -7,9 +7,10 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Order, Why};
+use super::{Depth, Order, Why};
 use crate::agent::fleet::SILENT;
 use crate::agent::{Error, Sight, Site, answers, gates, look};
 use crate::audit::{self, Entry, Event};
@@ -49,6 +50,8 @@ pub(super) struct Operation<'a, S> {
     by: String,
     /// The command that it is a part of, if it is.
     run: Option<Holder>,
+    /// Whether what would be paused is.
+    depth: Depth,
     /// Until when somebody else looks after what the lever moves whose turn it is.
     lasts: Option<Lasts>,
     /// The rules that they set aside.
@@ -57,6 +60,24 @@ pub(super) struct Operation<'a, S> {
     timeout: Duration,
     entries: u32,
     pub(super) warnings: Vec<String>,
+}
+
+/// What is asked for by `order`.
+fn asked<S: Store>(site: &Site<S>, sight: &Sight, order: &Order, now: Timestamp) -> Ask {
+    Ask {
+        operation: OperationId::at(now, fastrand::u32(..)),
+        mode: order.to,
+        by: order.by.clone(),
+        reason: order.reason.clone(),
+        before: positions(site, sight),
+        end: order.end,
+        gateway: kept_closed(site, sight, order.to),
+        run: match order.depth {
+            Depth::Asked | Depth::Moved => order.run.as_ref().map(Holder::token),
+            // Whoever finishes it does not run it.
+            Depth::Unpaused => sight.switch.as_ref().and_then(|(switch, _)| switch.run),
+        },
+    }
 }
 
 impl<'a, S: Store> Operation<'a, S> {
@@ -69,15 +90,7 @@ impl<'a, S: Store> Operation<'a, S> {
         only_looks: &'a Cell<bool>,
     ) -> Result<Self, Error> {
         let now = clock::now();
-        let ask = Ask {
-            operation: OperationId::at(now, fastrand::u32(..)),
-            mode: order.to,
-            by: order.by.clone(),
-            reason: order.reason.clone(),
-            before: positions(site, &sight),
-            end: order.end,
-            gateway: kept_closed(site, &sight, order.to),
-        };
+        let ask = asked(site, &sight, order, now);
         let unread = answers::note(site, &sight.levers, now).await.err();
         let (mut steps, from, settles_after) = seen(site, &sight, order.to);
         let (previous, read) = sight.switch.unzip();
@@ -110,6 +123,7 @@ impl<'a, S: Store> Operation<'a, S> {
             followed: false,
             by: order.by.clone(),
             run: order.run.clone(),
+            depth: order.depth,
             lasts: None,
             overrides: order.overrides.clone(),
             deadline: clock::monotonic() + order.timeout.min(LONGEST),
@@ -152,7 +166,7 @@ impl<'a, S: Store> Operation<'a, S> {
         let ours = |(switch, _): &(Switch, Version)| switch.operation == self.switch.operation;
         if !sight.switch.as_ref().is_some_and(ours) {
             self.log(Event::Superseded, None).await;
-            self.followed = true;
+            (self.followed, self.depth) = (true, Depth::Moved);
         }
         sight.refusal(self.site, sight.desired(), &[])?;
         let (steps, from, settles_after) = seen(self.site, &sight, sight.desired());

@@ -26,6 +26,7 @@ fn switch(mode: Mode, number: u32) -> Switch {
         gateway: None,
         patience: None,
         reopened: None,
+        run: None,
         by: "ana".to_owned(),
         reason: None,
         before: BTreeMap::new(),

@@ -52,6 +52,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         Error::Interrupted { signal } => ended_by(*signal),
         Error::Run { end, .. } => of_run(*end).0,
         Error::Command { code, .. } => *code,
+        Error::Kept { error, .. } => exit_code(error),
         Error::Usage { .. }
         | Error::Answered { .. }
         | Error::Unserved { .. }
@@ -127,6 +128,7 @@ fn code(error: &Error) -> &'static str {
         Error::NotConfirmed { .. } | Error::Unagreed { .. } => "not-confirmed",
         Error::Run { end, .. } => of_run(*end).1,
         Error::Command { word, .. } => word,
+        Error::Kept { error, .. } => code(error),
         Error::NobodyKeepsTheEnd => "no-agent",
         Error::NothingToAsk => "no-check",
         Error::Answered { code, .. } => code,
@@ -244,14 +246,26 @@ pub(in crate::cli) fn message(error: &Error) -> String {
 
 pub(in crate::cli) fn error_object(error: &Error) -> Value {
     let place = place(error);
-    json!({ "error": {
+    let mut object = json!({ "error": {
         "code": code(error),
         "message": message(error),
         "hint": error.hint(),
         "file": place.map(|place| place.file.display().to_string()),
         "line": place.map(|place| place.line),
         "column": place.map(|place| place.column),
-    } })
+    } });
+    // Whether the command of a `run` did its work, whatever came after it.
+    let command = match error {
+        Error::Command { word: "command-failed", code, .. } => Some(*code),
+        Error::Kept { .. } => Some(0),
+        _ => None,
+    };
+    if let (Some(code), Some(fields)) =
+        (command, object.get_mut("error").and_then(Value::as_object_mut))
+    {
+        fields.insert("command".to_owned(), json!({ "code": code }));
+    }
+    object
 }
 
 pub(super) fn error_words(error: &Error) -> String {

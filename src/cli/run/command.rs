@@ -1,6 +1,7 @@
 //! The command of `run`: found before anything moves, given what it may want to know, told the signals that we are told, and its
 //! end in words.
 
+use std::convert::Infallible;
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
@@ -21,7 +22,6 @@ use super::super::context::{Context, Opened};
 use super::super::error::Error;
 use super::super::report::Form;
 use super::leftover::{Leftover, MARK, in_words, left};
-use super::visitors::meanwhile;
 use crate::agent::Sight;
 use crate::clock;
 use crate::database::options;
@@ -32,9 +32,6 @@ const NOT_FOUND: u8 = 127;
 const BY_A_SIGNAL: u8 = 128;
 /// The word for a command that never ran, for programs.
 pub(super) const NO_COMMAND: &str = "no-command";
-/// How often it is told how long it takes: first soon, then seldom.
-const SOON: Duration = Duration::from_secs(5);
-const SELDOM: Duration = Duration::from_secs(30);
 
 /// A command that is there, and may be run.
 #[derive(Debug)]
@@ -50,6 +47,8 @@ pub(super) struct Ended {
     /// From its start.
     pub(super) took: Duration,
     left: Vec<Leftover>,
+    /// Why what was paused for it ran again before it had ended, if it did.
+    pub(super) let_go: Option<String>,
 }
 
 impl Program {
@@ -91,12 +90,14 @@ impl Program {
         }
     }
 
-    /// Runs it to its end, whatever happens to the site meanwhile. Not cancel safe: dropped midway, it goes on by itself.
+    /// Runs it to its end, whatever happens to the site meanwhile, with `beside` polled for as long. Not cancel safe: dropped midway,
+    /// it goes on by itself.
     pub(super) async fn run(
         &self,
         context: &Context,
         opened: &Opened,
         sight: &Sight,
+        beside: impl Future<Output = Infallible>,
     ) -> Result<Ended, Error> {
         let began = clock::monotonic();
         // Heard from before it starts: none is lost in between.
@@ -105,17 +106,9 @@ impl Program {
             Ok((signals, child))
         });
         let (mut signals, mut child) = started.map_err(|error| self.not_started(&error))?;
-        let told = async {
-            let mut pause = SOON;
-            loop {
-                tokio::time::sleep(pause).await;
-                pause = SELDOM;
-                context.report.words(&meanwhile(opened, clock::monotonic() - began).await);
-            }
-        };
         let status = tokio::select! {
             status = waited(&mut child, &mut signals) => status,
-            never = told => never,
+            never = beside => match never {},
         };
         let status = status.map_err(|error| Error::Command {
             message: format!("what became of {} cannot be told: {error}", self.name()),
@@ -129,7 +122,7 @@ impl Program {
             Some(operation) => left(&operation).await,
             None => Vec::new(),
         };
-        Ok(Ended { status, took, left })
+        Ok(Ended { status, took, left, let_go: None })
     }
 
     fn start(&self, context: &Context, opened: &Opened, sight: &Sight) -> std::io::Result<Child> {
@@ -229,11 +222,14 @@ impl Ended {
 
     /// Its end, and what goes on after it.
     pub(super) fn said(&self, program: &Program) -> String {
-        let ended = self.words(program);
-        match in_words(&self.left, &program.name()) {
-            Some(left) => format!("{ended}\n{left}"),
-            None => ended,
-        }
+        let mut words = vec![self.words(program)];
+        words.extend(in_words(&self.left, &program.name()));
+        words.extend(
+            self.let_go
+                .as_ref()
+                .map(|why| format!("warning: {why}: that was before {} had ended", program.name())),
+        );
+        words.join("\n")
     }
 
     pub(super) fn words(&self, program: &Program) -> String {

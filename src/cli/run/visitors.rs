@@ -1,29 +1,58 @@
 //! How it is with visitors while a command works, and how long they waited in the end: what their gateways tell.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use super::super::context::Opened;
+use super::super::context::{Context, Opened};
 use crate::agent::{Heartbeat, gateways};
 use crate::clock;
 use crate::gateway::Waited;
 use crate::switch::{LeverName, Mode};
 
+/// How often it is told how long it takes: first soon, then seldom.
+const SOON: Duration = Duration::from_secs(5);
+const SELDOM: Duration = Duration::from_secs(30);
 /// How long it is looked whether all who waited are let in: they are let in one after the other.
 const LETS_IN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Tells how long it takes, and how it is with visitors: soon, then seldom, and at once when their patience is over.
+pub(super) async fn told(context: &Context, opened: &Opened) -> Infallible {
+    let began = clock::monotonic();
+    let pace = Duration::from_secs(u64::from(opened.site.store.pace().max(1)));
+    let (mut due, mut spent) = (began + SOON, false);
+    loop {
+        tokio::time::sleep(pace).await;
+        let now = clock::monotonic();
+        let over = !spent && alive(opened).await.iter().any(|beat| beat.hold_spent);
+        if over || now >= due {
+            (spent, due) = (spent || over, now + SELDOM);
+            context.report.words(&meanwhile(opened, now - began).await);
+        }
+    }
+}
+
 /// How it stands with visitors while the command works.
-pub(super) async fn meanwhile(opened: &Opened, took: Duration) -> String {
+async fn meanwhile(opened: &Opened, took: Duration) -> String {
     let seconds = took.as_secs();
     let alive = alive(opened).await;
     let spent = alive.iter().any(|beat| beat.hold_spent);
     let holds = alive.iter().any(|beat| beat.mode == Some(Mode::Hold));
-    match (holds, spent) {
-        (_, true) => format!(
-            "it has taken {seconds} s: patience is over, and visitors get 503 while it goes on"
-        ),
-        (true, false) => format!("it has taken {seconds} s: {}", held(&alive)),
-        (false, false) => format!("it has taken {seconds} s"),
+    let visitors = match (holds, spent) {
+        (_, true) => ": patience is over, and visitors get 503 while it goes on".to_owned(),
+        (true, false) => format!(": {}", held(&alive)),
+        (false, false) => String::new(),
+    };
+    format!("it has taken {seconds} s{visitors}{}", late(opened).await)
+}
+
+/// That the time is over for which it was to last, if it is.
+async fn late(opened: &Opened) -> String {
+    let switch = opened.site.store.switch().await.ok().flatten().map(|(switch, _)| switch);
+    let over = switch.filter(|switch| switch.is_overdue(clock::now()));
+    match over.and_then(|switch| switch.until) {
+        Some(until) => format!("; it was to be over at {until}: roadworks extend 15m"),
+        None => String::new(),
     }
 }
 

@@ -1,11 +1,20 @@
 //! What must not stay as an operation moves it: looked after by somebody else before it moves, and until it is back.
 
-use super::{Operation, back};
+use super::{Depth, Operation, back};
 use crate::agent::Error;
 use crate::agent::pause::{self, Mover};
 use crate::lever::{self, Guarded, Lasts, Lever, Started};
 use crate::store::Store;
 use crate::switch::{LeverName, Step};
+
+/// What is left of `steps` where nothing that must not stay is to be moved.
+fn without(mut steps: Vec<Step>, guarded: Option<&Guarded>) -> Vec<Step> {
+    let paused = |step: &Step| {
+        guarded.is_some_and(|guarded| guarded.undo.iter().any(|undo| undo.target == step.target))
+    };
+    steps.retain(|step| !paused(step));
+    steps
+}
 
 impl<S: Store> Operation<'_, S> {
     /// What of `steps` somebody else has to look after, seen from where the lever stood last.
@@ -23,6 +32,10 @@ impl<S: Store> Operation<'_, S> {
         steps: Vec<Step>,
     ) -> Result<Vec<Step>, Error> {
         let guarded = self.guard_of(lever, &steps);
+        let (guarded, steps) = match self.depth {
+            Depth::Unpaused => (None, without(steps, guarded.as_ref())),
+            Depth::Asked | Depth::Moved => (guarded, steps),
+        };
         let store = &self.site.store;
         self.lasts = guarded.as_ref().map(|guarded| guarded.lasts);
         if let Some(guarded) = guarded {
