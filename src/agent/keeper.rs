@@ -345,7 +345,8 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
         }
         let site = self.opener.open().await.map_err(|why| Error::Unopened { why })?;
         match at_end(&site, switch, version).await {
-            // While a command works nobody opens: its end comes once the command has ended, or is dead.
+            // While a command works nobody opens: its end comes once the command has ended, or is dead, which takes seconds to see.
+            Err(Error::Runs { .. }) if waited < GRACE => Ok(Ended::NotYet),
             Err(Error::Runs { .. }) => Ok(Ended::Works),
             Err(Error::Rule { .. } | Error::Unchecked { .. } | Error::Unwell { .. })
                 if waited < GRACE =>
