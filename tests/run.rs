@@ -163,6 +163,9 @@ fn an_end_that_comes_while_a_command_works_opens_nothing_until_it_has_ended() {
         entries.into_iter().filter(|entry| entry["event"] == "overdue").collect::<Vec<_>>()
     };
     let told = until(|| overdue().pop());
+    let status = stand.run(&["status"]).exits(0).stdout;
+    assert!(status.contains("runs a command in this maintenance"), "{status}");
+    assert_ne!(stand.status()["run"], Value::Null);
     assert_eq!(told["detail"], "its command still works");
     until(|| running.log().contains("; it was to be over at 20").then_some(()));
     stand.write("go", "");

@@ -188,6 +188,11 @@ fn a_window_that_cannot_be_read_hides_no_other_and_can_be_cancelled() {
     stand.until(|status| status["mode"] == "closed");
     stand.run(&["schedule", "cancel", "w0"]).exits(0);
     assert_eq!(stand.run(&["schedule", "list"]).exits(0).stderr, "");
+    // What it began goes on, and that is said.
+    let cancelled = stand.run(&["schedule", "cancel", "w1"]).exits(0);
+    let says = "What it began goes on: the site is asked to be closed, until 20";
+    assert!(cancelled.stderr.contains(says), "{}", cancelled.stderr);
+    assert_eq!(stand.status()["mode"], "closed");
 }
 
 #[test]

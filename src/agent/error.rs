@@ -202,7 +202,7 @@ impl Error {
                 )
             }
             Error::Runs { at, .. } => format!(
-                "it was alive at {at}: wait for its end, or have whoever runs it end it; stricter modes are free to all"
+                "it was alive at {at}: wait for its end, or have whoever runs it end it; where it was killed, for a few seconds; stricter modes are free to all"
             ),
             Error::NoSuchGateway { .. } => "`roadworks status` shows them".to_owned(),
             Error::Unchecked { .. } => "see that the app is well, then `roadworks open`".to_owned(),

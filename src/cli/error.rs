@@ -309,7 +309,7 @@ impl Error {
         Some(match self {
             Error::Unagreed { .. } => "say --yes (or -auto-approve) where nobody is there to ask",
             Error::NobodyKeepsTheEnd => {
-                "start one with `roadworks serve`, keep the end here with --stay, or leave out the end or `--wait none`"
+                "start one with `roadworks serve`; a verb that moves the site can keep the end itself with --stay, or go without the end or `--wait none`"
             }
             Error::NothingToAsk => {
                 "add a `check` block (docs/checks.md), or give it an end by --for or --until"

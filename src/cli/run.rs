@@ -206,8 +206,8 @@ async fn worked(
     let well = matches!(&ended, Ok(ended) if ended.is_well());
     // What was never started did no work: nothing is to be put right.
     let nothing_ran = matches!(&ended, Err(Error::Command { word: NO_COMMAND, .. }));
-    if let Ok(ended) = &ended {
-        context.report.words(&ended.said(program));
+    if let Some(words) = ended.as_ref().ok().and_then(|ended| ended.said(program)) {
+        context.report.words(&words);
     }
     let operation = done.sight.switch.as_ref().map(|(switch, _)| &switch.operation);
     if !well && !nothing_ran && args.on_failure == OnFailure::Stay {

@@ -48,6 +48,7 @@ pub(super) async fn run(context: &Context, args: &ScheduleArgs) -> Result<u8, Er
                 context.report.object(&object)?;
             } else {
                 context.report.data(&format!("{} is cancelled", args.id))?;
+                goes_on(context, &store, &args.id).await?;
             }
             Ok(0)
         }
@@ -111,6 +112,21 @@ async fn add(
     context.report.data(&format!("{}  {}: {times}", window.id, planned(&window)))?;
     context.report.words("Next: roadworks schedule list");
     Ok(0)
+}
+
+/// What the window `id` began goes on: that is said where somebody might take it for over.
+async fn goes_on(context: &Context, store: &SiteStore<AnyStore>, id: &str) -> Result<(), Error> {
+    let by = format!("(window {id})");
+    let began = |switch: &Switch| switch.mode != Mode::Open && switch.by.ends_with(&by);
+    let Some((switch, _)) = store.switch().await?.filter(|(switch, _)| began(switch)) else {
+        return Ok(());
+    };
+    let until = switch.until.map(|until| format!(", until {until}")).unwrap_or_default();
+    context.report.words(&format!(
+        "What it began goes on: the site is asked to be {}{until}. Next: roadworks open",
+        switch.mode
+    ));
+    Ok(())
 }
 
 /// Who plans, or cancels: whoever cannot reach the levers is known by their name on this machine.

@@ -16,11 +16,13 @@ use super::report::{
     own_gateway_words, status_object, status_words, untold_words, warnings_words,
 };
 use super::schedule::announced;
-use crate::agent::{self, Heartbeat, Planned, Sight, Site, Untold, drifts, look, untold, windows};
+use crate::agent::{
+    self, Heartbeat, Planned, Sight, Site, Untold, drifts, look, running, untold, windows,
+};
 use crate::checks::{Outcome, asked_once};
 use crate::clock;
 use crate::lever::Position;
-use crate::store::AnyStore;
+use crate::store::{AnyStore, Held};
 use crate::switch::Mode;
 use crate::tasks::all;
 
@@ -198,6 +200,21 @@ impl Told {
             fields.insert("windows".to_owned(), json!(announced(known, clock::now())));
         }
     }
+
+    /// Who runs a command in this maintenance, if somebody does.
+    fn runs(&mut self, held: Option<Held>) {
+        let run = held.as_ref().map(|held| json!({ "by": held.holder, "seen": held.at }));
+        if let Some(fields) = self.object.as_object_mut() {
+            fields.insert("run".to_owned(), json!(run));
+        }
+        if let Some(held) = held {
+            let by = held.holder;
+            self.words = format!(
+                "{}\n{by} runs a command in this maintenance: nobody opens before it has ended",
+                self.words
+            );
+        }
+    }
 }
 
 /// One object, or all of them where there are several sites.
@@ -222,6 +239,7 @@ async fn told_of(context: &Context, opened: Result<Opened, Error>) -> Result<Tol
             // Where they cannot be read, everything else is told all the same.
             let (known, _) = windows(&opened.site.store).await.unwrap_or_default();
             told.planned(&known);
+            told.runs(running(&opened.site.store).await.ok().flatten());
             Ok(told)
         }
         Err(error) => {

@@ -120,6 +120,7 @@ pub(in crate::cli) fn own_gateway_object(site: &str, beat: Heartbeat) -> Value {
         "warnings": [],
         "untold": [],
         "windows": [],
+        "run": null,
     })
 }
 

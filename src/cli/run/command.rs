@@ -71,7 +71,7 @@ impl Program {
         } else {
             (format!("there is no command `{shown}`"), "look at its name, and at PATH", NOT_FOUND)
         };
-        let hint = format!("nothing was moved; {hint}");
+        let hint = format!("nothing was done; {hint}");
         Err(Error::Command { message, hint, word: NO_COMMAND, code })
     }
 
@@ -220,16 +220,17 @@ impl Ended {
         self.left.iter().map(|one| one.pid).collect()
     }
 
-    /// Its end, and what goes on after it.
-    pub(super) fn said(&self, program: &Program) -> String {
-        let mut words = vec![self.words(program)];
+    /// Its end where it ended well, and what goes on after it, if there is anything to say.
+    pub(super) fn said(&self, program: &Program) -> Option<String> {
+        // What failed is said by the error.
+        let mut words: Vec<_> = self.is_well().then(|| self.words(program)).into_iter().collect();
         words.extend(in_words(&self.left, &program.name()));
         words.extend(
             self.let_go
                 .as_ref()
                 .map(|why| format!("warning: {why}: that was before {} had ended", program.name())),
         );
-        words.join("\n")
+        (!words.is_empty()).then(|| words.join("\n"))
     }
 
     pub(super) fn words(&self, program: &Program) -> String {
