@@ -33,6 +33,7 @@ pub mod balancer;
 pub mod database;
 pub mod dns;
 pub mod pipeline;
+pub mod redis;
 pub mod workers;
 
 pub mod checks;

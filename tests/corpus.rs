@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::fuzzed::{self, Check};
-use super::fuzzed_dns;
+use super::{fuzzed_dns, fuzzed_redis};
 
 #[test]
 fn every_seed_of_the_gateways_fuzz_targets_holds() {
@@ -14,6 +14,11 @@ fn every_seed_of_the_gateways_fuzz_targets_holds() {
 #[test]
 fn every_seed_of_the_nameservers_fuzz_targets_holds() {
     replay(&fuzzed_dns::CHECKS);
+}
+
+#[test]
+fn every_seed_of_the_redis_guards_fuzz_target_holds() {
+    replay(&fuzzed_redis::CHECKS);
 }
 
 fn replay(checks: &[(&str, Check)]) {

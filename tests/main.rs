@@ -56,6 +56,8 @@ mod fuzzed;
 #[cfg(test)]
 mod fuzzed_dns;
 #[cfg(test)]
+mod fuzzed_redis;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod init;
@@ -97,6 +99,8 @@ mod preflight;
 mod ramp;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod redis;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

@@ -1,0 +1,3 @@
+//! The guard of a Redis, seen from outside: against real servers, and against what others read in the same bytes.
+
+mod frames;
