@@ -15,6 +15,7 @@ mod notify;
 mod page;
 mod read;
 mod records;
+mod redis;
 mod resolve;
 mod rfc2136;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub use nameserver::{NameserverConfig, RecordConfig};
 pub use notify::{Destination, Matcher, NotifyConfig, NotifyWay, Occasion};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
+pub use redis::{KeyPattern, KeyRule, KeyRules, RedisRole};
 pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
 pub use rfc2136::{Answers, MOVED, Rfc2136Config};
 pub use secret::Secret;

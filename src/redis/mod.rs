@@ -2,4 +2,9 @@
 //!
 //! Never invents a value: what a client reads is the upstream's answer, what an empty Redis would say, or an error.
 
+pub mod answer;
 pub mod frame;
+pub mod keys;
+mod syntax;
+pub mod table;
+pub mod value;

@@ -1,3 +1,6 @@
 //! The guard of a Redis, seen from outside: against real servers, and against what others read in the same bytes.
 
+mod answers;
+mod commands;
+pub(crate) mod forms;
 mod frames;

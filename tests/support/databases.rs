@@ -286,7 +286,7 @@ pub(crate) fn binary(program: &str) -> PathBuf {
     found.pop().unwrap_or_else(|| PathBuf::from(program))
 }
 
-fn until_open(port: u16) {
+pub(crate) fn until_open(port: u16) {
     let until = roadworks::clock::monotonic() + LONG;
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(roadworks::clock::monotonic() < until, "nobody listens at {port}");

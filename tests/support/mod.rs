@@ -17,6 +17,7 @@ pub(crate) mod metrics;
 pub(crate) mod nameserver;
 pub(crate) mod played;
 pub(crate) mod recorder;
+pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod route53;
 pub(crate) mod s3;

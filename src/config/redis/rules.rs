@@ -1,0 +1,222 @@
+//! What a key is for, by its name: rules and the presets of common frameworks.
+
+use RedisRole::{Cache, Mixed, Queue, Session};
+
+/// What keys are for, which says what may be said of them while Redis is away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RedisRole {
+    /// Copies of what is elsewhere: a miss is the truth.
+    Cache,
+    /// Work that somebody waits for: never accepted without Redis.
+    Queue,
+    /// Who is logged in: a miss would log them out.
+    Session,
+    /// Anything, so nothing is said.
+    #[default]
+    Mixed,
+}
+
+impl RedisRole {
+    /// Each, by its word.
+    pub const WORDS: [(&'static str, RedisRole); 4] =
+        [("cache", Cache), ("queue", Queue), ("session", Session), ("mixed", Mixed)];
+
+    /// `cache`
+    pub fn word(self) -> &'static str {
+        match self {
+            Cache => "cache",
+            Queue => "queue",
+            Session => "session",
+            Mixed => "mixed",
+        }
+    }
+}
+
+/// Keys by their names: `*` is any bytes, `?` is one, everything else is itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPattern(String);
+
+impl KeyPattern {
+    /// A pattern that names something.
+    pub fn new(text: &str) -> Result<KeyPattern, String> {
+        if text.is_empty() {
+            return Err("an empty pattern is no key: \"*\" for all".to_owned());
+        }
+        Ok(KeyPattern(text.to_owned()))
+    }
+
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `key` is one of them. Takes at most as many steps as the lengths multiplied.
+    pub fn matches(&self, key: &[u8]) -> bool {
+        let pattern = self.0.as_bytes();
+        let (mut at, mut place) = (0, 0);
+        // Where the last star is, and how much of the key it takes so far.
+        let mut star: Option<(usize, usize)> = None;
+        while place < key.len() {
+            match pattern.get(at) {
+                Some(b'*') => {
+                    star = Some((at, place));
+                    at += 1;
+                }
+                Some(letter) if *letter == b'?' || key.get(place) == Some(letter) => {
+                    at += 1;
+                    place += 1;
+                }
+                _ => match star {
+                    Some((before, taken)) => {
+                        star = Some((before, taken + 1));
+                        at = before + 1;
+                        place = taken + 1;
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern.get(at..).unwrap_or_default().iter().all(|letter| *letter == b'*')
+    }
+}
+
+/// What keys of a name are for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRule {
+    /// Which keys.
+    pub pattern: KeyPattern,
+    /// What they are for.
+    pub role: RedisRole,
+}
+
+/// All rules of a guard: the first that fits counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyRules {
+    /// In order.
+    pub rules: Vec<KeyRule>,
+    /// What every other key is for.
+    pub otherwise: RedisRole,
+}
+
+impl KeyRules {
+    /// What `key` is for.
+    pub fn role(&self, key: &[u8]) -> RedisRole {
+        let rule = self.rules.iter().find(|rule| rule.pattern.matches(key));
+        rule.map_or(self.otherwise, |rule| rule.role)
+    }
+
+    /// The rules of a preset, in order; `None` where there is none of this name.
+    pub fn preset(name: &str) -> Option<Vec<KeyRule>> {
+        let (_, rules) = PRESETS.iter().find(|(known, _)| *known == name)?;
+        let rule = |(pattern, role): &(&str, RedisRole)| KeyRule {
+            pattern: KeyPattern((*pattern).to_owned()),
+            role: *role,
+        };
+        Some(rules.iter().map(rule).collect())
+    }
+
+    /// The names of all presets.
+    pub fn presets() -> impl Iterator<Item = &'static str> + Clone {
+        PRESETS.iter().map(|(name, _)| *name)
+    }
+}
+
+/// The keys that frameworks make where nothing else is configured. What is counted or locked comes before what is cached.
+const PRESETS: [(&str, &[(&str, RedisRole)]); 9] = [
+    // `KEY_PREFIX:VERSION:key`, with an empty prefix and version 1.
+    (
+        "django",
+        &[
+            ("*django.contrib.sessions.c*", Session),
+            ("*:rl:*", Mixed),
+            ("*lock*", Mixed),
+            (":1:*", Cache),
+        ],
+    ),
+    (
+        "rails",
+        &[("rack::attack*", Mixed), ("*session*", Session), ("*lock*", Mixed), ("views/*", Cache)],
+    ),
+    (
+        "laravel",
+        &[
+            ("*laravel_unique_job:*", Mixed),
+            ("*framework/schedule-*", Mixed),
+            ("*lock*", Mixed),
+            ("*session*", Session),
+            ("*queues:*", Queue),
+            ("*horizon:*", Queue),
+            ("*_cache_:*", Cache),
+        ],
+    ),
+    (
+        "celery",
+        &[("celery*", Queue), ("_kombu.*", Queue), ("unacked*", Queue), ("*.pidbox", Queue)],
+    ),
+    ("rq", &[("rq:*", Queue)]),
+    ("bullmq", &[("bull:*", Queue)]),
+    (
+        "sidekiq",
+        &[
+            ("queue:*", Queue),
+            ("queues", Queue),
+            ("schedule", Queue),
+            ("retry", Queue),
+            ("dead", Queue),
+            ("processes", Queue),
+            ("stat:*", Queue),
+        ],
+    ),
+    ("resque", &[("resque:*", Queue)]),
+    ("spring", &[("spring:session:*", Session)]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_pattern_is_stars_and_marks_and_itself() {
+        let fits =
+            |pattern: &str, key: &str| KeyPattern::new(pattern).unwrap().matches(key.as_bytes());
+        for (pattern, key) in [
+            ("*", ""),
+            ("a*", "a"),
+            ("*lock*", "my:lock:1"),
+            ("a?c", "abc"),
+            ("a[1]", "a[1]"),
+            ("*a*b", "aabab"),
+        ] {
+            assert!(fits(pattern, key), "{pattern} {key}");
+        }
+        for (pattern, key) in [("a*", "ba"), ("a?", "a"), ("*a*b", "abc"), ("A", "a")] {
+            assert!(!fits(pattern, key), "{pattern} {key}");
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_counts() {
+        let mut rules = KeyRules { rules: KeyRules::preset("django").unwrap(), otherwise: Mixed };
+        for (key, role) in [
+            (":1:price:7", Cache),
+            (":1:django.contrib.sessions.cacheabc", Session),
+            (":1:lock:import", Mixed),
+            ("celery", Mixed),
+        ] {
+            assert_eq!(rules.role(key.as_bytes()), role, "{key}");
+        }
+        rules.rules.extend(KeyRules::preset("celery").unwrap());
+        assert_eq!(rules.role(b"celery"), Queue);
+        assert!(KeyRules::preset("jango").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_fits_as_a_regular_expression_does(pattern in "[ab*?]{1,8}", key in "[ab]{0,12}") {
+            let like = format!("^{}$", pattern.replace('*', ".*").replace('?', "."));
+            let wanted = regex::Regex::new(&like).unwrap().is_match(&key);
+            prop_assert_eq!(KeyPattern::new(&pattern).unwrap().matches(key.as_bytes()), wanted);
+        }
+    }
+}
