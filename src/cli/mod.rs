@@ -14,6 +14,7 @@ mod extend;
 mod flip;
 mod gate;
 mod gateway;
+mod guards;
 mod healthcheck;
 mod init;
 mod local;

@@ -57,7 +57,10 @@ pub use nameserver::{NameserverConfig, RecordConfig};
 pub use notify::{Destination, Matcher, NotifyConfig, NotifyWay, Occasion};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
-pub use redis::{KeyPattern, KeyRule, KeyRules, RedisRole};
+pub use redis::{
+    Afterwards, KeyPattern, KeyRule, KeyRules, OnOutage, RedisConfig, RedisListen, RedisPlace,
+    RedisRole, RedisUpstream,
+};
 pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
 pub use rfc2136::{Answers, MOVED, Rfc2136Config};
 pub use secret::Secret;

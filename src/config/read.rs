@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Block, BlockLabel, Body};
+use hcl_edit::structure::{Attribute, Block, BlockLabel, Body};
 
 use super::units;
 use crate::files::read_up_to;
 use crate::hcl::{Diagnostic, Source, nearest};
 
 /// What the design has and this version does not.
-const LATER: [&str; 3] = ["pipeline", "redis", "ssm"];
+const LATER: [&str; 2] = ["pipeline", "ssm"];
 /// A file named by `file()` holds one value.
 const LARGEST_VALUE: usize = 64 << 10;
 
@@ -108,6 +108,14 @@ impl<'a> Reader<'a> {
         for block in body.blocks() {
             match block.ident.as_str() {
                 "bypass" | "database" | "key" | "notify" => self.hide(block),
+                // Only its upstream may have one.
+                "redis" => {
+                    let upstream =
+                        block.body.get_attribute("upstream").filter(|given| has_user(given));
+                    if let Some(given) = upstream {
+                        self.hide(given);
+                    }
+                }
                 "check" if is_of_a_database(block) => self.hide(block),
                 "workers" if block.body.has_attribute("url") => self.hide(block),
                 // Its key is a file.
@@ -475,6 +483,11 @@ impl<'a> Reader<'a> {
             self.wrong(at, message);
         }
     }
+}
+
+/// A password stands before an `@`.
+fn has_user(given: &Attribute) -> bool {
+    given.value.as_str().is_some_and(|text| text.contains('@'))
 }
 
 /// Its URL may have a password in it.

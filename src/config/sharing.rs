@@ -47,6 +47,37 @@ pub(super) fn check<'a>(reader: &mut Reader<'a>, body: &'a Body, serve: &ServeCo
         reader.wrong(&given, format!("the gateway of `{name}` listens at {admin} already"));
     }
     one_owner_each(reader, &sites);
+    one_guard_each(reader, body, &listen);
+}
+
+/// Nobody else listens where a guard does.
+fn one_guard_each(
+    reader: &mut Reader<'_>,
+    body: &Body,
+    gateways: &BTreeMap<SocketAddr, (Way, &str)>,
+) {
+    let mut seen: Vec<(String, &str)> = Vec::new();
+    let guards = body.get_blocks("site").flat_map(|site| site.body.get_blocks("redis"));
+    for block in guards {
+        let name = block.labels.first().map_or("", hcl_edit::structure::BlockLabel::as_str);
+        let one = block.body.get_attribute("listen").map(|given| &given.value);
+        let one = one.and_then(|value| Some((value.as_str()?, Spot(value.span()))));
+        let mut own = Vec::new();
+        for (text, spot) in texts(&block.body, "listen").chain(one) {
+            let address = words::socket(text).ok();
+            if address.is_some_and(|address| address.port() == 0) {
+                continue;
+            }
+            let text = address.map_or_else(|| text.to_owned(), |address| address.to_string());
+            if address.is_some_and(|address| gateways.contains_key(&address)) {
+                reader.wrong(&spot, format!("a gateway listens at {text} already"));
+            } else if let Some((_, other)) = seen.iter().find(|(taken, _)| *taken == text) {
+                reader.wrong(&spot, format!("the guard \"{other}\" listens at {text} already"));
+            }
+            own.push((text, name));
+        }
+        seen.extend(own);
+    }
 }
 
 fn admin(body: &Body) -> Option<Spot> {

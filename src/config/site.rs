@@ -14,6 +14,7 @@ use super::notify::{self, NotifyConfig};
 use super::page::{self, PageConfig};
 use super::read::Reader;
 use super::records::SwitchedRecord;
+use super::redis::{self, RedisConfig};
 use super::rfc2136::Rfc2136Config;
 use super::settle::{self, SettleConfig};
 use super::variable::{self, PipelineConfig, VariableWay};
@@ -41,6 +42,8 @@ pub struct SiteConfig {
     pub balancer: Option<BalancerSource>,
     /// Its databases, and when they are paused or take no writes.
     pub databases: Vec<DatabaseConfig>,
+    /// The caches, queues and sessions that are guarded.
+    pub redis: Vec<RedisConfig>,
     /// Who writes in the background.
     pub workers: Vec<WorkersConfig>,
     /// What must hold before its visitors are let back.
@@ -176,7 +179,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         reader.wrong(&block.ident, "a site's name is not empty");
     }
     let body = &block.body;
-    reader.only(body, &ATTRIBUTES, &BLOCKS, &["check", "database", "notify", "workers"]);
+    reader.only(body, &ATTRIBUTES, &BLOCKS, &["check", "database", "notify", "redis", "workers"]);
     let sub = |name| body.get_blocks(name).next();
     has_a_lever(reader, block);
     let hosts = reader.list(body, "hosts", words::host).unwrap_or_default();
@@ -185,6 +188,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     let workers = workers::read(reader, body.get_blocks("workers"));
     let checks = checks_of(reader, body);
     let databases = database::read(reader, body.get_blocks("database"));
+    let redis = redis::read(reader, body.get_blocks("redis"));
     let notify = notify::read(reader, body.get_blocks("notify"));
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
     let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));
@@ -204,6 +208,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
         gateway,
         balancer,
         databases,
+        redis,
         workers,
         checks,
         notify,
@@ -266,11 +271,11 @@ fn is_closed_once(reader: &mut Reader<'_>, body: &Body) {
 }
 
 fn has_a_lever(reader: &mut Reader<'_>, block: &Block) {
-    if ["dns", "gateway", "balancer"].iter().all(|name| !block.body.has_blocks(name)) {
+    if ["dns", "gateway", "balancer", "redis"].iter().all(|name| !block.body.has_blocks(name)) {
         let hint = "the name is moved by `dns`, requests are held or refused by `gateway`, or refused by a load balancer's listeners with `balancer`";
         reader.wrong_with(
             &block.ident,
-            "the site has no lever: it needs a `dns`, a `gateway` or a `balancer` block",
+            "the site has no lever: it needs a `dns`, a `gateway` or a `balancer` block, or a `redis` that is guarded",
             Some(hint.to_owned()),
         );
     }

@@ -246,7 +246,6 @@ fn each_mistake_of_a_gateway_points_at_itself() {
         ),
         ("bypass { key = \"short\" }", "6:16 the bypass key has fewer than 16 bytes"),
         ("tls { listen = [\":8443\"] }", "6:1 `tls` needs `certificate`"),
-        ("redis \"cache\" { role = \"cache\" }", "6:1 `redis` is not there yet"),
     ] {
         let mistakes = wrong(&with(lines));
         assert_eq!(mistakes.first().map(String::as_str), Some(told), "{lines}: {mistakes:?}");
@@ -258,7 +257,7 @@ fn each_mistake_of_a_gateway_points_at_itself() {
     assert_eq!(
         wrong("site \"shop\" {\n  page { contact = \"javascript:alert(1)\" }\n}\n"),
         [
-            "1:1 the site has no lever: it needs a `dns`, a `gateway` or a `balancer` block",
+            "1:1 the site has no lever: it needs a `dns`, a `gateway` or a `balancer` block, or a `redis` that is guarded",
             "2:20 `javascript:alert(1)` is neither an e-mail address nor a URL"
         ]
     );

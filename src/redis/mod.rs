@@ -3,8 +3,22 @@
 //! Never invents a value: what a client reads is the upstream's answer, what an empty Redis would say, or an error.
 
 pub mod answer;
+mod away;
+pub mod breaker;
+mod connection;
+mod error;
 pub mod frame;
+mod gate;
+mod guard;
 pub mod keys;
+mod line;
+mod local;
+mod probe;
+mod session;
 mod syntax;
 pub mod table;
+mod upstream;
 pub mod value;
+
+pub use error::Error;
+pub use guard::Guards;

@@ -4,3 +4,4 @@ mod answers;
 mod commands;
 pub(crate) mod forms;
 mod frames;
+mod guard;

@@ -57,6 +57,13 @@ impl RedisServer {
         }
     }
 
+    /// `STOP` or `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.process.as_ref().unwrap().id().to_string();
+        let done = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(done.unwrap().success());
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::at(self.port)
     }

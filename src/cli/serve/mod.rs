@@ -34,7 +34,7 @@ const RELOADS: usize = 4;
 pub(super) async fn run(context: &Context, args: &ServeArgs) -> Result<u8, Error> {
     let _log = Log::begin(args.log)?;
     let serving = start(context, args, Hangup::Reloads).await?;
-    Ok(serving.until_stopped().await)
+    Ok(Box::pin(serving.until_stopped()).await)
 }
 
 /// Everything of a configuration, running and reachable by its control socket.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use sd_notify::NotifyState;
 use serde_json::Value;
 
+use super::super::args::Role;
 use super::super::context::Context;
 use super::super::error::Error;
+use super::super::guards::guarded;
 use super::super::report::{error_object, message, place};
 use super::super::unserved::unserved;
 use super::current::name;
@@ -61,6 +63,13 @@ impl Served {
             return Err(Error::Unserved {
                 message: "the `nameserver` block changes only at a restart".to_owned(),
                 hint: "restart `roadworks serve`, or leave the block as it is".to_owned(),
+                spot: None,
+            });
+        }
+        if self.role != Some(Role::Agent) && guarded(&config) != guarded(&self.config.get()) {
+            return Err(Error::Unserved {
+                message: "the `redis` blocks change only at a restart".to_owned(),
+                hint: "restart `roadworks serve`, or leave the blocks as they are".to_owned(),
                 spot: None,
             });
         }

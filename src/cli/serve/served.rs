@@ -13,6 +13,7 @@ use super::super::args::{Role, ServeArgs};
 use super::super::context::Context;
 use super::super::error::Error;
 use super::super::flip::user;
+use super::super::guards::guards;
 use super::super::unserved::unserved;
 use super::super::zone::nameserver;
 use super::current::{Current, Opened, name};
@@ -23,6 +24,7 @@ use crate::config::{Config, SiteConfig};
 use crate::dns::nameserver::Nameserver;
 use crate::gateway::{Gateway, Settings};
 use crate::net::bind::Inherited;
+use crate::redis::Guards;
 use crate::store::{AnyStore, Holder};
 use crate::switch::{Mode, Posture};
 use crate::tasks::{Tasks, all};
@@ -39,6 +41,7 @@ pub(super) struct Served {
     pub(super) teller: Teller,
     pub(super) gateway: Option<Arc<Gateway>>,
     pub(super) nameserver: Option<Nameserver>,
+    pub(super) guards: Option<Guards>,
     pub(super) crew: Crew,
     pub(super) sites: Sites,
     pub(super) watched: Watched,
@@ -68,6 +71,7 @@ impl Served {
             teller: Teller { id, started: clock::now() },
             gateway: None,
             nameserver: None,
+            guards: None,
             crew: Crew::new(tasks, sites.clone()),
             sites,
             watched: Watched::default(),
@@ -77,10 +81,16 @@ impl Served {
             None => nameserver(&config, tasks)?,
             Some(Role::Gateway | Role::Agent) => None,
         };
-        if follows.is_empty() && args.role == Some(Role::Gateway) {
+        served.guards = match args.role {
+            None | Some(Role::Gateway) => guards(&config, tasks)?,
+            Some(Role::Agent) => None,
+        };
+        let is_idle = follows.is_empty() && served.guards.is_none();
+        if is_idle && args.role == Some(Role::Gateway) {
             return Err(Error::Unserved {
-                message: "no site of this configuration has a gateway".to_owned(),
-                hint: "add a `gateway` block, or leave out --role".to_owned(),
+                message: "no site of this configuration has a gateway, or a Redis that is guarded"
+                    .to_owned(),
+                hint: "add a `gateway` or a `redis` block, or leave out --role".to_owned(),
                 spot: None,
             });
         }
@@ -168,6 +178,7 @@ impl Served {
             "listens": addresses.unwrap_or_default(),
             "admin": self.gateway.as_ref().and_then(|gateway| gateway.admin()),
             "nameserver": self.nameserver.as_ref().map(Nameserver::addresses),
+            "redis": self.guards.as_ref().map(Guards::addresses),
         })
     }
 
@@ -179,7 +190,9 @@ impl Served {
         let nameserver = self.nameserver.as_ref().map(Nameserver::addresses).unwrap_or_default();
         let nameserver: Vec<_> = nameserver.iter().map(ToString::to_string).collect();
         let (listens, nameserver) = (listens.join(" "), nameserver.join(" "));
-        tracing::info!(id = self.teller.id, listens, admin, nameserver, "ready");
+        let redis = self.guards.as_ref().map(|guards| guards.addresses().join(" "));
+        let redis = redis.unwrap_or_default();
+        tracing::info!(id = self.teller.id, listens, admin, nameserver, redis, "ready");
         tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
     }
 
@@ -248,6 +261,11 @@ impl Served {
             && !nameserver.end().await
         {
             tracing::warn!("the nameserver did not end in time");
+        }
+        if let Some(guards) = &self.guards
+            && !guards.end().await
+        {
+            tracing::warn!("the guards did not end in time");
         }
         if !self.crew.end().await {
             tracing::warn!("a thread did not end in time");

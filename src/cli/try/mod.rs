@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, args: &TryArgs) -> Result<u8, Error> 
     } else {
         context.report.data(&layout.words(args.record.as_deref()))?;
     }
-    let code = serving.until_stopped().await;
+    let code = Box::pin(serving.until_stopped()).await;
     tasks.stop();
     tasks.ended(ENDS).await;
     removed(folder)?;

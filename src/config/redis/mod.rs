@@ -1,5 +1,415 @@
-//! A `redis` block -> what is guarded, and what may be said for it while it is away.
+//! A `redis` block -> what is guarded, and what may be said for it while it is away. Connects to nobody.
 
 mod rules;
+mod words;
 
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hcl_edit::structure::{Block, Body};
+
+use super::read::{Item, Reader};
+use super::secret::Secret;
+use super::spot::Spots;
+use crate::hcl::nearest;
 pub use rules::{KeyPattern, KeyRule, KeyRules, RedisRole};
+pub use words::RedisListen;
+
+/// How long a command may take where nothing is said.
+const BUDGET: Duration = Duration::from_millis(50);
+const LONGEST_BUDGET: Duration = Duration::from_secs(10);
+/// A client gives up as well at some time.
+const LONGEST_HOLD: Duration = Duration::from_mins(5);
+
+/// One guarded Redis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisConfig {
+    /// Its label.
+    pub name: String,
+    /// Where clients come.
+    pub listen: Vec<RedisListen>,
+    /// The Redis itself.
+    pub upstream: RedisUpstream,
+    /// What its keys are for.
+    pub rules: KeyRules,
+    /// What is done while it is away.
+    pub on_outage: OnOutage,
+    /// How long an answer may take that an empty Redis could give as well.
+    pub budget: Duration,
+    /// Where its addresses stand in the file.
+    pub spots: Spots,
+}
+
+/// Where a Redis is, and who its guard is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisUpstream {
+    /// Where it listens.
+    pub place: RedisPlace,
+    /// As whom the guard asks whether it is well; clients log in by themselves.
+    pub user: Option<String>,
+    /// With which password.
+    pub password: Option<Secret>,
+}
+
+/// Where a Redis listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedisPlace {
+    /// By TCP; the name is looked up at each connection.
+    Tcp {
+        /// A name or an address.
+        host: String,
+        /// 6379
+        port: u16,
+        /// Whether by TLS.
+        tls: bool,
+    },
+    /// By a socket of this machine's.
+    Unix(PathBuf),
+}
+
+impl RedisPlace {
+    /// Whether it is certainly the same place.
+    fn is_at(&self, listen: &RedisListen) -> bool {
+        match (self, listen) {
+            (RedisPlace::Unix(path), RedisListen::Unix(other)) => path == other,
+            (RedisPlace::Tcp { host, port, .. }, RedisListen::Tcp(address)) => {
+                let host = if host == "localhost" { "127.0.0.1" } else { host };
+                let is_here = host.parse::<IpAddr>().is_ok_and(|ip| {
+                    ip == address.ip() || (ip.is_loopback() && address.ip().is_unspecified())
+                });
+                is_here && *port == address.port() && *port != 0
+            }
+            (RedisPlace::Unix(_), RedisListen::Tcp(_))
+            | (RedisPlace::Tcp { .. }, RedisListen::Unix(_)) => false,
+        }
+    }
+}
+
+/// What is done while Redis is away: clients wait for it for a while, and then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnOutage {
+    /// From the outage's beginning on.
+    pub hold: Duration,
+    /// What comes after it.
+    pub then: Afterwards,
+}
+
+/// What is done once nobody waits any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// What may be said is said, everything else refused.
+    Open,
+    /// Commands of keys are refused.
+    Refuse,
+    /// Connections are closed, as a Redis that is away does it.
+    Drop,
+}
+
+impl OnOutage {
+    /// What is done where nothing is said.
+    fn of(role: RedisRole) -> OnOutage {
+        let (seconds, then) = match role {
+            RedisRole::Cache | RedisRole::Mixed => (0, Afterwards::Open),
+            RedisRole::Session => (10, Afterwards::Refuse),
+            RedisRole::Queue => (30, Afterwards::Drop),
+        };
+        OnOutage { hold: Duration::from_secs(seconds), then }
+    }
+}
+
+/// Reads the `redis` blocks of a site.
+pub(super) fn read<'a>(
+    reader: &mut Reader<'a>,
+    blocks: impl Iterator<Item = &'a Block>,
+) -> Vec<RedisConfig> {
+    let (mut all, mut names) = (Vec::new(), Vec::new());
+    for block in blocks {
+        let Some(labels) = reader.labels(block, &["name"]) else { continue };
+        let name = labels.first().copied().unwrap_or_default();
+        if names.contains(&name) {
+            reader.wrong(&block.ident, format!("there are two `redis` blocks \"{name}\""));
+        }
+        names.push(name);
+        all.extend(one(reader, block, name));
+    }
+    all
+}
+
+fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<RedisConfig> {
+    let body = &block.body;
+    let keys = ["listen", "upstream", "role", "on_outage", "budget", "presets"];
+    reader.only(body, &keys, &[], &["key"]);
+    if name.is_empty() {
+        reader.wrong(&block.ident, "a guard's name is not empty");
+    }
+    let mut spots = Spots::default();
+    let listen = listen(reader, block, &mut spots);
+    let upstream = upstream(reader, block);
+    if let (Some(upstream), Some(given)) = (&upstream, body.get_attribute("upstream"))
+        && listen.iter().any(|address| upstream.place.is_at(address))
+    {
+        reader.wrong(&given.value, "this is where this guard listens itself");
+    }
+    let role = reader.choice(body, "role", &RedisRole::WORDS).unwrap_or_default();
+    let mut rules = key_rules(reader, body);
+    rules.extend(presets(reader, body));
+    let on_outage = on_outage(reader, body).unwrap_or_else(|| OnOutage::of(role));
+    let budget = reader.duration(body, "budget", Duration::from_millis(1)..=LONGEST_BUDGET);
+    if role == RedisRole::Mixed && rules.is_empty() && on_outage.then == Afterwards::Open {
+        let said = "nothing is ever answered for this Redis: it is a cache in no part";
+        let hint =
+            "role = \"cache\", or presets = [\"django\"], or key \"cache:*\" with role = \"cache\"";
+        reader.wrong_with(&block.ident, said, Some(hint.to_owned()));
+    }
+    Some(RedisConfig {
+        name: name.to_owned(),
+        listen,
+        upstream: upstream?,
+        rules: KeyRules { rules, otherwise: role },
+        on_outage,
+        budget: budget.unwrap_or(BUDGET),
+        spots,
+    })
+}
+
+/// One address, or a list of them.
+fn listen(reader: &mut Reader<'_>, block: &Block, spots: &mut Spots) -> Vec<RedisListen> {
+    let Some(given) = block.body.get_attribute("listen") else {
+        reader.needed(block, "listen");
+        return Vec::new();
+    };
+    let items = match &given.value {
+        hcl_edit::expr::Expression::Array(_) => reader.items(&block.body, "listen"),
+        at => reader.text(&block.body, "listen").map(|text| vec![Item { at, text }]),
+    };
+    let mut found = Vec::new();
+    for Item { at, text } in items.unwrap_or_default() {
+        match words::listen(&text, reader.folder()) {
+            Ok(address) if found.contains(&address) && !address.is_any_port() => {
+                reader.wrong(at, format!("`{text}` is given twice"));
+            }
+            Ok(address) => {
+                spots.note(format!("listen {address}"), reader.spot(at));
+                found.push(address);
+            }
+            Err(message) => reader.wrong(at, message),
+        }
+    }
+    if found.is_empty() && given.value.as_array().is_some_and(hcl_edit::expr::Array::is_empty) {
+        reader.wrong(&given.value, "the guard listens nowhere");
+    }
+    found
+}
+
+fn upstream(reader: &mut Reader<'_>, block: &Block) -> Option<RedisUpstream> {
+    let Some(given) = block.body.get_attribute("upstream") else {
+        reader.needed(block, "upstream");
+        return None;
+    };
+    // Its password may be on another machine only.
+    let text = reader.secret(&block.body, "upstream")?;
+    words::upstream(&text, reader.folder()).map_err(|why| reader.wrong(&given.value, why)).ok()
+}
+
+fn key_rules<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Vec<KeyRule> {
+    let mut rules: Vec<KeyRule> = Vec::new();
+    for block in body.get_blocks("key") {
+        let Some(labels) = reader.labels(block, &["pattern"]) else { continue };
+        reader.only(&block.body, &["role"], &[], &[]);
+        reader.needed(block, "role");
+        let role = reader.choice(&block.body, "role", &RedisRole::WORDS);
+        let pattern = KeyPattern::new(labels.first().copied().unwrap_or_default());
+        match pattern {
+            Err(message) => reader.wrong(&block.ident, message),
+            Ok(pattern) if rules.iter().any(|rule| rule.pattern == pattern) => {
+                let message = format!("there are two `key` blocks \"{}\"", pattern.text());
+                reader.wrong_with(
+                    &block.ident,
+                    message,
+                    Some("the first that fits counts".to_owned()),
+                );
+            }
+            Ok(pattern) => rules.extend(role.map(|role| KeyRule { pattern, role })),
+        }
+    }
+    rules
+}
+
+fn presets(reader: &mut Reader<'_>, body: &Body) -> Vec<KeyRule> {
+    let read = |text: &str| {
+        KeyRules::preset(text).ok_or_else(|| {
+            let known: Vec<_> = KeyRules::presets().collect();
+            let hint = match nearest(text, known.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("known: {}", known.join(", ")),
+            };
+            format!("there is no preset \"{text}\": {hint}")
+        })
+    };
+    reader.list(body, "presets", read).unwrap_or_default().concat()
+}
+
+/// `["hold 500ms", "open"]`
+fn on_outage(reader: &mut Reader<'_>, body: &Body) -> Option<OnOutage> {
+    let given = body.get_attribute("on_outage")?;
+    let steps = reader.list(body, "on_outage", words::step)?;
+    let found = match steps.as_slice() {
+        [words::Step::Then(then)] => Some(OnOutage { hold: Duration::ZERO, then: *then }),
+        [words::Step::Hold(hold), words::Step::Then(then)] if *hold <= LONGEST_HOLD => {
+            Some(OnOutage { hold: *hold, then: *then })
+        }
+        _ => None,
+    };
+    // A step that cannot be read is reported already.
+    let all_read = given.value.as_array().is_some_and(|array| array.len() == steps.len());
+    if found.is_none() && all_read {
+        let hint = "on_outage = [\"hold 500ms\", \"open\"]".to_owned();
+        let message = "`on_outage` is how long clients wait (`hold 10s`, at most 5m; it may be left out), and then one of `open`, `refuse` and `drop`";
+        reader.wrong_with(&given.value, message, Some(hint));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::rig::{good, wrong, wrong_and_hints};
+
+    fn site(lines: &str) -> String {
+        format!("site \"shop\" {{\n  redis \"cache\" {{\n{lines}  }}\n}}\n")
+    }
+
+    const PLACES: &str = "    listen = \"127.0.0.1:6379\"\n    upstream = \"redis://cache:6380\"\n";
+
+    fn read(lines: &str) -> RedisConfig {
+        good(&site(&format!("{PLACES}{lines}"))).sites[0].redis[0].clone()
+    }
+
+    #[test]
+    fn a_whole_guard_is_read() {
+        let guard = read(
+            "    role = \"cache\"\n    on_outage = [\"hold 500ms\", \"open\"]\n    budget = \"20ms\"\n    presets = [\"rq\"]\n    key \"rq:cache:*\" { role = \"cache\" }\n    key \"sess:*\" { role = \"session\" }\n",
+        );
+        assert_eq!((guard.name.as_str(), guard.budget), ("cache", Duration::from_millis(20)));
+        assert_eq!(guard.listen, [RedisListen::Tcp("127.0.0.1:6379".parse().unwrap())]);
+        let place = RedisPlace::Tcp { host: "cache".to_owned(), port: 6380, tls: false };
+        assert_eq!(guard.upstream.place, place);
+        let wanted = OnOutage { hold: Duration::from_millis(500), then: Afterwards::Open };
+        assert_eq!(guard.on_outage, wanted);
+        let roles = ["rq:cache:1", "rq:job:1", "sess:1", "other"]
+            .map(|key| guard.rules.role(key.as_bytes()));
+        let wanted = [RedisRole::Cache, RedisRole::Queue, RedisRole::Session, RedisRole::Cache];
+        assert_eq!(roles, wanted, "one's own rules come before those of presets");
+    }
+
+    #[test]
+    fn what_is_not_said_follows_from_the_role() {
+        for (role, hold, then) in [
+            ("cache", 0, Afterwards::Open),
+            ("queue", 30, Afterwards::Drop),
+            ("session", 10, Afterwards::Refuse),
+        ] {
+            let guard = read(&format!("    role = \"{role}\"\n"));
+            assert_eq!(guard.on_outage, OnOutage { hold: Duration::from_secs(hold), then });
+            assert_eq!(guard.budget, BUDGET);
+        }
+        assert_eq!(read("    presets = [\"django\"]\n").rules.otherwise, RedisRole::Mixed);
+    }
+
+    #[test]
+    fn an_upstream_may_have_a_password_that_nobody_is_shown() {
+        let text = site(
+            "    listen = [\"unix:run/redis.sock\", \"127.0.0.1:0\"]\n    upstream = \"rediss://ana:hunter%402@[::1]\"\n    role = \"cache\"\n",
+        );
+        let config = good(&text);
+        let guard = &config.sites[0].redis[0];
+        let place = RedisPlace::Tcp { host: "::1".to_owned(), port: 6379, tls: true };
+        assert_eq!((&guard.upstream.place, guard.upstream.user.as_deref()), (&place, Some("ana")));
+        assert_eq!(guard.upstream.password.as_ref().unwrap().bytes(), b"hunter@2");
+        assert!(!format!("{config:?}").contains("hunter"), "a password is shown to nobody");
+        let (_, mistakes) = crate::config::rig::load_text(&text.replace("rediss:", "redisss:"));
+        assert!(!format!("{mistakes:?}").contains("hunter"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn each_mistake_has_its_place() {
+        for (lines, line, says) in [
+            ("", 2, "needs `listen`"),
+            (
+                "    listen = \"6379\"\n    upstream = \"redis://a\"\n",
+                3,
+                "is not an address to listen at",
+            ),
+            ("    listen = []\n    upstream = \"redis://a\"\n", 3, "listens nowhere"),
+            (PLACES, 2, "nothing is ever answered for this Redis"),
+            (&format!("{PLACES}    rol = \"cache\"\n"), 5, "did you mean `role`?"),
+            (&format!("{PLACES}    role = \"cash\"\n"), 5, "did you mean \"cache\"?"),
+            (&format!("{PLACES}    presets = [\"jango\"]\n"), 5, "did you mean \"django\"?"),
+            (
+                &format!("{PLACES}    on_outage = [\"open\", \"hold 1s\"]\n"),
+                5,
+                "how long clients wait",
+            ),
+            (&format!("{PLACES}    on_outage = [\"opn\"]\n"), 5, "`opn` is no step"),
+            (&format!("{PLACES}    budget = \"1m\"\n"), 5, "at most 10 s"),
+            (&format!("{PLACES}    key \"a*\" {{\n    }}\n"), 5, "needs `role`"),
+            (&format!("{PLACES}    key \"\" {{ role = \"cache\" }}\n"), 5, "an empty pattern"),
+            (&format!("{PLACES}    journal = \"x\"\n"), 5, "`journal` is not known here"),
+        ] {
+            let wrongly = wrong_and_hints(&site(lines));
+            let place = format!("{line}:");
+            let found = wrongly.iter().any(|one| one.starts_with(&place) && one.contains(says));
+            assert!(found, "{lines}: {wrongly:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_guarded_is_refused_and_says_why() {
+        for (upstream, says) in [
+            ("redis-cluster://a", "a cluster"),
+            ("redis+sentinel://a/mymaster", "Sentinel"),
+            ("http://a", "is no URL of a Redis"),
+            ("cache:6379", "is no URL of a Redis"),
+            ("redis://a/2", "choose their database"),
+            ("redis://", "is no URL of a Redis"),
+            ("unix:", "is no path"),
+        ] {
+            let lines = format!(
+                "    listen = \"127.0.0.1:1\"\n    upstream = \"{upstream}\"\n    role = \"cache\"\n"
+            );
+            let wrongly = wrong(&site(&lines));
+            assert!(wrongly.len() == 1 && wrongly[0].starts_with("4:16"), "{wrongly:?}");
+            assert!(wrongly[0].contains(says), "{upstream}: {wrongly:?}");
+        }
+    }
+
+    #[test]
+    fn no_two_listen_at_one_address() {
+        let block = |name: &str, listen: &str| {
+            format!(
+                "  redis \"{name}\" {{\n    listen = \"{listen}\"\n    upstream = \"redis://a\"\n    role = \"cache\"\n  }}\n"
+            )
+        };
+        let gateway =
+            "  gateway {\n    listen = [\"127.0.0.1:7\"]\n    upstreams = [\"http://h\"]\n  }\n";
+        let text = |blocks: &[String]| format!("site \"shop\" {{\n{}}}\n", blocks.concat());
+        let both = text(&[block("a", "127.0.0.1:6"), block("b", "127.0.0.1:6")]);
+        assert!(wrong(&both)[0].starts_with("8:14 the guard \"a\" listens at 127.0.0.1:6 already"));
+        let both = text(&[gateway.to_owned(), block("a", "127.0.0.1:7")]);
+        assert!(
+            wrong(&both)[0].contains("a gateway listens at 127.0.0.1:7 already"),
+            "{:?}",
+            wrong(&both)
+        );
+        let both = text(&[block("a", "127.0.0.1:6"), block("a", "127.0.0.1:8")]);
+        assert!(wrong(&both)[0].contains("two `redis` blocks \"a\""));
+        good(&text(&[block("a", "127.0.0.1:0"), block("b", "127.0.0.1:0")]));
+        let ours = text(&[block("a", "127.0.0.1:6").replace("redis://a", "redis://127.0.0.1:6")]);
+        assert!(
+            wrong(&ours)[0].contains("is where this guard listens itself"),
+            "{:?}",
+            wrong(&ours)
+        );
+    }
+}

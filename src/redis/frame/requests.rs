@@ -200,6 +200,18 @@ impl Requests {
         Ok(Request::Whole { length, arguments: Arguments { bytes, spans: &self.spans } })
     }
 
+    /// The command that was whole at the last look is looked at again, from its beginning. Only for one that was gathered.
+    pub fn look_again(&mut self) {
+        self.forget();
+    }
+
+    /// The command that was whole at the last look, whose last bytes are at the front of `buffer`.
+    pub fn last<'a>(&'a self, buffer: &'a [u8]) -> Option<Arguments<'a>> {
+        let bytes = if self.extent == Extent::Gathered { buffer } else { &self.kept };
+        let is_whole = self.stage == Stage::Ended && !self.spans.is_empty();
+        is_whole.then_some(Arguments { bytes, spans: &self.spans })
+    }
+
     fn forget(&mut self) {
         self.spans.clear();
         self.kept.clear();

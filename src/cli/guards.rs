@@ -1,0 +1,42 @@
+//! The guards of `serve`: which there are, and what is in their way, with the place in roadworks.hcl.
+
+use super::error::Error;
+use crate::config::{Config, RedisConfig};
+use crate::hcl::Diagnostic;
+use crate::redis::{self, Guards};
+use crate::tasks::Tasks;
+
+/// All guards that `config` has.
+pub(super) fn guarded(config: &Config) -> Vec<RedisConfig> {
+    config.sites.iter().flat_map(|site| site.redis.iter().cloned()).collect()
+}
+
+/// The guards that `config` has, begun.
+pub(super) fn guards(config: &Config, tasks: &Tasks) -> Result<Option<Guards>, Error> {
+    let wanted = guarded(config);
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = config.serve.cores.unwrap_or_else(all);
+    let started = Guards::start(&wanted, cores, tasks);
+    started.map(Some).map_err(|error| unserved(&wanted, &error))
+}
+
+fn unserved(wanted: &[RedisConfig], error: &redis::Error) -> Error {
+    let mut message = error.to_string();
+    if let Some(source) = std::error::Error::source(error) {
+        message = format!("{message}: {source}");
+    }
+    let hint = error.hint();
+    let spot = match error {
+        redis::Error::Listen { guard, place, .. } => wanted
+            .iter()
+            .filter(|one| one.name == *guard)
+            .map(|one| one.spots.wrong(&format!("listen {place}"), message.clone()))
+            .find(|spot| spot.place.is_some()),
+        redis::Error::Start(_) => None,
+    };
+    let spot = spot.map(|spot| Box::new(Diagnostic { hint: Some(hint.clone()), ..spot }));
+    Error::Unserved { message, hint, spot }
+}

@@ -1,0 +1,252 @@
+//! One command while Redis is away: what is said, how long it waits, or that its connection ends.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::answer::{Refusal, Verdict, answer};
+use super::frame::{Arguments, Request, Requests};
+use super::gate::Gate;
+use super::line::{Asked, Pace, Sent, Slot};
+use super::local::local;
+use super::session::{Change, Queued, Session, Transaction, change, queued};
+use super::table::{self, Family};
+use super::value::{Resp, Value};
+use crate::clock;
+use crate::config::{Afterwards, RedisRole};
+
+/// What becomes of a command.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Said(Bytes),
+    /// An error, which comes the later the more there are.
+    Refused(Bytes),
+    Waits {
+        at_most: Option<Duration>,
+        answer: Bytes,
+    },
+    /// Said, and then the connection ends.
+    Ends(Bytes),
+    /// The client listens, until Redis is back and it must listen there.
+    Listens(Bytes),
+}
+
+/// What is said of a command while Redis is away, and what it does to its session.
+pub(super) fn outcome(
+    gate: &Gate,
+    session: &mut Session,
+    arguments: &Arguments<'_>,
+    bytes: Option<&Bytes>,
+) -> Outcome {
+    let verdict = || said_of(gate, arguments);
+    let version = session.version;
+    let is_queueing = matches!(session.transaction, Transaction::Here { .. });
+    let family = table::find(arguments.name()).map(|command| command.family);
+    if is_queueing || family == Some(Family::Transaction) {
+        return match queued(&mut session.transaction, arguments, verdict) {
+            Queued::Said(value) => Outcome::Said(value.encoded(version).into()),
+            Queued::Refused => refused(arguments, Refusal::Never, version),
+        };
+    }
+    match verdict() {
+        Verdict::Said(value) => Outcome::Said(value.encoded(version).into()),
+        Verdict::Waits { at_most, answer } => {
+            Outcome::Waits { at_most, answer: answer.encoded(version).into() }
+        }
+        Verdict::Refused(why) => refused(arguments, why, version),
+        // Without a journal nobody could remove what Redis still has.
+        Verdict::Dropped { .. } => refused(arguments, Refusal::Lost, version),
+        Verdict::Own(Family::Subscribe) => listens(arguments, version),
+        Verdict::Own(_) => own(gate, session, arguments, bytes),
+    }
+}
+
+/// By the guard's own rule: with `refuse` nothing is said of keys.
+fn said_of(gate: &Gate, arguments: &Arguments<'_>) -> Verdict {
+    let found = answer(arguments, &gate.config.rules);
+    match (&found, gate.config.on_outage.then) {
+        (Verdict::Said(_) | Verdict::Dropped { .. }, Afterwards::Refuse) => {
+            let family = table::find(arguments.name()).map(|command| command.family);
+            if family == Some(Family::Message) { found } else { Verdict::Refused(Refusal::Never) }
+        }
+        _ => found,
+    }
+}
+
+fn own(
+    gate: &Gate,
+    session: &mut Session,
+    arguments: &Arguments<'_>,
+    bytes: Option<&Bytes>,
+) -> Outcome {
+    let info = gate.about().info;
+    let Some(value) = local(arguments, session, info.as_deref(), clock::now()) else {
+        return refused(arguments, Refusal::Never, session.version);
+    };
+    let is_error = matches!(value, Value::Error(_));
+    let done = change(arguments).filter(|_| !is_error);
+    if let (Some(change), Some(bytes)) = (&done, bytes) {
+        session.apply(change.clone(), bytes);
+    }
+    let said = value.encoded(session.version).into();
+    if done == Some(Change::Quit) { Outcome::Ends(said) } else { Outcome::Said(said) }
+}
+
+/// Confirms each channel, as Redis does it; nothing ever comes there.
+fn listens(arguments: &Arguments<'_>, version: Resp) -> Outcome {
+    let word = arguments.name().to_ascii_lowercase();
+    if word.windows(5).any(|part| part == b"unsub") || word.starts_with(b"uns") {
+        let none = vec![Value::Text(word), Value::Nil, Value::Number(0)];
+        return Outcome::Said(Value::Push(none).encoded(version).into());
+    }
+    let mut said = Vec::new();
+    for (number, at) in (1_i64..).zip(1..arguments.count()) {
+        let Some(channel) = arguments.short(at) else {
+            return refused(arguments, Refusal::Never, version);
+        };
+        let one = vec![Value::Text(word.clone()), Value::text(channel), Value::Number(number)];
+        Value::Push(one).write(version, &mut said);
+    }
+    Outcome::Listens(said.into())
+}
+
+/// An error with a code that no client takes for a reason to try again or to reconnect: those cost seconds for each command.
+fn refused(arguments: &Arguments<'_>, why: Refusal, version: Resp) -> Outcome {
+    let name = String::from_utf8_lossy(arguments.name()).to_ascii_uppercase();
+    let name: String = name.chars().filter(char::is_ascii_graphic).take(40).collect();
+    let reason = match why {
+        Refusal::Never => format!("'{name}' is never answered on its behalf"),
+        Refusal::Lost => format!("'{name}' would be lost"),
+        Refusal::Role(RedisRole::Mixed) => {
+            format!("nothing says that the keys of '{name}' are a cache")
+        }
+        Refusal::Role(role) => format!("the keys of '{name}' are for a {}", role.word()),
+    };
+    let text = format!("ROADWORKSDOWN redis is unreachable; {reason}");
+    Outcome::Refused(Value::Error(text).encoded(version).into())
+}
+
+/// What is said of a command that was sent and not answered.
+pub(super) fn unanswered(
+    gate: &Gate,
+    session: &mut Session,
+    sent: Sent,
+    away: Option<Instant>,
+) -> Slot {
+    let now = clock::monotonic();
+    let unknown = |version: Resp| {
+        let text = "ROADWORKSDOWN redis went away; whether it did what was asked is unknown";
+        Slot::Ready(Value::Error(text.to_owned()).encoded(version).into())
+    };
+    let Asked::Whole(bytes) = &sent.asked else { return unknown(session.version) };
+    let (mut requests, bytes) = (Requests::default(), bytes.clone());
+    let Ok(Request::Whole { arguments, .. }) = requests.read(&bytes) else {
+        return unknown(session.version);
+    };
+    if arguments.is(0, "EXEC") {
+        session.transaction = Transaction::None;
+        return unknown(session.version);
+    }
+    let is_queueing = matches!(session.transaction, Transaction::Here { .. });
+    // What only reads, or waits for what has not come, can be asked again; but nothing of a transaction.
+    let found = answer(&arguments, &gate.config.rules);
+    let held = away.map(|since| since + gate.config.on_outage.hold);
+    let held = held.filter(|until| *until > now && !is_queueing);
+    match (&found, outcome(gate, session, &arguments, Some(&bytes))) {
+        (Verdict::Waits { .. }, Outcome::Waits { at_most, answer }) => {
+            let until = at_most.map(|time| sent.at + time);
+            Slot::Waits { until, answer, again: Some(sent) }
+        }
+        (Verdict::Said(_), Outcome::Said(answer)) if held.is_some() && !is_unset(&arguments) => {
+            Slot::Waits { until: held, answer, again: Some(sent) }
+        }
+        // `SET NX` may have been done: that it was not is no longer true.
+        (Verdict::Said(_), Outcome::Said(answer)) if !is_unset(&arguments) => Slot::Ready(answer),
+        (Verdict::Own(_), Outcome::Said(answer) | Outcome::Ends(answer)) => Slot::Ready(answer),
+        _ => unknown(session.version),
+    }
+}
+
+fn is_unset(arguments: &Arguments<'_>) -> bool {
+    let family = table::find(arguments.name()).map(|command| command.family);
+    matches!(family, Some(Family::Unset | Family::Set)) && arguments.count() > 2
+}
+
+/// What is said of a read that takes too long, if something is: its answer is swallowed when it comes.
+pub(super) fn instead(gate: &Gate, session: &Session, sent: &Sent) -> Option<Bytes> {
+    let Asked::Whole(bytes) = &sent.asked else { return None };
+    if gate.config.on_outage.then != Afterwards::Open || session.is_queueing {
+        return None;
+    }
+    let mut requests = Requests::default();
+    let Ok(Request::Whole { arguments, .. }) = requests.read(bytes) else { return None };
+    let family = table::find(arguments.name()).map(|command| command.family)?;
+    match answer(&arguments, &gate.config.rules) {
+        Verdict::Said(value) if matches!(family, Family::Read(_)) => {
+            Some(value.encoded(session.version).into())
+        }
+        _ => None,
+    }
+}
+
+/// How soon a Redis that is well answers.
+pub(super) fn pace(arguments: &Arguments<'_>) -> Pace {
+    const QUICK: [&str; 24] = [
+        "append",
+        "decr",
+        "decrby",
+        "echo",
+        "hello",
+        "hincrby",
+        "hincrbyfloat",
+        "incr",
+        "incrby",
+        "incrbyfloat",
+        "lpop",
+        "lpush",
+        "pfadd",
+        "ping",
+        "rpop",
+        "rpush",
+        "sadd",
+        "select",
+        "setbit",
+        "setrange",
+        "spop",
+        "xadd",
+        "zadd",
+        "zincrby",
+    ];
+    let Some(command) = table::find(arguments.name()) else { return Pace::Unknown };
+    let is_quick = match command.family {
+        Family::Read(_) | Family::Set | Family::Unset | Family::Write(_) => true,
+        Family::Never | Family::Local => QUICK.binary_search(&command.name).is_ok(),
+        Family::Search
+        | Family::Blocking
+        | Family::Message
+        | Family::Subscribe
+        | Family::Transaction => false,
+    };
+    if is_quick { Pace::Quick } else { Pace::Unknown }
+}
+
+/// How long the refusal after so many in one second waits: whoever asks again at once is slowed down.
+pub(super) fn pause(refusals: u32) -> Duration {
+    const FREE: u32 = 20;
+    let Some(over) = refusals.checked_sub(FREE + 1) else { return Duration::ZERO };
+    Duration::from_millis(10).saturating_mul(1 << over.min(7)).min(Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_free_at_first_and_then_up_to_a_second_apart() {
+        assert_eq!(pause(20), Duration::ZERO);
+        assert_eq!(pause(21), Duration::from_millis(10));
+        assert_eq!(pause(22), Duration::from_millis(20));
+        assert_eq!((pause(40), pause(u32::MAX)), (Duration::from_secs(1), Duration::from_secs(1)));
+    }
+}

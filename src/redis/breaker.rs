@@ -1,0 +1,213 @@
+//! When Redis counts as away, and when as back. Pure: whoever asks brings the time.
+//!
+//! One for each upstream, shared by all connections: an outage costs its few budgets once, not once for each connection of a pool.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// So many late answers in a row are an outage.
+const LATE: u32 = 3;
+/// So many probes in a row are an end of it.
+const WELL: u32 = 3;
+/// Between probes that go well.
+const BETWEEN: Duration = Duration::from_millis(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Away again so soon after it came back: it flaps.
+const FLAPS: Duration = Duration::from_secs(30);
+/// How long it then stays away at least, doubled each time up to [`FLAPS`].
+const LEAST_OPEN: Duration = Duration::from_secs(1);
+
+/// What speaks against Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It refused, reset, or says itself that it cannot answer.
+    Gone,
+    /// An answer took longer than it may.
+    Late,
+}
+
+/// Whether Redis is asked. Each change is another epoch: who speaks of an earlier one is not heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posture {
+    /// Counts the changes.
+    pub epoch: u64,
+    /// Since when it is away; `None` while it is there.
+    pub away: Option<Instant>,
+}
+
+/// The breaker of one upstream. It begins closed: the first connection finds out.
+#[derive(Debug, Clone)]
+pub struct Breaker {
+    posture: Posture,
+    late: u32,
+    /// Probes that went well in a row, and those that did not.
+    well: u32,
+    failed: u32,
+    came_back: Option<Instant>,
+    least_open: Duration,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Breaker {
+            posture: Posture { epoch: 0, away: None },
+            late: 0,
+            well: 0,
+            failed: 0,
+            came_back: None,
+            least_open: Duration::ZERO,
+        }
+    }
+}
+
+impl Breaker {
+    /// Whether it is asked now.
+    pub fn posture(&self) -> Posture {
+        self.posture
+    }
+
+    /// Whether answers were late since the last good one.
+    pub fn is_troubled(&self) -> bool {
+        self.late > 0
+    }
+
+    // ## There -> away
+
+    /// Somebody who asked in this epoch had trouble; whether it counts as away from now on.
+    pub fn trouble(&mut self, epoch: u64, trouble: Trouble, now: Instant) -> bool {
+        if epoch != self.posture.epoch || self.posture.away.is_some() {
+            return false;
+        }
+        self.late += 1;
+        if trouble == Trouble::Late && self.late < LATE {
+            return false;
+        }
+        let flaps = self.came_back.is_some_and(|then| now.duration_since(then) < FLAPS);
+        self.least_open =
+            if flaps { (self.least_open * 2).clamp(LEAST_OPEN, FLAPS) } else { Duration::ZERO };
+        self.posture = Posture { epoch: epoch + 1, away: Some(now) };
+        (self.late, self.well, self.failed) = (0, 0, 0);
+        true
+    }
+
+    /// An answer came in time.
+    pub fn well(&mut self, epoch: u64) {
+        if epoch == self.posture.epoch {
+            self.late = 0;
+        }
+    }
+
+    // ## Away -> there
+
+    /// A probe went well; whether it counts as back from now on.
+    pub fn probed_well(&mut self, now: Instant) -> bool {
+        let Some(since) = self.posture.away else { return false };
+        self.well += 1;
+        self.failed = 0;
+        if self.well < WELL || now.duration_since(since) < self.least_open {
+            return false;
+        }
+        self.posture = Posture { epoch: self.posture.epoch + 1, away: None };
+        self.came_back = Some(now);
+        true
+    }
+
+    /// A probe failed.
+    pub fn probed_ill(&mut self) {
+        self.well = 0;
+        self.failed = self.failed.saturating_add(1);
+    }
+
+    /// How long until the next probe: longer each time that one fails. `share` is a random number below 1, by which guards that
+    /// lost the same Redis do not all come back at once.
+    pub fn pause(&self, share: f64) -> Duration {
+        if self.well > 0 {
+            return BETWEEN;
+        }
+        let doubled = FIRST_PAUSE.saturating_mul(1 << self.failed.min(8));
+        doubled.min(LONGEST_PAUSE).mul_f64(0.75 + share.clamp(0.0, 1.0) / 4.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::monotonic;
+
+    fn away(breaker: &mut Breaker, now: Instant) {
+        assert!(breaker.trouble(breaker.posture().epoch, Trouble::Gone, now));
+    }
+
+    fn back(breaker: &mut Breaker, now: Instant) -> bool {
+        (0..WELL).any(|_| breaker.probed_well(now))
+    }
+
+    #[test]
+    fn refused_is_away_at_once_and_late_after_three_in_a_row() {
+        let (mut breaker, now) = (Breaker::default(), monotonic());
+        assert!(!breaker.trouble(0, Trouble::Late, now));
+        assert!(!breaker.trouble(0, Trouble::Late, now));
+        breaker.well(0);
+        assert!(!breaker.trouble(0, Trouble::Late, now) && !breaker.trouble(0, Trouble::Late, now));
+        assert!(breaker.trouble(0, Trouble::Late, now));
+        assert_eq!(breaker.posture(), Posture { epoch: 1, away: Some(now) });
+        let mut breaker = Breaker::default();
+        away(&mut breaker, now);
+    }
+
+    #[test]
+    fn it_is_back_after_three_probes_in_a_row() {
+        let (mut breaker, now) = (Breaker::default(), monotonic());
+        away(&mut breaker, now);
+        assert!(!breaker.probed_well(now) && !breaker.probed_well(now));
+        breaker.probed_ill();
+        assert!(!breaker.probed_well(now) && !breaker.probed_well(now) && breaker.probed_well(now));
+        assert_eq!(breaker.posture(), Posture { epoch: 2, away: None });
+    }
+
+    #[test]
+    fn whoever_speaks_of_an_earlier_time_is_not_heard() {
+        let (mut breaker, now) = (Breaker::default(), monotonic());
+        away(&mut breaker, now);
+        assert!(back(&mut breaker, now));
+        assert!(!breaker.trouble(0, Trouble::Gone, now), "that connection was of before");
+        assert_eq!(breaker.posture().away, None);
+        assert!(!breaker.probed_well(now), "nobody asked");
+    }
+
+    #[test]
+    fn what_flaps_stays_away_longer_each_time_up_to_half_a_minute() {
+        let (mut breaker, mut now) = (Breaker::default(), monotonic());
+        for least in [0, 1, 2, 4, 8, 16, 30, 30] {
+            away(&mut breaker, now);
+            let least = Duration::from_secs(least);
+            if !least.is_zero() {
+                assert!(!back(&mut breaker, now + least - Duration::from_millis(1)), "{least:?}");
+            }
+            now += least;
+            assert!(back(&mut breaker, now), "{least:?}");
+        }
+        away(&mut breaker, now + FLAPS);
+        assert!(back(&mut breaker, now + FLAPS), "it was well for long");
+    }
+
+    proptest! {
+        #[test]
+        fn probes_come_later_each_time_and_never_later_than_two_seconds(share in 0.0..1.0_f64) {
+            let (mut breaker, mut last) = (Breaker::default(), Duration::ZERO);
+            away(&mut breaker, monotonic());
+            prop_assert!(breaker.pause(share) >= Duration::from_millis(75));
+            for _ in 0..20 {
+                let pause = breaker.pause(share);
+                prop_assert!(pause >= last && pause <= LONGEST_PAUSE);
+                last = pause;
+                breaker.probed_ill();
+            }
+            prop_assert!(last >= Duration::from_millis(1_500));
+        }
+    }
+}

@@ -1,0 +1,663 @@
+//! One client's connection, and the one to Redis that belongs to it.
+//!
+//! While Redis is there, bytes are passed on as they come, and all that is known of them is where a command and its answer end. Each
+//! answer goes to the command that it answers: one that came too late to be waited for is swallowed in its turn.
+
+use std::future::{Future, pending};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::away::{self, Outcome};
+use super::breaker::{Posture, Trouble};
+use super::frame::{Arguments, GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
+use super::gate::Gate;
+use super::line::{Asked, Due, Line, Pace, Sent, Slot};
+use super::session::{Change, Session, Transaction, change};
+use super::table;
+use super::upstream::{Lost, Stream, restored};
+use crate::clock;
+use crate::config::Afterwards;
+use crate::tasks::Tasks;
+
+/// So much is read at once.
+const PIECE: usize = 16 << 10;
+/// While so much waits for the other side, no more is read for it.
+const AHEAD: usize = 1 << 20;
+/// So many answers may be owed: a client that does not read them sends no more.
+const OWED: usize = 100_000;
+/// A connection takes at most so many budgets.
+const BUDGETS: u32 = 3;
+
+type Opening = Pin<Box<dyn Future<Output = Result<Stream, Lost>> + Send>>;
+
+/// One client.
+pub(super) struct Connection {
+    gate: Arc<Gate>,
+    posture: watch::Receiver<Posture>,
+    now: Posture,
+    session: Session,
+    line: Line,
+
+    reads: ReadHalf<Stream>,
+    writes: WriteHalf<Stream>,
+    requests: Requests,
+    inbox: BytesMut,
+    outbox: BytesMut,
+
+    link: Link,
+    replies: Replies,
+    arrived: BytesMut,
+    leaving: BytesMut,
+
+    passing: Option<Passing>,
+    stage: Stage,
+    /// When Redis last answered.
+    heard: Instant,
+    refusals: Refusals,
+}
+
+/// The connection to Redis.
+enum Link {
+    None,
+    Opening(Opening),
+    Open(ReadHalf<Stream>, WriteHalf<Stream>),
+}
+
+/// Where the rest of a long command goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passing {
+    There,
+    Nowhere,
+}
+
+/// What a connection is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// A command has an answer.
+    Asks,
+    /// Answers come that nobody asked for: bytes pass both ways, and it ends with Redis.
+    Listens,
+    /// It listens to nobody, until Redis is back.
+    ListensHere,
+    /// What is to be said is said, and nothing more.
+    Ends,
+    Over,
+}
+
+#[derive(Debug)]
+struct Refusals {
+    since: Instant,
+    count: u32,
+}
+
+/// What comes next.
+enum Event {
+    Client(io::Result<usize>),
+    Told(io::Result<usize>),
+    Opened(Result<Stream, Lost>),
+    Redis(io::Result<usize>),
+    Asked(io::Result<usize>),
+    Moved,
+    Woke,
+    Stops,
+}
+
+impl Connection {
+    pub(super) fn new(gate: Arc<Gate>, client: Stream) -> Connection {
+        let mut posture = gate.posture();
+        let now = *posture.borrow_and_update();
+        let (reads, writes) = split(client);
+        let moment = clock::monotonic();
+        Connection {
+            gate,
+            posture,
+            now,
+            session: Session::default(),
+            line: Line::default(),
+            reads,
+            writes,
+            requests: Requests::default(),
+            inbox: BytesMut::new(),
+            outbox: BytesMut::new(),
+            link: Link::None,
+            replies: Replies::default(),
+            arrived: BytesMut::new(),
+            leaving: BytesMut::new(),
+            passing: None,
+            stage: Stage::Asks,
+            heard: moment,
+            refusals: Refusals { since: moment, count: 0 },
+        }
+    }
+
+    /// Until the client leaves, or must. Dropping it ends both connections.
+    pub(super) async fn run(mut self, tasks: &Tasks) {
+        loop {
+            self.look();
+            self.take_in();
+            let wake = self.wait();
+            self.line.say(&mut self.outbox);
+            let has_ended =
+                self.stage == Stage::Ends && self.line.is_empty() && self.outbox.is_empty();
+            if self.stage == Stage::Over || has_ended {
+                return;
+            }
+            match self.next(tasks, wake).await {
+                Event::Client(Ok(0) | Err(_)) | Event::Told(Err(_)) | Event::Stops => return,
+                Event::Client(Ok(_))
+                | Event::Told(Ok(_))
+                | Event::Asked(Ok(_))
+                | Event::Moved
+                | Event::Woke => {}
+                Event::Opened(Ok(stream)) => {
+                    let (reads, writes) = split(stream);
+                    self.heard = clock::monotonic();
+                    self.link = Link::Open(reads, writes);
+                }
+                Event::Opened(Err(Lost::Gone(why))) => self.gone(&why),
+                Event::Opened(Err(refused @ Lost::Refused(_))) => {
+                    tracing::warn!(redis = self.gate.config.name, "a client is let go: {refused}");
+                    return;
+                }
+                Event::Redis(Ok(0)) => self.hung_up("it hung up"),
+                Event::Redis(Err(error)) | Event::Asked(Err(error)) => {
+                    self.hung_up(&error.to_string());
+                }
+                Event::Redis(Ok(_)) => self.hear(),
+            }
+        }
+    }
+
+    async fn next(&mut self, tasks: &Tasks, wake: Option<Instant>) -> Event {
+        let wants = self.wants_bytes();
+        let may_hear = self.outbox.len() < AHEAD;
+        let Connection { reads, writes, inbox, outbox, link, arrived, leaving, posture, .. } = self;
+        let (opening, redis_reads, redis_writes) = match link {
+            Link::None => (None, None, None),
+            Link::Opening(opening) => (Some(opening), None, None),
+            Link::Open(reads, writes) => (None, Some(reads), Some(writes)),
+        };
+        let open = async {
+            match opening {
+                Some(opening) => opening.await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            read = read_some(redis_reads, arrived), if may_hear => Event::Redis(read),
+            wrote = write_some(redis_writes, leaving) => Event::Asked(wrote),
+            wrote = write_some(Some(writes), outbox) => Event::Told(wrote),
+            read = read_some(Some(reads), inbox), if wants => Event::Client(read),
+            opened = open => Event::Opened(opened),
+            Ok(()) = posture.changed() => Event::Moved,
+            () = until(wake) => Event::Woke,
+            () = tasks.stopping() => Event::Stops,
+        }
+    }
+
+    /// Whether more of the client's bytes can be used; some are always read, so that one that leaves is noticed.
+    fn wants_bytes(&self) -> bool {
+        let room = if self.takes_in() { AHEAD } else { GATHERED };
+        self.stage != Stage::Ends && self.inbox.len() < room && self.leaving.len() < AHEAD
+    }
+
+    // ## Redis is there, or away
+
+    /// Acts on a change.
+    fn look(&mut self) {
+        let posture = *self.posture.borrow_and_update();
+        let was = std::mem::replace(&mut self.now, posture);
+        match (was.away, posture.away) {
+            (None, Some(_)) => self.lose(),
+            (Some(_), None) => self.come_back(),
+            // Away and back again, unseen.
+            (None, None) if was.epoch != posture.epoch => {
+                self.lose();
+                self.come_back();
+            }
+            _ => {}
+        }
+        let is_dropped = self.gate.config.on_outage.then == Afterwards::Drop
+            && !self.is_held(clock::monotonic());
+        if posture.away.is_some() && is_dropped || self.gate.is_unfit() {
+            self.stage = Stage::Over;
+        }
+    }
+
+    /// Whether clients wait for Redis still.
+    fn is_held(&self, now: Instant) -> bool {
+        self.now.away.is_some_and(|since| since + self.gate.config.on_outage.hold > now)
+    }
+
+    /// Whoever was asked has to be answered by us.
+    fn lose(&mut self) {
+        let in_mid_answer =
+            self.replies.is_in_mid_answer() && !matches!(self.line.next_due(), Due::Swallowed);
+        self.link = Link::None;
+        self.replies = Replies::default();
+        self.arrived.clear();
+        self.leaving.clear();
+        // What was being said cannot be unsaid; who listens or watches must know that it missed something.
+        if in_mid_answer || self.stage == Stage::Listens || self.session.is_watching {
+            self.stage = Stage::Over;
+            return;
+        }
+        if self.passing.is_some() {
+            self.passing = Some(Passing::Nowhere);
+        }
+        self.session.lose();
+        let Connection { gate, session, line, now, .. } = self;
+        line.lost(|sent| away::unanswered(gate, session, sent, now.away));
+    }
+
+    fn come_back(&mut self) {
+        if self.stage == Stage::ListensHere {
+            self.stage = Stage::Over;
+            return;
+        }
+        let leaving = &mut self.leaving;
+        self.line.asked_again(clock::monotonic(), |bytes| leaving.extend_from_slice(bytes));
+        if !self.leaving.is_empty() {
+            self.open();
+        }
+    }
+
+    /// Redis is not there.
+    fn gone(&mut self, why: &str) {
+        self.gate.trouble(self.now.epoch, Trouble::Gone, why);
+        // The breaker may have been told by somebody else meanwhile: then this is of before.
+        self.look();
+        if !matches!(self.link, Link::None) || self.line.owed() > 0 {
+            self.lose();
+        }
+    }
+
+    /// A connection that nobody waits on may end: Redis ends idle ones, and one is made anew when it is needed.
+    fn hung_up(&mut self, why: &str) {
+        let is_idle = self.line.owed() == 0 && self.leaving.is_empty() && self.passing.is_none();
+        if is_idle || self.stage == Stage::Ends {
+            self.lose();
+        } else {
+            self.gone(why);
+        }
+    }
+
+    fn open(&mut self) {
+        if matches!(self.link, Link::None) {
+            let place = self.gate.config.upstream.place.clone();
+            let within = (self.gate.config.budget * BUDGETS).max(Duration::from_millis(100));
+            self.link = Link::Opening(Box::pin(restored(place, self.session.before(), within)));
+        }
+    }
+
+    // ## From the client
+
+    /// Whether the next command may be looked at.
+    fn takes_in(&self) -> bool {
+        match self.stage {
+            Stage::Ends | Stage::Over => false,
+            Stage::Listens => self.leaving.len() < AHEAD,
+            Stage::Asks | Stage::ListensHere if self.is_ours() => {
+                self.line.is_empty()
+                    && !self.is_held(clock::monotonic())
+                    && self.outbox.len() < AHEAD * 64
+            }
+            // Something waits, and is asked again before what comes after it.
+            Stage::Asks | Stage::ListensHere => {
+                !self.line.waits() && self.line.owed() < OWED && self.leaving.len() < AHEAD
+            }
+        }
+    }
+
+    /// Whether commands are answered here.
+    fn is_ours(&self) -> bool {
+        self.now.away.is_some() || matches!(self.session.transaction, Transaction::Here { .. })
+    }
+
+    /// Looks at what the client has sent.
+    fn take_in(&mut self) {
+        while !self.inbox.is_empty() && self.takes_in() {
+            match self.requests.read(&self.inbox) {
+                Ok(Request::Nothing { length }) => self.inbox.advance(length),
+                Ok(Request::More { done: 0 }) => return,
+                Ok(Request::More { done }) => {
+                    let part = self.inbox.split_to(done);
+                    self.pass(&part);
+                    if self.inbox.is_empty() || self.leaving.len() >= AHEAD {
+                        return;
+                    }
+                }
+                Ok(Request::Whole { length, arguments }) => {
+                    let plan = Plan::of(&arguments);
+                    if plan.listens && !self.line.is_quiet() {
+                        // What is owed is answered first; the framer begins anew with the same command.
+                        self.requests.look_again();
+                        return;
+                    }
+                    if self.is_ours() {
+                        self.answer_here(length);
+                    } else {
+                        self.forward(length, plan);
+                    }
+                    self.line.say(&mut self.outbox);
+                }
+                Err(error) => {
+                    self.line.push(Slot::Ready(error.answer().into()));
+                    self.stage = Stage::Ends;
+                }
+            }
+        }
+        if self.inbox.is_empty() {
+            // A connection that idles holds no more than it needs.
+            self.inbox = BytesMut::new();
+        }
+    }
+
+    /// A part of a long command.
+    fn pass(&mut self, part: &[u8]) {
+        let is_ours = self.is_ours();
+        let passing =
+            *self.passing.get_or_insert(if is_ours { Passing::Nowhere } else { Passing::There });
+        if passing == Passing::There {
+            self.leaving.extend_from_slice(part);
+            self.open();
+        }
+    }
+
+    /// Redis is asked.
+    fn forward(&mut self, length: usize, plan: Plan) {
+        let bytes = self.inbox.split_to(length).freeze();
+        let passing = self.passing.take();
+        if passing == Some(Passing::Nowhere) {
+            // Its beginning is gone.
+            let lost = b"-ROADWORKSDOWN redis was away while this command came\r\n";
+            return self.line.push(Slot::Ready(Bytes::from_static(lost)));
+        }
+        if plan.is_refused {
+            let no = b"-ERR this command cannot be passed on by a guard\r\n";
+            return self.line.push(Slot::Ready(Bytes::from_static(no)));
+        }
+        self.leaving.extend_from_slice(&bytes);
+        self.open();
+        if self.stage == Stage::Listens {
+            return;
+        }
+        if plan.listens {
+            self.stage = Stage::Listens;
+            return;
+        }
+        self.session.is_queueing |= plan.change == Some(Change::Multi);
+        let asked = if passing.is_some() { Asked::Long } else { Asked::Whole(bytes) };
+        self.line.sent(Sent {
+            asked,
+            change: plan.change,
+            at: clock::monotonic(),
+            pace: plan.pace,
+        });
+    }
+
+    /// It is answered without Redis.
+    fn answer_here(&mut self, length: usize) {
+        let bytes = self.inbox.split_to(length).freeze();
+        let was_long = self.passing.take().is_some();
+        let Connection { gate, session, requests, .. } = self;
+        let Some(arguments) = requests.last(&bytes) else { return };
+        let outcome = away::outcome(gate, session, &arguments, Some(&bytes).filter(|_| !was_long));
+        let now = clock::monotonic();
+        match outcome {
+            Outcome::Said(answer) => self.line.push(Slot::Ready(answer)),
+            Outcome::Refused(answer) => {
+                let until = now + self.refusals.next(now);
+                if until > now {
+                    self.line.push(Slot::Waits { until: Some(until), answer, again: None });
+                } else {
+                    self.line.push(Slot::Ready(answer));
+                }
+            }
+            Outcome::Waits { at_most, answer } => {
+                let asked = Asked::Whole(bytes);
+                let sent = Sent { asked, change: None, at: now, pace: Pace::Unknown };
+                let until = at_most.map(|time| now + time);
+                self.line.push(Slot::Waits { until, answer, again: Some(sent) });
+            }
+            Outcome::Ends(answer) => {
+                self.line.push(Slot::Ready(answer));
+                self.stage = Stage::Ends;
+            }
+            Outcome::Listens(answer) => {
+                self.line.push(Slot::Ready(answer));
+                self.stage = Stage::ListensHere;
+            }
+        }
+    }
+
+    // ## From Redis
+
+    /// Looks at what Redis has sent.
+    fn hear(&mut self) {
+        self.heard = clock::monotonic();
+        while !self.arrived.is_empty() {
+            match self.replies.read(&self.arrived) {
+                Ok(Reply::More { done: 0 }) => return,
+                Ok(Reply::More { done }) => {
+                    let part = self.arrived.split_to(done);
+                    if !matches!(self.line.next_due(), Due::Swallowed) {
+                        self.outbox.extend_from_slice(&part);
+                    }
+                    return;
+                }
+                Ok(Reply::Whole { length, kind }) => {
+                    let bytes = self.arrived.split_to(length).freeze();
+                    if kind == Kind::Push || self.stage == Stage::Listens {
+                        self.outbox.extend_from_slice(&bytes);
+                    } else if !self.answered(&bytes, kind) {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        redis = self.gate.config.name,
+                        "a connection is closed: {error}"
+                    );
+                    self.stage = Stage::Over;
+                    return;
+                }
+            }
+        }
+        self.arrived = BytesMut::new();
+    }
+
+    /// An answer has come; whether there is still a connection.
+    fn answered(&mut self, bytes: &Bytes, kind: Kind) -> bool {
+        let trouble = if kind == Kind::Error { told_of(bytes) } else { None };
+        if trouble.is_none() {
+            self.gate.well(self.now.epoch);
+        }
+        match self.line.next_due() {
+            Due::Nobody => {
+                self.hung_up(&String::from_utf8_lossy(
+                    bytes.get(..bytes.len().min(80)).unwrap_or_default(),
+                ));
+                return false;
+            }
+            Due::Swallowed => drop(self.line.answered(bytes.clone())),
+            Due::Next | Due::Later => {
+                let said = trouble.and_then(|_| self.instead());
+                let sent = self.line.answered(said.unwrap_or_else(|| bytes.clone()));
+                if let Some(change) = sent.as_ref().and_then(|sent| sent.change.clone())
+                    && (kind != Kind::Error || change == Change::Ended)
+                    && let Some(Sent { asked: Asked::Whole(words), .. }) = &sent
+                {
+                    self.changed(change, words);
+                }
+            }
+        }
+        if bytes.starts_with(b"-NOAUTH") {
+            self.requests.guest = Guest::Unknown;
+        }
+        self.line.say(&mut self.outbox);
+        if let Some(trouble) = trouble {
+            let word =
+                String::from_utf8_lossy(bytes.get(..bytes.len().min(80)).unwrap_or_default())
+                    .trim_end()
+                    .to_owned();
+            self.gate.trouble(self.now.epoch, trouble, &word);
+            self.look();
+            return matches!(self.link, Link::Open(..));
+        }
+        true
+    }
+
+    fn changed(&mut self, change: Change, words: &Bytes) {
+        match &change {
+            Change::Quit => self.stage = Stage::Ends,
+            Change::Remember(_) | Change::Hello { .. } => self.requests.guest = Guest::Known,
+            _ => {}
+        }
+        self.session.apply(change, words);
+    }
+
+    /// What is said of the oldest command instead of an answer, if something is.
+    fn instead(&mut self) -> Option<Bytes> {
+        let Connection { gate, session, line, .. } = self;
+        let (_, sent) = line.oldest()?;
+        away::instead(gate, session, sent)
+    }
+
+    // ## Time
+
+    /// Says what waited long enough, and what Redis takes too long for; when to look again.
+    fn wait(&mut self) -> Option<Instant> {
+        let now = clock::monotonic();
+        let waits = self.line.waited(now);
+        let held = self
+            .now
+            .away
+            .filter(|_| self.is_held(now))
+            .map(|since| since + self.gate.config.on_outage.hold);
+        let late = self.late(now);
+        [waits, held, late].into_iter().flatten().min()
+    }
+
+    /// Each command in its turn has its budget, from when Redis last answered; when the next one's is over.
+    fn late(&mut self, now: Instant) -> Option<Instant> {
+        let (budget, heard, epoch) = (self.gate.config.budget, self.heard, self.now.epoch);
+        let mut is_told = false;
+        while !self.replies.is_in_mid_answer() {
+            let Connection { gate, session, line, .. } = self;
+            let (number, sent) = line.oldest().filter(|(_, sent)| sent.pace == Pace::Quick)?;
+            let until = sent.at.max(heard) + budget;
+            if until > now {
+                return Some(until);
+            }
+            let instead = away::instead(gate, session, sent);
+            // What cannot be said without Redis is late again after another budget.
+            sent.at = now;
+            if !is_told {
+                gate.trouble(epoch, Trouble::Late, "three answers in a row were late");
+                is_told = true;
+            }
+            let Some(instead) = instead else { return Some(now + budget) };
+            self.line.said_without(number, instead);
+            self.line.say(&mut self.outbox);
+        }
+        None
+    }
+}
+
+/// What is known of a command before Redis is asked.
+struct Plan {
+    change: Option<Change>,
+    pace: Pace,
+    /// Answers come afterwards that nobody asked for.
+    listens: bool,
+    /// Bytes come that are no answers.
+    is_refused: bool,
+}
+
+impl Plan {
+    fn of(arguments: &Arguments<'_>) -> Plan {
+        let is = |name: &str| arguments.is(0, name);
+        let listens = match arguments.name().first().map(u8::to_ascii_uppercase) {
+            Some(b'S' | b'P' | b'U') => table::find(arguments.name())
+                .is_some_and(|command| command.family == table::Family::Subscribe),
+            Some(b'M') => is("MONITOR"),
+            Some(b'C') if is("CLIENT") => {
+                (arguments.is(1, "REPLY") && !arguments.is(2, "ON"))
+                    || (arguments.is(1, "TRACKING") && arguments.is(2, "ON"))
+            }
+            _ => false,
+        };
+        Plan {
+            change: change(arguments),
+            pace: away::pace(arguments),
+            listens,
+            is_refused: is("SYNC") || is("PSYNC"),
+        }
+    }
+}
+
+impl Refusals {
+    fn next(&mut self, now: Instant) -> Duration {
+        if now.duration_since(self.since) >= Duration::from_secs(1) {
+            // Whoever was slowed down begins where it was, until it is quiet for as long as it was made to wait.
+            let was = away::pause(self.count);
+            let quiet = now.duration_since(self.since) >= Duration::from_secs(1) + was * 2;
+            *self = Refusals { since: now, count: if quiet { 0 } else { self.count.min(28) } };
+        }
+        self.count = self.count.saturating_add(1);
+        away::pause(self.count)
+    }
+}
+
+/// What an error says of Redis itself, and not of the command.
+fn told_of(error: &[u8]) -> Option<Trouble> {
+    let begins = |words: &[&str]| words.iter().any(|word| error.starts_with(word.as_bytes()));
+    if begins(&[
+        "-LOADING ",
+        "-MASTERDOWN ",
+        "-CLUSTERDOWN ",
+        "-READONLY ",
+        "-ERR max number of clients",
+    ]) {
+        return Some(Trouble::Gone);
+    }
+    begins(&["-BUSY "]).then_some(Trouble::Late)
+}
+
+/// Reads some; for ever where there is nobody to read from. Cancel safe.
+async fn read_some(from: Option<&mut ReadHalf<Stream>>, into: &mut BytesMut) -> io::Result<usize> {
+    match from {
+        Some(from) => {
+            into.reserve(if into.is_empty() { 4 << 10 } else { PIECE });
+            from.read_buf(into).await
+        }
+        None => pending().await,
+    }
+}
+
+/// Writes some; for ever where there is nothing, or nobody to write to. Cancel safe.
+async fn write_some(to: Option<&mut WriteHalf<Stream>>, from: &mut BytesMut) -> io::Result<usize> {
+    match to {
+        Some(to) if !from.is_empty() => match to.write_buf(from).await? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            wrote => Ok(wrote),
+        },
+        Some(_) | None => pending().await,
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => pending().await,
+    }
+}

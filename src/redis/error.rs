@@ -1,0 +1,37 @@
+//! Why a guard does not run.
+
+use std::io;
+
+/// What is in the way of a guard.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else is there, or it may not be listened on.
+    #[error("the guard \"{guard}\" cannot listen at {place}")]
+    Listen {
+        /// Its label.
+        guard: String,
+        /// As it is written.
+        place: String,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The system gives no thread.
+    #[error("the guards cannot start")]
+    Start(#[source] io::Error),
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                "is the Redis itself there still? give it another port, or the guard".to_owned()
+            }
+            Error::Listen { .. } => {
+                "see that the address is this machine's, and that it may be used".to_owned()
+            }
+            Error::Start(_) => "see how many threads this user may have".to_owned(),
+        }
+    }
+}

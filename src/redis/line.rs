@@ -1,0 +1,196 @@
+//! The answers that one client waits for, in the order of its commands; and those that Redis still owes, in the same order.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::session::Change;
+
+/// One client's answers to come.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    slots: VecDeque<Slot>,
+    /// The number of the first slot.
+    first: u64,
+    /// The numbers of those whose answer Redis owes. One that is before `first` was answered without it, and is swallowed.
+    due: VecDeque<u64>,
+}
+
+/// One answer to come.
+#[derive(Debug)]
+pub(super) enum Slot {
+    /// Redis was asked.
+    Sent(Sent),
+    /// Nothing before this time, unless Redis comes back and is asked.
+    Waits { until: Option<Instant>, answer: Bytes, again: Option<Sent> },
+    /// It is here.
+    Ready(Bytes),
+}
+
+/// What Redis was asked.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) asked: Asked,
+    pub(super) change: Option<Change>,
+    pub(super) at: Instant,
+    pub(super) pace: Pace,
+}
+
+/// The command, to say something else if Redis does not answer.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// As it was sent.
+    Whole(Bytes),
+    /// One that is too long to be kept.
+    Long,
+}
+
+/// How soon an answer comes from a Redis that is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Within the budget.
+    Quick,
+    /// Nobody knows: a script, something that waits, or many keys. Or it is late, and that was told.
+    Unknown,
+}
+
+/// Whose answer comes next from Redis.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// Nobody asked.
+    Nobody,
+    /// It was said without Redis.
+    Swallowed,
+    /// The client waits for this one and no other.
+    Next,
+    /// Others come before it.
+    Later,
+}
+
+impl Line {
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// How many answers Redis owes.
+    pub(super) fn owed(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Whether everything that was asked is answered, even what was said without Redis.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.slots.is_empty() && self.due.is_empty()
+    }
+
+    /// Whether the last of them waits for its time: nothing is asked before.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.slots.back(), Some(Slot::Waits { .. }))
+    }
+
+    /// Redis is asked.
+    pub(super) fn sent(&mut self, sent: Sent) {
+        self.due.push_back(self.end());
+        self.slots.push_back(Slot::Sent(sent));
+    }
+
+    pub(super) fn push(&mut self, slot: Slot) {
+        self.slots.push_back(slot);
+    }
+
+    fn end(&self) -> u64 {
+        self.first + u64::try_from(self.slots.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Moves what can be said to the end of `outbox`.
+    pub(super) fn say(&mut self, outbox: &mut BytesMut) {
+        while let Some(Slot::Ready(bytes)) = self.slots.front() {
+            outbox.extend_from_slice(bytes);
+            self.slots.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// Whose answer comes next.
+    pub(super) fn next_due(&self) -> Due {
+        match self.due.front() {
+            None => Due::Nobody,
+            Some(number) if *number < self.first => Due::Swallowed,
+            Some(number) if *number == self.first => Due::Next,
+            Some(_) => Due::Later,
+        }
+    }
+
+    /// Redis has answered: what it was asked, where somebody still waits for it; `answer` is to be said.
+    pub(super) fn answered(&mut self, answer: Bytes) -> Option<Sent> {
+        let number = self.due.pop_front()?;
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        match std::mem::replace(self.slots.get_mut(at)?, Slot::Ready(answer)) {
+            Slot::Sent(sent) => Some(sent),
+            Slot::Waits { .. } | Slot::Ready(_) => None,
+        }
+    }
+
+    /// The first command that Redis owes an answer to and that somebody waits for, with its number.
+    pub(super) fn oldest(&mut self) -> Option<(u64, &mut Sent)> {
+        let number = *self.due.iter().find(|number| **number >= self.first)?;
+        match self.slot(number)? {
+            Slot::Sent(sent) => Some((number, sent)),
+            Slot::Waits { .. } | Slot::Ready(_) => None,
+        }
+    }
+
+    /// This is said without Redis, which still owes it.
+    pub(super) fn said_without(&mut self, number: u64, answer: Bytes) {
+        if let Some(slot) = self.slot(number) {
+            *slot = Slot::Ready(answer);
+        }
+    }
+
+    fn slot(&mut self, number: u64) -> Option<&mut Slot> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.slots.get_mut(at)
+    }
+
+    /// Redis owes nothing any more: each command that it was asked becomes what `otherwise` makes of it, in order.
+    pub(super) fn lost(&mut self, mut otherwise: impl FnMut(Sent) -> Slot) {
+        self.due.clear();
+        for slot in std::mem::take(&mut self.slots) {
+            self.slots.push_back(match slot {
+                Slot::Sent(sent) => otherwise(sent),
+                other => other,
+            });
+        }
+    }
+
+    /// Redis is back: whatever waits and can be asked again is.
+    pub(super) fn asked_again(&mut self, now: Instant, mut ask: impl FnMut(&Bytes)) {
+        let first = self.first;
+        for (number, slot) in (first..).zip(&mut self.slots) {
+            if let Slot::Waits { again, .. } = slot
+                && let Some(sent) = again.take_if(|sent| matches!(sent.asked, Asked::Whole(_)))
+            {
+                if let Asked::Whole(bytes) = &sent.asked {
+                    ask(bytes);
+                }
+                self.due.push_back(number);
+                *slot = Slot::Sent(Sent { at: now, ..sent });
+            }
+        }
+    }
+
+    /// What nothing came to in its time is answered; when the next one's time is over.
+    pub(super) fn waited(&mut self, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for slot in &mut self.slots {
+            if let Slot::Waits { until: Some(until), answer, .. } = slot {
+                if *until <= now {
+                    *slot = Slot::Ready(std::mem::take(answer));
+                } else {
+                    next = Some(next.map_or(*until, |next| next.min(*until)));
+                }
+            }
+        }
+        next
+    }
+}

@@ -1,0 +1,127 @@
+//! Whether Redis is well, asked on a connection of one's own: no command of a client's is ever a probe.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::breaker::Trouble;
+use super::frame::Kind;
+use super::gate::{About, Gate};
+use super::upstream::{Said, Stream, Talk, connect};
+
+/// How long a connection and `INFO` may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Asks while Redis is away, until it is back; and once at the beginning, to know whom one guards. Never comes back.
+pub(super) async fn watch_over(gate: Arc<Gate>) {
+    let mut posture = gate.posture();
+    if let Err(why) = probe(&gate).await {
+        gate.trouble(posture.borrow_and_update().epoch, Trouble::Gone, &why);
+    }
+    loop {
+        while posture.borrow_and_update().away.is_some() {
+            tokio::time::sleep(gate.pause()).await;
+            gate.probed(probe(&gate).await);
+        }
+        if posture.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Why it is not well, if it is not.
+async fn probe(gate: &Gate) -> Result<(), String> {
+    let upstream = &gate.config.upstream;
+    let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
+    let about = asked(&mut stream, gate).await?;
+    if let Some(why) = &about.unfit
+        && gate.about().unfit.as_ref() != Some(why)
+    {
+        tracing::error!(redis = gate.config.name, "this upstream cannot be guarded: {why}");
+    }
+    gate.learnt(about);
+    Ok(())
+}
+
+async fn asked(stream: &mut Stream, gate: &Gate) -> Result<About, String> {
+    let mut talk = Talk { stream, buffer: BytesMut::new() };
+    let told = |error: std::io::Error| match error.into_inner() {
+        Some(inner) => inner.to_string(),
+        None => "it hung up".to_owned(),
+    };
+    let upstream = &gate.config.upstream;
+    if let Some(password) = &upstream.password {
+        let user = upstream.user.as_deref().map(str::as_bytes);
+        let words: Vec<_> =
+            [Some(&b"AUTH"[..]), user, Some(password.bytes())].into_iter().flatten().collect();
+        let said = talk.asked(&command(&words), PATIENCE).await.map_err(told)?;
+        if said.kind == Kind::Error {
+            let word = said.word();
+            tracing::warn!(redis = gate.config.name, "the guard's own password is refused: {word}");
+        }
+    }
+    let budget = gate.config.budget.max(Duration::from_millis(10));
+    match talk.asked(&command(&[b"PING"]), budget).await.map_err(told)? {
+        Said { kind: Kind::Error, bytes }
+            if bytes.starts_with(b"-NOAUTH") || bytes.starts_with(b"-NOPERM") =>
+        {
+            // It answers; what it says of itself stays what it said before.
+            return Ok(gate.about());
+        }
+        said if said.kind == Kind::Error => return Err(said.word()),
+        _ => {}
+    }
+    let said = talk.asked(&command(&[b"INFO"]), PATIENCE).await.map_err(told)?;
+    if said.kind == Kind::Error {
+        return Ok(gate.about());
+    }
+    let text = String::from_utf8_lossy(&said.bytes);
+    let text = text.split_once("\r\n").map_or("", |(_, text)| text).trim_end_matches("\r\n");
+    of_info(text)
+}
+
+/// What `INFO` says: that it is well, or not, or nothing that can be guarded.
+fn of_info(text: &str) -> Result<About, String> {
+    let is = |line: &str| text.lines().any(|own| own == line);
+    if is("loading:1") {
+        return Err("it loads its data".to_owned());
+    }
+    if is("master_link_status:down") {
+        return Err("it has lost its master".to_owned());
+    }
+    let unfit = if is("cluster_enabled:1") || is("redis_mode:cluster") {
+        Some("it is part of a cluster, whose keys are on several servers".to_owned())
+    } else if is("redis_mode:sentinel") {
+        Some("it is a Sentinel, not a Redis".to_owned())
+    } else {
+        None
+    };
+    Ok(About { info: Some(Arc::from(text)), unfit })
+}
+
+fn command(words: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_loads_or_is_cut_off_is_not_well_and_a_cluster_is_no_upstream() {
+        assert!(of_info("loading:1\r\n").is_err());
+        assert!(of_info("role:slave\r\nmaster_link_status:down\r\n").is_err());
+        assert!(of_info("redis_mode:cluster\r\n").unwrap().unfit.is_some());
+        assert!(of_info("redis_mode:sentinel\r\n").unwrap().unfit.is_some());
+        let well =
+            of_info("redis_version:7.0.15\r\nredis_mode:standalone\r\nloading:0\r\n").unwrap();
+        assert!(well.unfit.is_none() && well.info.unwrap().contains("7.0.15"));
+    }
+}

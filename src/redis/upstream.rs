@@ -1,0 +1,124 @@
+//! A connection to Redis: made anew by name each time, and brought into the state that its client had before.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::frame::{Kind, Replies, Reply};
+use crate::config::RedisPlace;
+use crate::net::ask::secured;
+
+/// Bytes both ways, by whatever way.
+pub(super) trait Both: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Both for T {}
+
+/// A connection, to a client or to Redis.
+pub(super) type Stream = Box<dyn Both>;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Lost {
+    /// Nobody is there, or nobody answers.
+    #[error("{0}")]
+    Gone(String),
+    /// It does not let the client be again who it was.
+    #[error("it refuses what the client was before: {0}")]
+    Refused(String),
+}
+
+/// Connects. Cancel safe: nothing is kept.
+pub(super) async fn connect(place: &RedisPlace, within: Duration) -> io::Result<Stream> {
+    let connecting = async {
+        let stream: Stream = match place {
+            RedisPlace::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            RedisPlace::Tcp { host, port, tls } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                if *tls { Box::new(secured(stream, host, &[]).await?) } else { Box::new(stream) }
+            }
+        };
+        Ok(stream)
+    };
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "no connection in time");
+    tokio::time::timeout(within, connecting).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Connects, and says again what the client had said of itself. Each of those answers may take as long as the connection.
+pub(super) async fn restored(
+    place: RedisPlace,
+    before: Vec<Bytes>,
+    within: Duration,
+) -> Result<Stream, Lost> {
+    let gone = |error: io::Error| Lost::Gone(error.to_string());
+    let mut stream = connect(&place, within).await.map_err(gone)?;
+    let mut talk = Talk { stream: &mut stream, buffer: BytesMut::new() };
+    for words in before {
+        let said = talk.asked(&words, within).await.map_err(gone)?;
+        if said.kind == Kind::Error {
+            return Err(Lost::Refused(said.word()));
+        }
+    }
+    Ok(stream)
+}
+
+/// Question and answer, one after the other.
+pub(super) struct Talk<'a> {
+    pub(super) stream: &'a mut Stream,
+    pub(super) buffer: BytesMut,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) kind: Kind,
+    pub(super) bytes: Bytes,
+}
+
+impl Said {
+    /// The word at its beginning: `-WRONGPASS`. What comes after it may be what was sent.
+    pub(super) fn word(&self) -> String {
+        let end = self.bytes.iter().position(u8::is_ascii_whitespace);
+        let word = self.bytes.get(..end.unwrap_or(self.bytes.len()).min(40)).unwrap_or_default();
+        String::from_utf8_lossy(word).into_owned()
+    }
+}
+
+/// The longest answer that is read here: `INFO` of a Redis with many databases is far shorter.
+const LONGEST: usize = 1 << 20;
+
+impl Talk<'_> {
+    /// The answer to `words`. Not cancel safe: the connection is of no use afterwards.
+    pub(super) async fn asked(&mut self, words: &[u8], within: Duration) -> io::Result<Said> {
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+        let asking = self.ask(words);
+        tokio::time::timeout(within, asking).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn ask(&mut self, words: &[u8]) -> io::Result<Said> {
+        self.stream.write_all(words).await?;
+        self.stream.flush().await?;
+        let (mut replies, mut bytes) = (Replies::default(), BytesMut::new());
+        loop {
+            match replies.read(&self.buffer).map_err(io::Error::other)? {
+                Reply::Whole { length, kind: Kind::Push } => self.buffer.advance(length),
+                Reply::Whole { length, kind } => {
+                    bytes.extend_from_slice(&self.buffer.split_to(length));
+                    return Ok(Said { kind, bytes: bytes.freeze() });
+                }
+                Reply::More { done } => {
+                    bytes.extend_from_slice(&self.buffer.split_to(done));
+                    if bytes.len() > LONGEST {
+                        return Err(io::Error::other("its answer is too long"));
+                    }
+                    if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+            }
+        }
+    }
+}

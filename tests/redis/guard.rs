@@ -1,0 +1,457 @@
+//! `roadworks serve` with a guard before a real Redis, which goes away and comes back.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Duration;
+
+use roadworks::clock::monotonic;
+use roadworks::tasks::Tasks;
+
+use super::forms::{READS, WRITES};
+use crate::support::bind::free_port;
+use crate::support::redis::{Client, RedisServer, encoded};
+use crate::support::serving::{Serving, Stand, until};
+
+/// A guard in front of a Redis.
+struct Guarded {
+    serving: Serving,
+    stand: Stand,
+    port: u16,
+    redis: RedisServer,
+}
+
+impl Guarded {
+    /// A cache; `lines` go into its block.
+    fn cache(lines: &str) -> Guarded {
+        Guarded::before(RedisServer::start(), &format!("role = \"cache\"\n{lines}"))
+    }
+
+    fn before(redis: RedisServer, lines: &str) -> Guarded {
+        let port = free_port();
+        let upstream = format!("redis://127.0.0.1:{}", redis.port);
+        let stand = Stand::new(&config(&format!("127.0.0.1:{port}"), &upstream, lines));
+        let serving = stand.serve();
+        Guarded { serving, stand, port, redis }
+    }
+
+    fn client(&self) -> Client {
+        Client::at(self.port)
+    }
+
+    fn says(&self, words: &str) {
+        until(|| self.serving.log().contains(words).then_some(()));
+    }
+
+    /// Kills Redis, and waits until the guard knows.
+    fn kill(&mut self) {
+        self.redis.kill();
+        // Somebody has to ask.
+        assert_eq!(self.client().does("GET nobody"), "$-1");
+        self.says("redis is away");
+    }
+
+    /// Starts Redis, and waits until the guard knows.
+    fn again(&mut self) {
+        let times = |log: &str| log.matches("redis is back").count();
+        let before = times(&self.serving.log());
+        self.redis.again();
+        until(|| (times(&self.serving.log()) > before).then_some(()));
+    }
+}
+
+fn config(listen: &str, upstream: &str, lines: &str) -> String {
+    format!(
+        "serve {{ admin = \"127.0.0.1:0\" }}\nsite \"shop\" {{\n  redis \"cache\" {{\n    listen = \"{listen}\"\n    upstream = \"{upstream}\"\n    {lines}\n  }}\n}}\n"
+    )
+}
+
+/// Without what differs from one asking to the next.
+fn is_steady(form: &str) -> bool {
+    !["RANDOMKEY", "TIME", "INFO"].iter().any(|word| form.starts_with(word))
+}
+
+#[test]
+fn a_redis_that_is_there_answers_itself() {
+    let guarded = Guarded::cache("");
+    let (mut direct, mut through) = (guarded.redis.client(), guarded.client());
+    for version in ["HELLO 2", "HELLO 3"] {
+        // The id of a connection is its own.
+        assert_eq!(direct.does(version)[..40], through.does(version)[..40]);
+        for form in READS.iter().chain(&WRITES).filter(|form| is_steady(form)) {
+            assert_eq!(direct.does("FLUSHALL"), "+OK");
+            let wanted = direct.does(form);
+            assert_eq!(through.does("FLUSHALL"), "+OK");
+            assert_eq!(through.does(form), wanted, "{form}");
+        }
+    }
+}
+
+#[test]
+fn commands_in_one_piece_are_answered_in_order() {
+    let guarded = Guarded::cache("");
+    let mut client = guarded.client();
+    let many: Vec<u8> =
+        (0..5_000).flat_map(|number| encoded(&["ECHO", &number.to_string()])).collect();
+    client.send(&many);
+    for number in 0..5_000 {
+        let wanted = format!("${}\r\n{number}\r\n", number.to_string().len());
+        assert_eq!(client.next().unwrap(), wanted.as_bytes());
+    }
+    client.send(b"SET inline 'a b'\r\nGET inline\r\n\r\n");
+    assert_eq!(
+        (client.next().unwrap(), client.next().unwrap()),
+        (b"+OK\r\n".to_vec(), b"$3\r\na b\r\n".to_vec())
+    );
+    client.send(b"*1\r\n$x\r\n");
+    assert_eq!(client.next().unwrap(), b"-ERR Protocol error: invalid bulk length\r\n");
+    assert_eq!(client.next(), None);
+}
+
+#[test]
+fn a_value_of_many_megabytes_passes_both_ways() {
+    let mut guarded = Guarded::cache("budget = \"2s\"");
+    let mut client = guarded.client();
+    let value = vec![b'v'; 30 << 20];
+    client.send(&encoded(&[b"SET", &b"k"[..], &value, b"EX", b"60"]));
+    assert_eq!(client.next().unwrap(), b"+OK\r\n");
+    client.send(&encoded(&["GET", "k"]));
+    let answer = client.next().unwrap();
+    assert_eq!(answer.len(), value.len() + "$31457280\r\n\r\n".len());
+    assert_eq!(client.does("TTL k"), ":60");
+    guarded.kill();
+    client.send(&encoded(&[b"SET", &b"k"[..], &value, b"NX"]));
+    assert_eq!(
+        client.next().unwrap(),
+        b"$-1\r\n",
+        "its options are known, though its value is not kept"
+    );
+}
+
+#[test]
+fn a_redis_that_is_killed_is_a_miss_and_back_again_it_has_its_values() {
+    let mut guarded = Guarded::cache("");
+    let mut client = guarded.client();
+    assert_eq!(client.does("SET k v"), "+OK");
+    assert_eq!(client.does("GET k"), "$1\r\nv");
+    guarded.kill();
+    let mut slowest = Duration::ZERO;
+    for _ in 0..200 {
+        let began = monotonic();
+        assert_eq!(client.does("GET k"), "$-1");
+        slowest = slowest.max(monotonic().duration_since(began));
+    }
+    assert!(slowest < Duration::from_millis(100), "{slowest:?}");
+    assert_eq!(client.does("PING"), "+PONG");
+    // What would be lost is refused, and so is what would grant something.
+    for form in ["SET k v", "DEL k", "EXPIRE k 1", "INCR n", "KEYS *", "LPUSH l a", "EVAL x 0"] {
+        assert!(client.does(form).starts_with("-ROADWORKSDOWN "), "{form}");
+    }
+    assert_eq!(client.does("SET lock me NX"), "$-1");
+    guarded.again();
+    assert_eq!(client.does("SET k w"), "+OK", "the same connection goes on");
+    assert_eq!(guarded.redis.client().does("GET k"), "$1\r\nw");
+}
+
+#[test]
+fn a_redis_that_hangs_costs_three_budgets_and_a_late_answer_goes_to_nobody_else() {
+    let guarded = Guarded::cache("budget = \"50ms\"");
+    let mut client = guarded.client();
+    assert_eq!(client.does("SET k v"), "+OK");
+    guarded.redis.signal("STOP");
+    let began = monotonic();
+    assert_eq!(client.does("GET k"), "$-1");
+    assert!(monotonic().duration_since(began) >= Duration::from_millis(50));
+    guarded.redis.signal("CONT");
+    // The answer that came too late is not that of the next command.
+    assert_eq!(client.does("ECHO next"), "$4\r\nnext");
+    guarded.redis.signal("STOP");
+    for _ in 0..3 {
+        assert_eq!(client.does("GET k"), "$-1");
+    }
+    guarded.says("redis is away");
+    let began = monotonic();
+    for _ in 0..50 {
+        assert_eq!(guarded.client().does("GET k"), "$-1");
+    }
+    assert!(monotonic().duration_since(began) < Duration::from_secs(1), "nobody else waits");
+    guarded.redis.signal("CONT");
+    guarded.says("redis is back");
+    assert_eq!(client.does("GET k"), "$1\r\nv");
+}
+
+#[test]
+fn a_write_that_hangs_is_told_that_nobody_knows() {
+    let guarded = Guarded::cache("budget = \"50ms\"");
+    let mut client = guarded.client();
+    assert_eq!(client.does("SET k v"), "+OK");
+    guarded.redis.signal("STOP");
+    assert!(client.does("INCR n").ends_with("is unknown"));
+    guarded.says("redis is away");
+    guarded.redis.signal("CONT");
+}
+
+#[test]
+fn who_somebody_is_and_where_is_said_again_to_a_redis_that_is_back() {
+    let redis = RedisServer::with(&["--requirepass", "pass"]);
+    let mut guarded = Guarded::before(redis, "role = \"cache\"");
+    let mut client = guarded.client();
+    assert!(client.does("GET k").starts_with("-NOAUTH"), "that is seen, and not hidden");
+    assert_eq!(client.does("AUTH wrong").split(' ').next(), Some("-WRONGPASS"));
+    assert_eq!(client.does("AUTH pass"), "+OK");
+    assert!(client.does("HELLO 3 SETNAME web").starts_with('%'));
+    assert_eq!(client.does("SELECT 3"), "+OK");
+    assert_eq!(client.does("SET k v"), "+OK");
+    guarded.kill();
+    assert_eq!(client.does("GET k"), "_", "as RESP3 has it");
+    assert_eq!(client.does("SELECT 4"), "+OK");
+    guarded.again();
+    assert_eq!(client.does("SET k w"), "+OK");
+    assert!(client.does("CLIENT INFO").contains(" name=web "));
+    assert!(client.does("CLIENT INFO").contains(" db=4 "));
+    assert!(guarded.serving.is_running());
+}
+
+#[test]
+fn a_transaction_that_redis_lost_is_aborted_and_one_of_misses_is_answered() {
+    let mut guarded = Guarded::cache("");
+    let (mut open, mut watching) = (guarded.client(), guarded.client());
+    assert_eq!(
+        (open.does("MULTI"), open.does("SET k v")),
+        ("+OK".to_owned(), "+QUEUED".to_owned())
+    );
+    assert_eq!(watching.does("WATCH k"), "+OK");
+    guarded.kill();
+    assert!(open.does("EXEC").starts_with("-EXECABORT"));
+    assert_eq!(watching.does("GET k"), "it hung up", "its watch is over, which it must know");
+    assert_eq!(open.does("MULTI"), "+OK");
+    assert_eq!(
+        (open.does("GET k"), open.does("MGET a b")),
+        ("+QUEUED".to_owned(), "+QUEUED".to_owned())
+    );
+    assert_eq!(open.does("EXEC"), "*2\r\n$-1\r\n*2\r\n$-1\r\n$-1");
+    assert_eq!(open.does("MULTI"), "+OK");
+    assert!(open.does("SET k v").starts_with("-ROADWORKSDOWN"));
+    assert!(open.does("EXEC").starts_with("-EXECABORT"));
+    assert_eq!(open.does("EXEC"), "-ERR EXEC without MULTI");
+}
+
+#[test]
+fn messages_pass_and_who_listens_is_closed_when_redis_goes_and_when_it_is_back() {
+    let mut guarded = Guarded::cache("");
+    let mut listener = guarded.client();
+    assert!(listener.does("SUBSCRIBE news").ends_with(":1"));
+    assert_eq!(guarded.client().does("PUBLISH news hello"), ":1");
+    assert!(String::from_utf8(listener.next().unwrap()).unwrap().ends_with("hello\r\n"));
+    guarded.kill();
+    assert_eq!(listener.next(), None);
+    let mut listener = guarded.client();
+    assert!(listener.does("SUBSCRIBE news").ends_with(":1"));
+    assert_eq!(guarded.client().does("PUBLISH news hello"), ":0");
+    guarded.again();
+    assert_eq!(listener.next(), None, "so that it listens where messages come");
+}
+
+#[test]
+fn what_waits_for_an_item_has_it_from_the_redis_that_is_back() {
+    let mut guarded = Guarded::cache("");
+    let mut waits = guarded.client();
+    waits.send(&encoded(&["BLPOP", "jobs", "0"]));
+    let mut early = guarded.client();
+    assert_eq!(early.does("PING"), "+PONG");
+    guarded.kill();
+    let began = monotonic();
+    assert_eq!(early.does("BLPOP jobs 0.3"), "*-1");
+    assert!(monotonic().duration_since(began) >= Duration::from_millis(300), "not a loop");
+    guarded.again();
+    assert_eq!(guarded.client().does("RPUSH jobs one"), ":1");
+    assert!(String::from_utf8(waits.next().unwrap()).unwrap().ends_with("one\r\n"));
+}
+
+#[test]
+fn clients_wait_for_a_restart_and_nobody_sees_it() {
+    let mut guarded = Guarded::cache("on_outage = [\"hold 20s\", \"open\"]");
+    let port = guarded.port;
+    let tasks = Tasks::new();
+    let workers: Vec<_> = (0..8)
+        .map(|worker| {
+            let stopping = tasks.clone();
+            let work = move || {
+                let (mut client, mut done) = (Client::at(port), 0);
+                while !stopping.is_stopping() {
+                    // What may have been done is not done twice: each waits for its answer.
+                    let said = client.does(&format!("GET k{worker}"));
+                    assert_eq!(said, "$-1");
+                    done += 1;
+                }
+                done
+            };
+            tasks.start_thread("worker", work).unwrap()
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(200));
+    guarded.redis.kill();
+    guarded.says("redis is away");
+    let mut writer = guarded.client();
+    writer.send(&encoded(&["SET", "held", "v"]));
+    guarded.redis.again();
+    assert_eq!(writer.next().unwrap(), b"+OK\r\n", "it waited, and was done");
+    tasks.stop();
+    for worker in workers {
+        assert!(worker.join().unwrap() > 10);
+    }
+}
+
+#[test]
+fn after_the_hold_comes_what_the_configuration_says() {
+    let mut guarded = Guarded::cache("on_outage = [\"hold 300ms\", \"drop\"]");
+    let mut client = guarded.client();
+    assert_eq!(client.does("SET k v"), "+OK");
+    guarded.redis.kill();
+    let began = monotonic();
+    assert_eq!(client.does("GET k"), "it hung up");
+    assert!(monotonic().duration_since(began) >= Duration::from_millis(250));
+    assert_eq!(guarded.client().next(), None, "as a Redis that is away");
+
+    let mut refusing = Guarded::cache("on_outage = [\"refuse\"]");
+    let mut client = refusing.client();
+    refusing.redis.kill();
+    assert!(client.does("GET k").starts_with("-ROADWORKSDOWN"));
+    assert_eq!(client.does("PING"), "+PONG");
+}
+
+#[test]
+fn refusals_are_slowed_down() {
+    let mut guarded = Guarded::cache("");
+    guarded.kill();
+    let mut client = guarded.client();
+    let began = monotonic();
+    for _ in 0..26 {
+        assert!(client.does("INCR n").starts_with("-ROADWORKSDOWN"));
+    }
+    // 10 + 20 + .. + 320 ms.
+    assert!(monotonic().duration_since(began) >= Duration::from_millis(600));
+}
+
+#[test]
+fn keys_that_are_no_cache_are_never_answered_for() {
+    let mut guarded = Guarded::before(RedisServer::start(), "presets = [\"django\"]");
+    let mut client = guarded.client();
+    guarded.redis.kill();
+    assert_eq!(client.does("GET :1:price"), "$-1");
+    for form in
+        ["GET :1:django.contrib.sessions.cachex", "GET other", "MGET :1:price other", "DBSIZE"]
+    {
+        assert!(client.does(form).starts_with("-ROADWORKSDOWN"), "{form}");
+    }
+}
+
+#[test]
+fn a_socket_of_this_machine_is_listened_on_and_taken_away() {
+    let redis = RedisServer::start();
+    let upstream = format!("redis://127.0.0.1:{}", redis.port);
+    let stand = Stand::new(&config("unix:guard.sock", &upstream, "role = \"cache\""));
+    let path = stand.folder().join("guard.sock");
+    for _ in 0..2 {
+        // What a process left that was killed is in nobody's way.
+        let serving = stand.serve();
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(b"PING\r\n").unwrap();
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"+PONG\r\n");
+        drop(serving);
+    }
+}
+
+#[test]
+fn what_cannot_be_guarded_is_said_and_nobody_is_answered_wrongly() {
+    // Its bus would be 10,000 ports further on, where there may be none.
+    let bus = free_port().to_string();
+    let cluster = RedisServer::with(&["--cluster-enabled", "yes", "--cluster-port", &bus]);
+    let guarded = Guarded::before(cluster, "role = \"cache\"");
+    guarded.says("it is part of a cluster");
+    assert_eq!(guarded.client().next(), None);
+
+    let taken = Stand::new(&config(
+        &format!("127.0.0.1:{}", guarded.port),
+        "redis://127.0.0.1:1",
+        "role = \"cache\"",
+    ));
+    let shown = taken.run(&["serve"]).exits(1).stderr;
+    assert!(shown.contains("roadworks.hcl:4:14") && shown.contains("cannot listen at"), "{shown}");
+    assert!(guarded.stand.status()["mode"] == "open");
+}
+
+/// redis-py with its own defaults, which are what an app has.
+struct Python(std::process::Child, std::io::BufReader<std::process::ChildStdout>);
+
+impl Python {
+    fn at(port: u16, version: &str) -> Python {
+        let python = std::env::var("ROADWORKS_TEST_CLIENTS")
+            .expect("this test needs redis-py: run script/test, which installs it");
+        let script =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/redis_cache.py");
+        let mut child = std::process::Command::new("timeout")
+            .args(["60s", &python])
+            .arg(script)
+            .args([&port.to_string(), version])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let reads = std::io::BufReader::new(child.stdout.take().unwrap());
+        Python(child, reads)
+    }
+
+    /// What it gives to its caller, and in how many milliseconds.
+    fn does(&mut self, line: &str) -> (u64, String) {
+        use std::io::BufRead as _;
+        writeln!(self.0.stdin.as_mut().unwrap(), "{line}").unwrap();
+        let mut said = String::new();
+        self.1.read_line(&mut said).unwrap();
+        let (time, said) = said.trim_end().split_once(' ').expect("it says something");
+        (time.parse().unwrap(), said.to_owned())
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn redis_py_reads_misses_and_no_errors_and_its_values_again() {
+    for version in ["2", "3"] {
+        let mut guarded = Guarded::cache("");
+        let mut python = Python::at(guarded.port, version);
+        let mut says = |line: &str, wanted: &str, most: u64| {
+            let (time, said) = python.does(line);
+            assert!(said.starts_with(wanted), "{version} {line}: {said}");
+            assert!(time <= most, "{version} {line}: {time} ms");
+        };
+        says("set k v", "True", 2_000);
+        says("get k", "b'v'", 500);
+        guarded.redis.kill();
+        for _ in 0..3 {
+            // By itself it takes four seconds for each of these, and then raises.
+            says("get k", "None", 500);
+            says("mget k l", "[None, None]", 500);
+            says("hgetall h", "{}", 500);
+            says("smembers s", "set()", 500);
+            says("pipeline k l", "[None, None]", 500);
+            says("exists k", "0", 500);
+        }
+        says("set k w", "ResponseError: ROADWORKSDOWN", 500);
+        says("incr n", "ResponseError: ROADWORKSDOWN", 500);
+        // Whoever comes new is let in, too.
+        let mut other = Python::at(guarded.port, version);
+        assert_eq!(other.does("get k").1, "None");
+        guarded.again();
+        says("set k w", "True", 500);
+        says("get k", "b'w'", 500);
+        assert_eq!(other.does("get k").1, "b'w'");
+    }
+}
