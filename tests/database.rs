@@ -301,6 +301,7 @@ fn what_cannot_be_paused_is_said_before_anything_moves() {
     let error = shop.stand.run(&["hold", "--yes", "--json"]).exits(3).error();
     assert_eq!(error["code"], "session-pool", "{error:#}");
     assert_eq!(shop.stand.status()["mode"], "open");
+    assert!(doubts(&shop.stand)[0].contains("by session"), "{:?}", doubts(&shop.stand));
     // Without anything in the way: the URL of the database itself, and clients that do not wait.
     let impatient = Shop::new(1, "query_wait_timeout = 5", "");
     let _serving = impatient.serve();
@@ -316,6 +317,40 @@ fn what_cannot_be_paused_is_said_before_anything_moves() {
     let reason = found.unwrap()["reason"].as_str().unwrap();
     assert!(reason.contains("no admin console of a PgBouncer"), "{reason}");
     assert!(!reason.contains("secret"), "{reason}");
+}
+
+/// What `doctor` finds wrong with the databases.
+fn doubts(stand: &Stand) -> Vec<String> {
+    let found = stand.run(&["doctor", "--json"]).json();
+    let all = found["checks"].as_array().unwrap().iter();
+    let wrong = all.filter(|one| one["id"] == "database" && one["result"] == "fail");
+    wrong.map(|one| one["reason"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_would_fail_once_it_moves_is_tried_before_by_doctor() {
+    let shop = Shop::new(1, "", "");
+    let _serving = shop.serve();
+    assert!(doubts(&shop.stand).is_empty(), "{:?}", doubts(&shop.stand));
+    // Somebody who may read and no more, a role that is not there, and a probe that is not let in.
+    shop.postgres.does("CREATE ROLE clerk LOGIN PASSWORD 'clerk'");
+    let clerk = "postgres://clerk:clerk@127.0.0.1";
+    let text = fs::read_to_string(shop.stand.folder().join("roadworks.hcl")).unwrap();
+    let (pools, servers) = text.rsplit_once("database \"postgres\"").unwrap();
+    let (_, after) = servers.split_once("@127.0.0.1").unwrap();
+    let servers =
+        format!(" {{\n    url = \"{clerk}{after}").replace("[\"migrator\"]", "[\"nobody\"]");
+    let (before, probe) = pools.split_once("probe = \"").unwrap();
+    let (_, behind) = probe.split_once("@127.0.0.1").unwrap();
+    let pools = format!("{before}probe = \"postgres://ana:wrong@127.0.0.1{behind}");
+    shop.stand.write("roadworks.hcl", &format!("{pools}database \"postgres\"{servers}"));
+    let found = doubts(&shop.stand).join("\n");
+    for says in
+        ["`probe`: ", "may not alter this database", "may not alter roles", "has no role nobody"]
+    {
+        assert!(found.contains(says), "{says}: {found}");
+    }
+    assert!(!found.contains("wrong@"), "{found}");
 }
 
 #[test]

@@ -21,11 +21,12 @@ use super::report::{Form, Waiting, doctor_object, doctor_words};
 use crate::aws::Session;
 use crate::clock;
 use crate::config::{DnsSource, PageConfig, SiteConfig, SwitchedRecord};
+use crate::database::Databases;
 use crate::dns::Exercise;
 use crate::dns::route53::{Allowed, Zone, exercise};
 use crate::files;
 use crate::hcl::Diagnostic;
-use crate::lever::{self, Lever, Observation, Position};
+use crate::lever::{self, Lever, Observation, Position, Refusal};
 use crate::page::Page;
 use crate::switch::{LeverName, Mode, OperationId};
 
@@ -245,7 +246,7 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
         match lever.observe().await {
             Err(error) => findings.push(fail(id, &error, error.hint())),
             Ok(seen) => {
-                findings.push(match (lever.refusal(&seen, Mode::Open), seen.position) {
+                findings.push(match (refusal(lever.as_ref(), &seen), seen.position) {
                     (Some(refusal), _) => fail(id, refusal.message, refusal.hint),
                     (None, Position::Absent) if lever.name() == LeverName::Gateway => {
                         warn(id, &seen.detail, "start one: roadworks serve")
@@ -272,11 +273,36 @@ async fn levers(opened: &Opened) -> Vec<Finding> {
                 }
             }
         }
+        if lever.name() == LeverName::Database {
+            findings.extend(doubts(opened).await);
+        }
         if lever.kind() == "tfvars" {
             findings.extend(opened.resolved.folder.as_deref().map(writable));
         }
     }
     findings
+}
+
+/// Why it could not be opened, or for a database, could not be put into any mode.
+fn refusal(lever: &dyn Lever, seen: &Observation) -> Option<Refusal> {
+    let modes: &[Mode] = match lever.name() {
+        LeverName::Database => &Mode::LADDER,
+        LeverName::Dns
+        | LeverName::Variable
+        | LeverName::Pipeline
+        | LeverName::Workers
+        | LeverName::Gateway
+        | LeverName::Balancer => &[Mode::Open],
+    };
+    modes.iter().find_map(|mode| lever.refusal(seen, *mode))
+}
+
+/// What would fail of its databases once the site moves.
+async fn doubts(opened: &Opened) -> Vec<Finding> {
+    let patience = opened.patience.unwrap_or_default();
+    let Some(databases) = Databases::new(&opened.databases, patience) else { return Vec::new() };
+    let doubts = Box::pin(databases.tried()).await;
+    doubts.into_iter().map(|doubt| fail("database", doubt.why, doubt.fix)).collect()
 }
 
 fn ttl(lever: &dyn Lever, seen: &Observation) -> Finding {

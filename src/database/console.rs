@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 
 use super::server::{Row, Server};
-use super::{Error, error};
+use super::{Doubt, Error, error};
 use crate::clock;
 use crate::config::PgbouncerConfig;
 
@@ -84,6 +84,15 @@ impl Console {
             "whether {} lets new connections in is not seen from here: {error}",
             self.address()
         ))
+    }
+
+    /// What would fail after `RESUME`, if it can be seen from here.
+    pub(super) async fn tried(&self) -> Vec<Doubt> {
+        let Some(Ok(probe)) = &self.probe else { return Vec::new() };
+        let asked = probe.talk(ANSWER, async |client| probe.does(client, "SELECT 1").await).await;
+        let doubt =
+            |error: Error| Doubt { why: format!("its `probe`: {error}"), ..Doubt::of(&error) };
+        asked.err().map(doubt).into_iter().collect()
     }
 
     /// The target of a step: `pool:6432 shop`.

@@ -7,6 +7,7 @@ mod console;
 mod error;
 mod moving;
 mod server;
+mod tried;
 mod values;
 mod writes;
 
@@ -26,6 +27,7 @@ use writes::{Takes, Writes};
 
 pub use error::Error;
 pub use server::Server;
+pub use tried::Doubt;
 
 /// So much earlier than `PgBouncer` sends its clients away they are let go.
 const MARGIN: Duration = Duration::from_secs(10);

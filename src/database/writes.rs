@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::server::{Row, Server};
-use super::{Error, error};
+use super::{Doubt, Error, error};
 use crate::config::PostgresConfig;
 
 /// How long one question may take.
@@ -73,6 +73,46 @@ impl Writes {
         let longest = told("longest").and_then(|seconds| seconds.parse().ok());
         let takes = if on { Takes::Reads } else { Takes::Writes };
         Ok(Stands { takes, longest: longest.map(Duration::from_secs) })
+    }
+
+    /// What would fail where it is made read-only: who does it may alter the database, and there are such roles.
+    pub(super) async fn tried(&self) -> Vec<Doubt> {
+        let Ok(server) = &self.server else { return Vec::new() };
+        let migrators: Vec<_> = self.config.migrators.iter().map(|role| literal(role)).collect();
+        let rights = format!(
+            "SELECT pg_has_role(current_user, d.datdba, 'USAGE') AS owns, \
+             (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) AS alters, \
+             (SELECT string_agg(role, ', ') FROM unnest(ARRAY[{}]::text[]) role \
+               WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = role)) AS missing \
+             FROM pg_database d WHERE d.datname = current_database()",
+            migrators.join(", ")
+        );
+        // Who cannot be asked is told of where it is looked at.
+        let Ok(rows) = server.talk(ANSWER, async |client| server.rows(client, &rights).await).await
+        else {
+            return Vec::new();
+        };
+        let Some(row) = rows.first() else { return Vec::new() };
+        let told = |column: &str| row.get(column).and_then(Option::as_deref);
+        let doubt = |why: String, fix: &str| Doubt { why, fix: fix.to_owned() };
+        let mut doubts = Vec::new();
+        if told("owns") == Some("f") {
+            let why = format!("the user of {} may not alter this database", server.place);
+            doubts.push(doubt(why, "use a `url` whose user owns the database"));
+        }
+        if told("alters") == Some("f") && !migrators.is_empty() {
+            let why =
+                format!("the user of {} may not alter roles, as `migrators` needs", server.place);
+            doubts.push(doubt(
+                why,
+                "use a `url` whose user has CREATEROLE, or leave out `migrators`",
+            ));
+        }
+        if let Some(missing) = told("missing") {
+            let why = format!("{} has no role {missing}", server.place);
+            doubts.push(doubt(why, "look at `migrators`"));
+        }
+        doubts
     }
 
     /// From now on new sessions may do this, but for migrators, who may write.
@@ -141,6 +181,11 @@ fn named(row: &Row) -> String {
 fn is_true(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     matches!(text.as_str(), "on" | "true" | "yes" | "1" | "t" | "y")
+}
+
+/// A text as SQL has it.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn quoted(name: &str) -> String {
