@@ -17,7 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) async fn watch_over(gate: Arc<Gate>) {
     let mut posture = gate.posture();
     if let Err(why) = probe(&gate).await {
-        gate.trouble(posture.borrow_and_update().epoch, Trouble::Gone, &why);
+        // By itself: who borrows what is told keeps it from being told anew.
+        let epoch = posture.borrow_and_update().epoch;
+        gate.trouble(epoch, Trouble::Gone, &why);
     }
     loop {
         while posture.borrow_and_update().away.is_some() {
