@@ -35,6 +35,12 @@ fn unserved(wanted: &[RedisConfig], error: &redis::Error) -> Error {
             .filter(|one| one.name == *guard)
             .map(|one| one.spots.wrong(&format!("listen {place}"), message.clone()))
             .find(|spot| spot.place.is_some()),
+        redis::Error::Journal { guard, path, .. } => wanted
+            .iter()
+            .filter(|one| one.name == *guard)
+            .filter(|one| one.journal.as_ref().is_some_and(|journal| journal.path == *path))
+            .map(|one| one.spots.wrong("journal", message.clone()))
+            .find(|spot| spot.place.is_some()),
         redis::Error::Start(_) => None,
     };
     let spot = spot.map(|spot| Box::new(Diagnostic { hint: Some(hint.clone()), ..spot }));

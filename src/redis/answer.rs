@@ -39,7 +39,7 @@ pub enum Verdict {
 }
 
 /// What Redis still has and may not be read as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dirty {
     /// One key.
     Key(Vec<u8>),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::answer::{Refusal, Verdict, answer};
 use super::frame::{Arguments, Request, Requests};
 use super::gate::Gate;
+use super::journal::Entry;
 use super::line::{Asked, Pace, Sent, Slot};
 use super::local::local;
 use super::session::{Change, Queued, Session, Transaction, change, queued};
@@ -25,6 +26,12 @@ pub(super) enum Outcome {
     Waits {
         at_most: Option<Duration>,
         answer: Bytes,
+    },
+    /// Said once these are kept, and else the other.
+    Dropped {
+        answer: Bytes,
+        otherwise: Bytes,
+        entries: Vec<Entry>,
     },
     /// Said, and then the connection ends.
     Ends(Bytes),
@@ -55,6 +62,14 @@ pub(super) fn outcome(
             Outcome::Waits { at_most, answer: answer.encoded(version).into() }
         }
         Verdict::Refused(why) => refused(arguments, why, version),
+        Verdict::Dropped { answer, dirty } if gate.keeper.is_some() => {
+            let Outcome::Refused(otherwise) = refused(arguments, Refusal::Lost, version) else {
+                return refused(arguments, Refusal::Lost, version);
+            };
+            let database = session.database;
+            let entries = dirty.into_iter().map(|dirty| Entry { database, dirty }).collect();
+            Outcome::Dropped { answer: answer.encoded(version).into(), otherwise, entries }
+        }
         // Without a journal nobody could remove what Redis still has.
         Verdict::Dropped { .. } => refused(arguments, Refusal::Lost, version),
         Verdict::Own(Family::Subscribe) => listens(arguments, version),
@@ -164,6 +179,13 @@ pub(super) fn unanswered(
         // `SET NX` may have been done: that it was not is no longer true.
         (Verdict::Said(_), Outcome::Said(answer)) if !is_unset(&arguments) => Slot::Ready(answer),
         (Verdict::Own(_), Outcome::Said(answer) | Outcome::Ends(answer)) => Slot::Ready(answer),
+        (_, Outcome::Dropped { entries, .. }) => {
+            // Whether it was done or not, what was there before is not read again. Nobody waits for that: nobody is told that it is so.
+            if let Some(keeper) = &gate.keeper {
+                drop(keeper.keep(entries));
+            }
+            unknown(session.version)
+        }
         _ => unknown(session.version),
     }
 }

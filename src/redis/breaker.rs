@@ -63,6 +63,11 @@ impl Default for Breaker {
 }
 
 impl Breaker {
+    /// One that begins open: something must be done before Redis is asked.
+    pub fn away(now: Instant) -> Breaker {
+        Breaker { posture: Posture { epoch: 0, away: Some(now) }, ..Breaker::default() }
+    }
+
     /// Whether it is asked now.
     pub fn posture(&self) -> Posture {
         self.posture
@@ -101,12 +106,17 @@ impl Breaker {
 
     // ## Away -> there
 
-    /// A probe went well; whether it counts as back from now on.
+    /// A probe went well; whether Redis may be asked again.
     pub fn probed_well(&mut self, now: Instant) -> bool {
         let Some(since) = self.posture.away else { return false };
-        self.well += 1;
+        self.well = self.well.saturating_add(1);
         self.failed = 0;
-        if self.well < WELL || now.duration_since(since) < self.least_open {
+        self.well >= WELL && now.duration_since(since) >= self.least_open
+    }
+
+    /// It is asked from now on; whether it was not before.
+    pub fn close(&mut self, now: Instant) -> bool {
+        if self.posture.away.is_none() {
             return false;
         }
         self.posture = Posture { epoch: self.posture.epoch + 1, away: None };
@@ -143,7 +153,7 @@ mod tests {
     }
 
     fn back(breaker: &mut Breaker, now: Instant) -> bool {
-        (0..WELL).any(|_| breaker.probed_well(now))
+        (0..WELL).any(|_| breaker.probed_well(now)) && breaker.close(now)
     }
 
     #[test]
@@ -166,6 +176,8 @@ mod tests {
         assert!(!breaker.probed_well(now) && !breaker.probed_well(now));
         breaker.probed_ill();
         assert!(!breaker.probed_well(now) && !breaker.probed_well(now) && breaker.probed_well(now));
+        assert!(breaker.posture().away.is_some(), "what must be done first is done first");
+        assert!(breaker.close(now));
         assert_eq!(breaker.posture(), Posture { epoch: 2, away: None });
     }
 

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::away::{self, Outcome};
 use super::breaker::{Posture, Trouble};
 use super::frame::{Arguments, GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
 use super::gate::Gate;
+use super::keeper::Kept;
 use super::line::{Asked, Due, Line, Pace, Sent, Slot};
 use super::session::{Change, Session, Transaction, change};
 use super::table;
@@ -57,6 +58,8 @@ pub(super) struct Connection {
     leaving: BytesMut,
 
     passing: Option<Passing>,
+    /// What is being written to the journal, and what is said then.
+    keeping: Option<(oneshot::Receiver<Kept>, Bytes)>,
     stage: Stage,
     /// When Redis last answered.
     heard: Instant,
@@ -104,6 +107,7 @@ enum Event {
     Opened(Result<Stream, Lost>),
     Redis(io::Result<usize>),
     Asked(io::Result<usize>),
+    Kept(Kept),
     Moved,
     Woke,
     Stops,
@@ -131,6 +135,7 @@ impl Connection {
             arrived: BytesMut::new(),
             leaving: BytesMut::new(),
             passing: None,
+            keeping: None,
             stage: Stage::Asks,
             heard: moment,
             refusals: Refusals { since: moment, count: 0 },
@@ -156,6 +161,7 @@ impl Connection {
                 | Event::Asked(Ok(_))
                 | Event::Moved
                 | Event::Woke => {}
+                Event::Kept(kept) => self.kept(kept),
                 Event::Opened(Ok(stream)) => {
                     let (reads, writes) = split(stream);
                     self.heard = clock::monotonic();
@@ -178,7 +184,18 @@ impl Connection {
     async fn next(&mut self, tasks: &Tasks, wake: Option<Instant>) -> Event {
         let wants = self.wants_bytes();
         let may_hear = self.outbox.len() < AHEAD;
-        let Connection { reads, writes, inbox, outbox, link, arrived, leaving, posture, .. } = self;
+        let Connection {
+            reads,
+            writes,
+            inbox,
+            outbox,
+            link,
+            arrived,
+            leaving,
+            posture,
+            keeping,
+            ..
+        } = self;
         let (opening, redis_reads, redis_writes) = match link {
             Link::None => (None, None, None),
             Link::Opening(opening) => (Some(opening), None, None),
@@ -197,6 +214,7 @@ impl Connection {
             wrote = write_some(Some(writes), outbox) => Event::Told(wrote),
             read = read_some(Some(reads), inbox), if wants => Event::Client(read),
             opened = open => Event::Opened(opened),
+            kept = kept(keeping) => Event::Kept(kept),
             Ok(()) = posture.changed() => Event::Moved,
             () = until(wake) => Event::Woke,
             () = tasks.stopping() => Event::Stops,
@@ -428,6 +446,15 @@ impl Connection {
                 let until = at_most.map(|time| now + time);
                 self.line.push(Slot::Waits { until, answer, again: Some(sent) });
             }
+            Outcome::Dropped { answer, otherwise, entries } => {
+                match self.gate.keeper.as_ref().and_then(|keeper| keeper.keep(entries)) {
+                    Some(kept) => {
+                        self.keeping = Some((kept, answer));
+                        self.line.push(Slot::Waits { until: None, answer: otherwise, again: None });
+                    }
+                    None => self.line.push(Slot::Ready(otherwise)),
+                }
+            }
             Outcome::Ends(answer) => {
                 self.line.push(Slot::Ready(answer));
                 self.stage = Stage::Ends;
@@ -436,6 +463,15 @@ impl Connection {
                 self.line.push(Slot::Ready(answer));
                 self.stage = Stage::ListensHere;
             }
+        }
+    }
+
+    /// Whether what was dropped will be removed is known.
+    fn kept(&mut self, kept: Kept) {
+        let Some((_, answer)) = self.keeping.take() else { return };
+        match kept {
+            Kept::Safely => self.line.known(answer),
+            Kept::Not => self.line.refuse(),
         }
     }
 
@@ -652,6 +688,15 @@ async fn write_some(to: Option<&mut WriteHalf<Stream>>, from: &mut BytesMut) -> 
             wrote => Ok(wrote),
         },
         Some(_) | None => pending().await,
+    }
+}
+
+/// Whether it was written; for ever where nothing is. Cancel safe.
+async fn kept(keeping: &mut Option<(oneshot::Receiver<Kept>, Bytes)>) -> Kept {
+    match keeping {
+        // A thread that has ended has kept nothing.
+        Some((kept, _)) => kept.await.unwrap_or(Kept::Not),
+        None => pending().await,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Why a guard does not run.
 
 use std::io;
+use std::path::PathBuf;
+
+use super::journal::Unusable;
 
 /// What is in the way of a guard.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +19,17 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// What it would write to cannot be used.
+    #[error("the guard \"{guard}\" has no journal at {}", path.display())]
+    Journal {
+        /// Its label.
+        guard: String,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Unusable,
+    },
     /// The system gives no thread.
     #[error("the guards cannot start")]
     Start(#[source] io::Error),
@@ -30,6 +44,15 @@ impl Error {
             }
             Error::Listen { .. } => {
                 "see that the address is this machine's, and that it may be used".to_owned()
+            }
+            Error::Journal { source: Unusable::Taken, .. } => {
+                "each guard has a journal of its own: give this one another `path`".to_owned()
+            }
+            Error::Journal { source: Unusable::Format, .. } => {
+                "flush that Redis and remove the file, or start the version that wrote it".to_owned()
+            }
+            Error::Journal { source: Unusable::File(_), .. } => {
+                "its folder has to be there, on a disk that stays, and this user has to be allowed to write there".to_owned()
             }
             Error::Start(_) => "see how many threads this user may have".to_owned(),
         }

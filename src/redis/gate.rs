@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::breaker::{Breaker, Posture, Trouble};
+use super::keeper::Keeper;
 use crate::clock::monotonic;
 use crate::config::RedisConfig;
 
@@ -13,6 +14,8 @@ use crate::config::RedisConfig;
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) config: RedisConfig,
+    /// Who keeps what is dropped, where somebody does.
+    pub(super) keeper: Option<Keeper>,
     breaker: Mutex<Breaker>,
     /// Whether a good answer is worth telling: most of them need no lock.
     is_troubled: AtomicBool,
@@ -31,11 +34,21 @@ pub(super) struct About {
 }
 
 impl Gate {
-    pub(super) fn new(config: RedisConfig) -> Gate {
-        let breaker = Breaker::default();
+    /// One without a journal, or whose journal is clean.
+    pub(super) fn new(config: RedisConfig, keeper: Option<Keeper>) -> Gate {
+        Gate::with(config, keeper, Breaker::default())
+    }
+
+    /// One whose Redis must not be read before its journal is.
+    pub(super) fn away(config: RedisConfig, keeper: Keeper) -> Gate {
+        Gate::with(config, Some(keeper), Breaker::away(monotonic()))
+    }
+
+    fn with(config: RedisConfig, keeper: Option<Keeper>, breaker: Breaker) -> Gate {
         let (posture, _) = watch::channel(breaker.posture());
         Gate {
             config,
+            keeper,
             breaker: Mutex::new(breaker),
             is_troubled: AtomicBool::new(false),
             posture,
@@ -68,24 +81,33 @@ impl Gate {
         }
     }
 
-    /// A probe ended.
-    pub(super) fn probed(&self, result: Result<(), String>) {
+    /// A probe ended; whether Redis may be asked again, once nothing is left to be done.
+    pub(super) fn probed(&self, result: Result<(), String>) -> bool {
         let mut breaker = self.breaker();
         match result {
-            Ok(()) => {
-                let away = breaker.posture().away;
-                if breaker.probed_well(monotonic()) {
-                    let since = away.map(|since| monotonic().duration_since(since));
-                    let seconds = since.unwrap_or_default().as_secs_f64();
-                    tracing::info!(redis = self.config.name, seconds, "redis is back");
-                    self.posture.send_replace(breaker.posture());
-                }
-            }
+            Ok(()) => breaker.probed_well(monotonic()),
             Err(why) => {
                 breaker.probed_ill();
                 tracing::debug!(redis = self.config.name, why, "redis is still away");
+                false
             }
         }
+    }
+
+    /// Redis is asked from now on.
+    pub(super) fn close(&self) {
+        let mut breaker = self.breaker();
+        let away = breaker.posture().away;
+        if breaker.close(monotonic()) {
+            let since = away.map(|since| monotonic().duration_since(since));
+            let seconds = since.unwrap_or_default().as_secs_f64();
+            tracing::info!(redis = self.config.name, seconds, "redis is back");
+            self.posture.send_replace(breaker.posture());
+        }
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.breaker().posture().away.is_some()
     }
 
     pub(super) fn pause(&self) -> std::time::Duration {

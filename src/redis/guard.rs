@@ -15,8 +15,9 @@ use tokio::sync::Semaphore;
 use super::connection::Connection;
 use super::error::Error;
 use super::gate::Gate;
-use super::probe;
+use super::journal::Journal;
 use super::upstream::Stream;
+use super::{keeper, probe};
 use crate::config::{RedisConfig, RedisListen};
 use crate::net::bind::{Inherited, bind};
 use crate::tasks::Tasks;
@@ -89,9 +90,38 @@ impl Guards {
                 }
             }
         }
-        let (gate, places) =
-            (Arc::new(Gate::new(config.clone())), Arc::new(Semaphore::new(CLIENTS)));
-        Ok(Door { gate, places, tcp, unix })
+        let places = Arc::new(Semaphore::new(CLIENTS));
+        Ok(Door { gate: self.gate(config)?, places, tcp, unix })
+    }
+
+    /// What a guard's connections share; where something is left in its journal, Redis is not read before that is removed.
+    fn gate(&self, config: &RedisConfig) -> Result<Arc<Gate>, Error> {
+        let Some(wanted) = &config.journal else {
+            return Ok(Arc::new(Gate::new(config.clone(), None)));
+        };
+        let journal = Journal::open(&wanted.path, wanted.most).map_err(|source| {
+            Error::Journal { guard: config.name.clone(), path: wanted.path.clone(), source }
+        })?;
+        let (keeper, asked) = keeper::queue();
+        let gate = if journal.is_clean() {
+            Gate::new(config.clone(), Some(keeper))
+        } else {
+            let keys = journal.len();
+            if let Some(why) = journal.broken() {
+                let redis = config.name.as_str();
+                tracing::error!(redis, why, "redis stays away: flush it and remove the journal");
+            } else {
+                tracing::info!(
+                    redis = config.name,
+                    keys,
+                    "what was written before is removed first"
+                );
+            }
+            Gate::away(config.clone(), keeper)
+        };
+        let gate = Arc::new(gate);
+        keeper::start(&gate, journal, asked, &self.tasks).map_err(Error::Start)?;
+        Ok(gate)
     }
 
     /// Where they listen; port 0 has become a port.

@@ -88,6 +88,22 @@ impl Line {
         matches!(self.slots.back(), Some(Slot::Waits { .. }))
     }
 
+    /// What the last of them waits for is known.
+    pub(super) fn known(&mut self, answer: Bytes) {
+        if let Some(slot @ Slot::Waits { .. }) = self.slots.back_mut() {
+            *slot = Slot::Ready(answer);
+        }
+    }
+
+    /// The last of them waits for nothing any more.
+    pub(super) fn refuse(&mut self) {
+        if let Some(slot @ Slot::Waits { .. }) = self.slots.back_mut()
+            && let Slot::Waits { answer, .. } = slot
+        {
+            *slot = Slot::Ready(std::mem::take(answer));
+        }
+    }
+
     /// Redis is asked.
     pub(super) fn sent(&mut self, sent: Sent) {
         self.due.push_back(self.end());

@@ -8,8 +8,11 @@ use bytes::BytesMut;
 use super::breaker::Trouble;
 use super::frame::Kind;
 use super::gate::{About, Gate};
+use super::replay::remove;
 use super::upstream::{Said, Stream, Talk, connect};
 
+/// How often what came meanwhile is removed, before the next probe.
+const ROUNDS: usize = 100;
 /// How long a connection and `INFO` may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -24,12 +27,38 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
     loop {
         while posture.borrow_and_update().away.is_some() {
             tokio::time::sleep(gate.pause()).await;
-            gate.probed(probe(&gate).await);
+            if gate.probed(probe(&gate).await)
+                && let Err(why) = reopen(&gate).await
+            {
+                tracing::warn!(redis = gate.config.name, why, "redis stays away");
+                gate.probed(Err(why));
+            }
         }
         if posture.changed().await.is_err() {
             return;
         }
     }
+}
+
+/// Removes what must not be read, and lets Redis be asked then.
+async fn reopen(gate: &Gate) -> Result<(), String> {
+    let Some(keeper) = &gate.keeper else {
+        gate.close();
+        return Ok(());
+    };
+    // Others go on meanwhile, and less each time: removing is quicker than writing to a disk.
+    for _ in 0..ROUNDS {
+        let done = match keeper.begin().await {
+            Ok(entries) => remove(gate, entries).await,
+            Err(why) => return Err(why),
+        };
+        keeper.removed(&done).await;
+        done?;
+        if keeper.finish().await {
+            return Ok(());
+        }
+    }
+    Err("more is written than is removed".to_owned())
 }
 
 /// Why it is not well, if it is not.
@@ -46,12 +75,8 @@ async fn probe(gate: &Gate) -> Result<(), String> {
     Ok(())
 }
 
-async fn asked(stream: &mut Stream, gate: &Gate) -> Result<About, String> {
-    let mut talk = Talk { stream, buffer: BytesMut::new() };
-    let told = |error: std::io::Error| match error.into_inner() {
-        Some(inner) => inner.to_string(),
-        None => "it hung up".to_owned(),
-    };
+/// Says who the guard is, where it was told.
+pub(super) async fn enter(talk: &mut Talk<'_>, gate: &Gate) -> Result<(), String> {
     let upstream = &gate.config.upstream;
     if let Some(password) = &upstream.password {
         let user = upstream.user.as_deref().map(str::as_bytes);
@@ -63,6 +88,16 @@ async fn asked(stream: &mut Stream, gate: &Gate) -> Result<About, String> {
             tracing::warn!(redis = gate.config.name, "the guard's own password is refused: {word}");
         }
     }
+    Ok(())
+}
+
+fn told(error: std::io::Error) -> String {
+    error.into_inner().map_or_else(|| "it hung up".to_owned(), |inner| inner.to_string())
+}
+
+async fn asked(stream: &mut Stream, gate: &Gate) -> Result<About, String> {
+    let mut talk = Talk { stream, buffer: BytesMut::new() };
+    enter(&mut talk, gate).await?;
     let budget = gate.config.budget.max(Duration::from_millis(10));
     match talk.asked(&command(&[b"PING"]), budget).await.map_err(told)? {
         Said { kind: Kind::Error, bytes }
@@ -102,7 +137,8 @@ fn of_info(text: &str) -> Result<About, String> {
     Ok(About { info: Some(Arc::from(text)), unfit })
 }
 
-fn command(words: &[&[u8]]) -> Vec<u8> {
+/// A command as clients write it.
+pub(super) fn command(words: &[&[u8]]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
         bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::answer::Verdict;
-use super::frame::Arguments;
+use super::frame::{Arguments, number};
 use super::value::{Resp, Value};
 
 /// A client's connection, as Redis would know it.
@@ -13,6 +13,7 @@ pub(super) struct Session {
     /// What is said again on another connection, in order, one of each kind.
     before: Vec<(Kind, Bytes)>,
     pub(super) name: Option<Vec<u8>>,
+    pub(super) database: u32,
     pub(super) transaction: Transaction,
     /// Whether Redis was asked to queue what comes, and has not said that it is over: no answer there is a value.
     pub(super) is_queueing: bool,
@@ -44,6 +45,7 @@ pub(super) enum Transaction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
     Remember(Kind),
+    Select(u32),
     Name(Vec<u8>),
     Hello { version: Resp, name: Option<Vec<u8>> },
     Reset,
@@ -64,6 +66,10 @@ impl Session {
     pub(super) fn apply(&mut self, change: Change, bytes: &Bytes) {
         match change {
             Change::Remember(kind) => self.remember(kind, bytes),
+            Change::Select(database) => {
+                self.database = database;
+                self.remember(Kind::Select, bytes);
+            }
             Change::Name(name) => {
                 self.name = Some(name).filter(|name| !name.is_empty());
                 self.remember(Kind::Client(b"SETNAME".to_vec()), bytes);
@@ -113,7 +119,10 @@ pub(super) fn change(arguments: &Arguments<'_>) -> Option<Change> {
             let name = name.and_then(|at| arguments.short(at + 1)).map(<[u8]>::to_vec);
             Some(Change::Hello { version, name })
         }
-        Some(b'S') if is("SELECT") => Some(Change::Remember(Kind::Select)),
+        Some(b'S') if is("SELECT") => {
+            let database = arguments.short(1).and_then(number)?;
+            u32::try_from(database).ok().map(Change::Select)
+        }
         Some(b'C') if is("CLIENT") => {
             if arguments.is(1, "SETNAME") {
                 return arguments.short(2).map(|name| Change::Name(name.to_vec()));

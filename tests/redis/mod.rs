@@ -5,3 +5,4 @@ mod commands;
 pub(crate) mod forms;
 mod frames;
 mod guard;
+mod stale;

@@ -19,6 +19,9 @@ pub use words::RedisListen;
 /// How long a command may take where nothing is said.
 const BUDGET: Duration = Duration::from_millis(50);
 const LONGEST_BUDGET: Duration = Duration::from_secs(10);
+/// As many keys a journal has, and may have.
+const KEYS: u64 = 1_000_000;
+const MOST_KEYS: u64 = 100_000_000;
 /// A client gives up as well at some time.
 const LONGEST_HOLD: Duration = Duration::from_mins(5);
 
@@ -35,10 +38,21 @@ pub struct RedisConfig {
     pub rules: KeyRules,
     /// What is done while it is away.
     pub on_outage: OnOutage,
+    /// Where it keeps what was written or deleted meanwhile, if it does: without, those are refused.
+    pub journal: Option<JournalConfig>,
     /// How long an answer may take that an empty Redis could give as well.
     pub budget: Duration,
     /// Where its addresses stand in the file.
     pub spots: Spots,
+}
+
+/// The journal of a guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// A file of its own, on a disk that outlives the process.
+    pub path: PathBuf,
+    /// So many keys it has at most; with more, Redis stays away until a person has seen to it.
+    pub most: usize,
 }
 
 /// Where a Redis is, and who its guard is there.
@@ -139,7 +153,7 @@ pub(super) fn read<'a>(
 fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<RedisConfig> {
     let body = &block.body;
     let keys = ["listen", "upstream", "role", "on_outage", "budget", "presets"];
-    reader.only(body, &keys, &[], &["key"]);
+    reader.only(body, &keys, &["journal"], &["key"]);
     if name.is_empty() {
         reader.wrong(&block.ident, "a guard's name is not empty");
     }
@@ -155,6 +169,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
     let mut rules = key_rules(reader, body);
     rules.extend(presets(reader, body));
     let on_outage = on_outage(reader, body).unwrap_or_else(|| OnOutage::of(role));
+    let journal = journal(reader, body, &mut spots);
     let budget = reader.duration(body, "budget", Duration::from_millis(1)..=LONGEST_BUDGET);
     if role == RedisRole::Mixed && rules.is_empty() && on_outage.then == Afterwards::Open {
         let said = "nothing is ever answered for this Redis: it is a cache in no part";
@@ -168,6 +183,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         upstream: upstream?,
         rules: KeyRules { rules, otherwise: role },
         on_outage,
+        journal,
         budget: budget.unwrap_or(BUDGET),
         spots,
     })
@@ -234,6 +250,23 @@ fn key_rules<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Vec<KeyRule> {
         }
     }
     rules
+}
+
+fn journal<'a>(
+    reader: &mut Reader<'a>,
+    body: &'a Body,
+    spots: &mut Spots,
+) -> Option<JournalConfig> {
+    let block = body.get_blocks("journal").next()?;
+    reader.labels(block, &[]);
+    reader.only(&block.body, &["path", "max_keys"], &[], &[]);
+    let path = reader.needed(block, "path");
+    if let Some(given) = block.body.get_attribute("path") {
+        spots.note("journal", reader.spot(&given.value));
+    }
+    let most = reader.count(&block.body, "max_keys", 1..=MOST_KEYS).unwrap_or(KEYS);
+    let path = reader.folder().join(path.filter(|path| !path.is_empty())?);
+    Some(JournalConfig { path, most: usize::try_from(most).unwrap_or(usize::MAX) })
 }
 
 fn presets(reader: &mut Reader<'_>, body: &Body) -> Vec<KeyRule> {
@@ -356,6 +389,7 @@ mod tests {
             (&format!("{PLACES}    key \"a*\" {{\n    }}\n"), 5, "needs `role`"),
             (&format!("{PLACES}    key \"\" {{ role = \"cache\" }}\n"), 5, "an empty pattern"),
             (&format!("{PLACES}    journal = \"x\"\n"), 5, "`journal` is not known here"),
+            (&format!("{PLACES}    journal {{\n    }}\n"), 5, "needs `path`"),
         ] {
             let wrongly = wrong_and_hints(&site(lines));
             let place = format!("{line}:");

@@ -1,0 +1,127 @@
+//! Removing from Redis what was written or deleted while it was away, before anybody reads it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::answer::Dirty;
+use super::frame::{Kind, number};
+use super::gate::Gate;
+use super::journal::Entry;
+use super::probe::{command, enter};
+use super::upstream::{Said, Talk, connect};
+use crate::config::RedisRole;
+
+/// Keys of one `UNLINK`.
+const BATCH: usize = 500;
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Removes all of `entries`; whatever is left undone is to be done again.
+pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), String> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let upstream = &gate.config.upstream;
+    let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
+    let mut talk = Talk { stream: &mut stream, buffer: bytes::BytesMut::new() };
+    enter(&mut talk, gate).await?;
+    let mut databases: BTreeMap<u32, Vec<Dirty>> = BTreeMap::new();
+    for Entry { database, dirty } in entries {
+        databases.entry(database).or_default().push(dirty);
+    }
+    let mut count = 0_usize;
+    for (database, all) in databases {
+        said(&mut talk, &[b"SELECT", database.to_string().as_bytes()]).await?;
+        let (mut keys, mut patterns) = (Vec::new(), Vec::new());
+        for dirty in all {
+            match dirty {
+                Dirty::Key(key) => keys.push(key),
+                Dirty::Pattern(pattern) => patterns.push(pattern),
+            }
+        }
+        count += keys.len();
+        unlink(&mut talk, &keys).await?;
+        for pattern in patterns {
+            search(&mut talk, gate, &pattern).await?;
+        }
+    }
+    tracing::info!(redis = gate.config.name, keys = count, "what was written meanwhile is removed");
+    Ok(())
+}
+
+async fn unlink(talk: &mut Talk<'_>, keys: &[Vec<u8>]) -> Result<(), String> {
+    for batch in keys.chunks(BATCH) {
+        let words: Vec<_> =
+            [&b"UNLINK"[..]].into_iter().chain(batch.iter().map(Vec::as_slice)).collect();
+        said(talk, &words).await?;
+    }
+    Ok(())
+}
+
+/// Removes the keys of a pattern that are a cache's: whoever looked for them meant to.
+async fn search(talk: &mut Talk<'_>, gate: &Gate, pattern: &[u8]) -> Result<(), String> {
+    let mut cursor = b"0".to_vec();
+    loop {
+        let found = said(talk, &[b"SCAN", &cursor, b"MATCH", pattern, b"COUNT", b"1000"]).await?;
+        let (next, keys) = scanned(&found.bytes).ok_or("it answers SCAN in no known form")?;
+        let is_cache = |key: &Vec<u8>| gate.config.rules.role(key) == RedisRole::Cache;
+        let keys: Vec<_> = keys.into_iter().filter(is_cache).collect();
+        unlink(talk, &keys).await?;
+        if next == b"0" {
+            return Ok(());
+        }
+        cursor = next;
+    }
+}
+
+async fn said(talk: &mut Talk<'_>, words: &[&[u8]]) -> Result<Said, String> {
+    let said = talk.asked(&command(words), PATIENCE).await.map_err(|error| error.to_string())?;
+    if said.kind == Kind::Error {
+        let name = String::from_utf8_lossy(words.first().copied().unwrap_or_default());
+        return Err(format!("{name} is refused: {}", said.word()));
+    }
+    Ok(said)
+}
+
+/// The cursor and the keys of an answer to `SCAN`, in RESP2.
+fn scanned(bytes: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let rest = bytes.strip_prefix(b"*2\r\n")?;
+    let (cursor, rest) = text(rest)?;
+    let (count, mut rest) = length(rest, b'*')?;
+    let mut keys = Vec::new();
+    for _ in 0..count {
+        let (key, behind) = text(rest)?;
+        keys.push(key.to_vec());
+        rest = behind;
+    }
+    Some((cursor.to_vec(), keys))
+}
+
+fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (size, rest) = length(bytes, b'$')?;
+    let (text, rest) = rest.split_at_checked(size)?;
+    Some((text, rest.strip_prefix(b"\r\n")?))
+}
+
+fn length(bytes: &[u8], first: u8) -> Option<(usize, &[u8])> {
+    let rest = bytes.strip_prefix(&[first])?;
+    let end = rest.iter().position(|byte| *byte == b'\r')?;
+    let count = usize::try_from(number(rest.get(..end)?)?).ok()?;
+    Some((count, rest.get(end + 2..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_scan_is_read() {
+        let bytes = b"*2\r\n$2\r\n17\r\n*2\r\n$1\r\na\r\n$3\r\nb\r\n\r\n";
+        let (cursor, keys) = scanned(bytes).unwrap();
+        assert_eq!(
+            (cursor.as_slice(), keys),
+            (&b"17"[..], vec![b"a".to_vec(), b"b\r\n"[..3].to_vec()])
+        );
+        assert_eq!(scanned(b"*2\r\n$2\r\n17\r\n*2\r\n$1\r\na\r\n"), None);
+    }
+}
