@@ -12,8 +12,8 @@ use super::answer::Dirty;
 
 /// The first line of each file; another number is another format.
 const HEAD: &[u8] = b"roadworks redis journal 1\n";
-/// Length and sum before each record.
-const FRONT: usize = 8;
+/// Before each record its length, the sum of that, and its own: a length that is damaged is not taken for a record that was cut off.
+const FRONT: usize = 12;
 /// No key that is kept of a command is longer.
 const LONGEST: usize = 1 << 20;
 
@@ -184,6 +184,7 @@ fn record(kind: u8, database: u32, text: &[u8]) -> Vec<u8> {
     payload.extend(text);
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     let mut bytes = length.to_be_bytes().to_vec();
+    bytes.extend(sum(&length.to_be_bytes()).to_be_bytes());
     bytes.extend(sum(&payload).to_be_bytes());
     bytes.extend(payload);
     bytes
@@ -205,8 +206,10 @@ fn read(mut bytes: &[u8]) -> (BTreeSet<Entry>, usize, Option<String>) {
             break;
         }
         let Some((length, rest)) = bytes.split_first_chunk::<4>() else { break };
+        let Some((of_length, rest)) = rest.split_first_chunk::<4>() else { break };
+        let is_sound = sum(length) == u32::from_be_bytes(*of_length);
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        if !(5..=LONGEST + 5).contains(&length) {
+        if !is_sound || !(5..=LONGEST + 5).contains(&length) {
             return (entries, whole, damaged(whole));
         }
         let Some((expected, rest)) = rest.split_first_chunk::<4>() else { break };
@@ -288,6 +291,11 @@ mod tests {
         assert!(journal.broken().unwrap().contains("damaged") && !journal.is_clean());
         drop(journal);
         assert_eq!(fs::read(&path).unwrap(), damaged, "it is left to whoever sees to it");
+        // Not even a length that is too long now is taken for the end.
+        let mut longer = sound.clone();
+        longer[HEAD.len() + 2] = 1;
+        fs::write(&path, &longer).unwrap();
+        assert!(Journal::open(&path, 2).unwrap().broken().unwrap().contains("damaged"));
         fs::write(&path, &sound).unwrap();
         let mut journal = Journal::open(&path, 2).unwrap();
         journal.keep(vec![key(0, "c")]).unwrap();
