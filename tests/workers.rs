@@ -155,6 +155,16 @@ fn where_jobs_do_not_end_in_their_time_they_are_named_and_all_is_as_it_was() {
     assert_eq!((&status["mode"], &status["desired"]), (&json!("open"), &json!("open")));
     assert_eq!(workers(&status)["position"], "open");
     assert_eq!(serving.ask("GET", "/").0, 200);
+    // In an emergency it is closed all the same, and that is in the log.
+    assert!(refused["hint"].as_str().unwrap().contains("--override=still-writing"), "{refused:#}");
+    let words = ["close", "--yes", "--override=still-writing", "--reason", "it burns"];
+    let closed = stand.run(&words).exits(0);
+    assert!(closed.stderr.contains("warning: still writing: 2 jobs of mail"), "{}", closed.stderr);
+    assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
+    let log = stand.run(&["--json", "log"]).exits(0).json();
+    let mut entries = log["entries"].as_array().unwrap().iter();
+    let over = entries.find(|entry| entry["event"] == "overridden").unwrap();
+    assert!(over["detail"].as_str().unwrap().starts_with("still-writing: "), "{over:#}");
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub use rights::rights;
 
 /// The rule by which workers that cannot be asked refuse a move.
 const UNHEARD: &str = "workers-unheard";
+/// The rule of jobs that run still when a site closes.
+pub const STILL_WRITING: &str = "still-writing";
 /// How often jobs that run are counted again.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -238,8 +240,8 @@ impl Workers {
 fn late(block: &Block, step: &Step, what: &str) -> Error {
     let message = format!("{what} after {} s", block.config.deadline.as_secs_f64());
     if step.after == QUIET {
-        let hint = "wait until they are done, or give them more time: `deadline`".to_owned();
-        return Error::Refused { code: "still-writing", message, hint };
+        let hint = "wait until they are done, or give them more time: `deadline`; in an emergency, close while they run: --override=still-writing --reason \"..\"".to_owned();
+        return Error::Refused { code: STILL_WRITING, message, hint };
     }
     let hint = "see their own log; then run the same command again".to_owned();
     Error::Failed { code: "workers-failed", message, hint }

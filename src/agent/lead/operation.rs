@@ -18,6 +18,7 @@ use crate::clock;
 use crate::lever::{self, Lasts, Lever, Observation, Progress, Remembering, Started};
 use crate::store::{self, Holder, Notice, Store, Version};
 use crate::switch::{Ask, End, LeverName, Mode, OperationId, Plan, Step, Switch};
+use crate::workers::STILL_WRITING;
 
 /// The lever that visitors meet: it moves with the switch itself.
 const GATEWAY: LeverName = LeverName::Gateway;
@@ -275,23 +276,28 @@ impl<'a, S: Store> Operation<'a, S> {
         }
     }
 
-    /// The same, where somebody said to go on without gateways that are silent.
+    /// The same, where somebody said to go on without gateways that are silent, or while jobs still run.
     async fn confirmed_or_set_aside(
         &mut self,
         lever: &dyn Lever,
         started: &Started,
         progress: &dyn Progress,
     ) -> Result<Option<Observation>, Error> {
-        match self.confirmed(lever, started, progress).await {
-            Err(Error::Unconfirmed(lever::Error::Silent { message, .. }))
-                if self.overrides.iter().any(|rule| rule == SILENT) =>
-            {
-                self.log(Event::Overridden, Some(format!("{SILENT}: {message}"))).await;
-                self.warnings.push(message);
-                Ok(Some(lever.observe().await.map_err(Error::Unconfirmed)?))
+        let confirmed = self.confirmed(lever, started, progress).await;
+        let (rule, message) = match &confirmed {
+            Err(Error::Unconfirmed(lever::Error::Silent { message, .. })) => (SILENT, message),
+            Err(Error::Lever(lever::Error::Refused { code: STILL_WRITING, message, .. })) => {
+                (STILL_WRITING, message)
             }
-            other => other,
+            _ => return confirmed,
+        };
+        if !self.overrides.iter().any(|other| other == rule) {
+            return confirmed;
         }
+        let message = message.clone();
+        self.log(Event::Overridden, Some(format!("{rule}: {message}"))).await;
+        self.warnings.push(message);
+        Ok(Some(lever.observe().await.map_err(Error::Unconfirmed)?))
     }
 
     /// Waits for a lever; `None` where somebody threw the switch meanwhile.
