@@ -115,12 +115,13 @@ fn a_value_of_many_megabytes_passes_both_ways() {
     let mut guarded = Guarded::cache("budget = \"2s\"");
     let mut client = guarded.client();
     let value = vec![b'v'; 30 << 20];
-    client.send(&encoded(&[b"SET", &b"k"[..], &value, b"EX", b"60"]));
+    client.send(&encoded(&[b"SET", &b"k"[..], &value, b"EX", b"6000"]));
     assert_eq!(client.next().unwrap(), b"+OK\r\n");
     client.send(&encoded(&["GET", "k"]));
     let answer = client.next().unwrap();
     assert_eq!(answer.len(), value.len() + "$31457280\r\n\r\n".len());
-    assert_eq!(client.does("TTL k"), ":60");
+    let left: u32 = client.does("TTL k").trim_start_matches(':').parse().unwrap();
+    assert!((5_900..=6_000).contains(&left), "its options came along: {left}");
     guarded.kill();
     client.send(&encoded(&[b"SET", &b"k"[..], &value, b"NX"]));
     assert_eq!(
@@ -137,13 +138,15 @@ fn a_redis_that_is_killed_is_a_miss_and_back_again_it_has_its_values() {
     assert_eq!(client.does("SET k v"), "+OK");
     assert_eq!(client.does("GET k"), "$1\r\nv");
     guarded.kill();
-    let mut slowest = Duration::ZERO;
-    for _ in 0..200 {
+    // Nobody pays a budget: a machine that has much to do may be slow now and then.
+    let answered = |client: &mut Client| {
         let began = monotonic();
         assert_eq!(client.does("GET k"), "$-1");
-        slowest = slowest.max(monotonic().duration_since(began));
-    }
-    assert!(slowest < Duration::from_millis(100), "{slowest:?}");
+        monotonic().duration_since(began)
+    };
+    let mut took: Vec<_> = (0..200).map(|_| answered(&mut client)).collect();
+    took.sort_unstable();
+    assert!(took[100] < Duration::from_millis(20), "{:?}", took[100]);
     assert_eq!(client.does("PING"), "+PONG");
     // What would be lost is refused, and so is what would grant something.
     for form in ["SET k v", "DEL k", "EXPIRE k 1", "INCR n", "KEYS *", "LPUSH l a", "EVAL x 0"] {
