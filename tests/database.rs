@@ -247,6 +247,27 @@ fn no_pool_is_paused_for_a_command_whose_runner_is_gone_before_it_began() {
 }
 
 #[test]
+fn what_an_agent_pauses_for_a_moment_for_a_runner_that_is_gone_is_looked_after() {
+    let shop = Shop::new(1, "", "");
+    let serving = shop.serve();
+    let slow = serving.sends("POST", "/slow/3000");
+    let words = ["run", "read-only", "--yes", "--", "touch", "ran"];
+    let running = Serving::start(&mut interruptible(&shop.stand.command(&words)));
+    shop.stand.until(|status| status["desired"] == "read-only");
+    running.signal("KILL");
+    running.ended();
+    assert_eq!(answer(slow).0, 200);
+    let moved = shop.stand.until(|status| status["phase"] != "moving");
+    assert_eq!(shop.database()["position"], "read-only");
+    assert!(!shop.pool().is_paused());
+    // Its pool was paused while the database was changed, and somebody else knew of it.
+    let pause = fs::read(shop.stand.folder().join(".roadworks/shop/pause.json")).unwrap();
+    let pause: Value = serde_json::from_slice(&pause).unwrap();
+    assert_eq!((&pause["operation"], &pause["over"]), (&moved["operation"], &Value::Bool(true)));
+    assert!(pause["keeper"].is_string(), "{pause:#}");
+}
+
+#[test]
 fn a_pool_that_is_let_go_while_a_command_works_is_said_and_nobodys_death_makes_it_last_longer() {
     let shop = Shop::new(1, "", "");
     let serving = shop.serve();

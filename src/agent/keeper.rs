@@ -295,13 +295,15 @@ impl<S: Store, O: Opener<S>> Keeper<S, O> {
     async fn finish(&self, switch: &Switch) -> Result<(), Error> {
         // While the command lives it holds the lease, and there is nothing to see to.
         self.store.lease(&self.holder).await?.release().await;
-        let depth = match (switch.run, running(&self.store).await?) {
-            (None, _) => Depth::Moved,
-            // It is on its way out.
-            (Some(own), Some(held)) if held.token == own => {
-                return Err(Error::Runs { by: held.holder, at: held.at });
-            }
-            (Some(_), _) => Depth::Unpaused,
+        let depth = match switch.run {
+            None => Depth::Moved,
+            Some(own) => match running(&self.store).await? {
+                // It is on its way out.
+                Some(held) if held.token == own => {
+                    return Err(Error::Runs { by: held.holder, at: held.at });
+                }
+                Some(_) | None => Depth::Unpaused,
+            },
         };
         tracing::info!(site = self.site, operation = %switch.operation, mode = switch.mode.word(), "finishing what was left behind");
         self.move_to(switch.mode, (format!("{} (agent)", self.holder.name), depth)).await

@@ -50,7 +50,7 @@ pub enum Depth {
     Asked,
     /// Every lever's own system has confirmed.
     Moved,
-    /// The same, but for what would be paused: whoever asked for that is gone.
+    /// The same, but for what would stay paused: whoever asked for that is gone.
     Unpaused,
 }
 

@@ -7,15 +7,6 @@ use crate::lever::{self, Guarded, Lasts, Lever, Started};
 use crate::store::Store;
 use crate::switch::{LeverName, Step};
 
-/// What is left of `steps` where nothing that must not stay is to be moved.
-fn without(mut steps: Vec<Step>, guarded: Option<&Guarded>) -> Vec<Step> {
-    let paused = |step: &Step| {
-        guarded.is_some_and(|guarded| guarded.undo.iter().any(|undo| undo.target == step.target))
-    };
-    steps.retain(|step| !paused(step));
-    steps
-}
-
 impl<S: Store> Operation<'_, S> {
     /// What of `steps` somebody else has to look after, seen from where the lever stood last.
     pub(super) fn guard_of(&self, lever: &dyn Lever, steps: &[Step]) -> Option<Guarded> {
@@ -31,11 +22,14 @@ impl<S: Store> Operation<'_, S> {
         lever: &dyn Lever,
         steps: Vec<Step>,
     ) -> Result<Vec<Step>, Error> {
-        let guarded = self.guard_of(lever, &steps);
-        let (guarded, steps) = match self.depth {
-            Depth::Unpaused => (None, without(steps, guarded.as_ref())),
-            Depth::Asked | Depth::Moved => (guarded, steps),
-        };
+        let (mut guarded, mut steps) = (self.guard_of(lever, &steps), steps);
+        if let (Depth::Unpaused, Some(Guarded { lasts: Lasts::UntilPutBack, undo, .. })) =
+            (self.depth, &guarded)
+        {
+            steps.retain(|step| undo.iter().all(|undo| undo.target != step.target));
+            // What is left may pause something for as long as it moves.
+            guarded = self.guard_of(lever, &steps);
+        }
         let store = &self.site.store;
         self.lasts = guarded.as_ref().map(|guarded| guarded.lasts);
         if let Some(guarded) = guarded {
