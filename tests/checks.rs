@@ -44,6 +44,34 @@ fn events(stand: &Stand) -> Vec<(String, Value)> {
 }
 
 #[test]
+fn the_hint_of_a_refusal_opens_the_site_though_several_checks_fail() {
+    let (app, first, second) = (App::start(), App::start(), App::start());
+    let check = |name: &str, app: &App| {
+        format!(
+            "}}\n  check \"http\" \"{name}\" {{\n    url = \"{}/up\"\n    interval = \"100ms\"\n    deadline = \"300ms\"",
+            app.url()
+        )
+    };
+    let stand = Stand::new(&config(
+        &app.url(),
+        &(check("app", &first) + "\n  " + &check("other", &second)),
+    ));
+    let _serving = stand.serve();
+    stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
+    stand.run(&["close", "--yes"]).exits(0);
+    first.is_well(false);
+    second.is_well(false);
+    let refused = stand.run(&["--json", "open", "--yes"]).exits(3).error();
+    let hint = refused["hint"].as_str().unwrap();
+    let (_, line) = hint.split_once("to open all the same: roadworks ").unwrap();
+    let line = line.replace("\"..\"", "known");
+    let words: Vec<_> = line.split(' ').chain(["--yes"]).collect();
+    assert_eq!(words, ["open", "--override=app", "--override=other", "--reason", "known", "--yes"]);
+    stand.run(&words).exits(0);
+    assert_eq!(stand.status()["mode"], "open");
+}
+
+#[test]
 fn a_site_stays_as_it_is_until_its_check_passes() {
     let (_app, checked, stand, serving) = closed();
     checked.is_well(false);

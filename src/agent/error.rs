@@ -198,7 +198,7 @@ impl Error {
                 let fix = fixes.first().map_or("see what it says", |failed| failed.fix.as_str());
                 format!(
                     "{fix}; `roadworks check` asks again; to open all the same: roadworks open --override={} --reason \"..\"",
-                    names.join(",")
+                    names.join(" --override=")
                 )
             }
             Error::Runs { at, .. } => format!(

@@ -32,27 +32,16 @@ pub(super) async fn noted<S: Store>(
 ) {
     let why = match found {
         Ok(()) => None,
-        Err(error) if is_of_a_check(error) => Some(match error {
-            Error::Unwell { outcomes } => super::error::unwell(outcomes),
-            Error::Unchecked { why } => why.clone(),
-            Error::Rule { message, .. } => message.clone(),
-            other => other.to_string(),
-        }),
+        Err(Error::Unwell { outcomes }) => Some(super::error::unwell(outcomes)),
+        Err(Error::Unchecked { why }) => Some(why.clone()),
+        // That a gateway's upstreams are well is a check, too.
+        Err(Error::Rule { rule: UNHEALTHY, message, .. }) => Some(message.clone()),
         // It was not asked to its end.
         Err(_) => return,
     };
     let Some(switch) = switch else { return };
     if let Err(error) = told(site, switch, by, why).await {
         tracing::warn!(site = site.name, %error, "what the checks say is not in the log");
-    }
-}
-
-/// Whether a check does not pass, that a gateway's upstreams are well among them.
-fn is_of_a_check(error: &Error) -> bool {
-    match error {
-        Error::Unwell { .. } | Error::Unchecked { .. } => true,
-        Error::Rule { rule, .. } => *rule == UNHEALTHY,
-        _ => false,
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) enum Error {
         /// The command's name.
         program: String,
         /// Why.
+        #[source]
         error: Box<Error>,
     },
     /// Somebody's `terraform` holds the state.
@@ -342,9 +343,16 @@ impl Error {
     }
 }
 
-/// What to do where a command did its work and the site is not open again: everything but the same once more.
+/// What to do where a command did its work and the site is not open again. Where nothing has moved, the next step is that of `open`; any
+/// other hint may be to ask for the same again, which would run the command again.
 fn kept(program: &str, error: &Error) -> String {
-    let next = error.hint().filter(|hint| !hint.contains("same command again"));
-    let next = next.map(|next| format!("; {next}")).unwrap_or_default();
+    let next = match error {
+        Error::Agent(
+            error @ (agent::Error::Rule { .. }
+            | agent::Error::Unwell { .. }
+            | agent::Error::Unchecked { .. }),
+        ) => format!("; {}", error.hint()),
+        _ => String::new(),
+    };
     format!("what {program} did is done: do not run it again, but `roadworks open`{next}")
 }

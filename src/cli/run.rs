@@ -248,7 +248,7 @@ async fn works(
     let beside = async {
         tokio::select! {
             biased;
-            never = visitors::told(context, opened) => never,
+            never = visitors::told(context, opened, sight.desired()) => never,
             never = paused.kept() => never,
         }
     };

@@ -260,7 +260,10 @@ impl Lever for Databases {
             return self.unfit(seen, to);
         }
         seen.parts.iter().find_map(|part| match Seen::of(part)? {
-            Seen::Silent { unreachable, hint } => Some(not_asked(unreachable, hint)),
+            Seen::Silent { unreachable, hint } => {
+                let over = "to open all the same: roadworks open --override=database-unreachable --reason \"..\"";
+                Some(not_asked(unreachable, format!("{hint}; {over}")))
+            }
             Seen::Pool(_) | Seen::Server { .. } => None,
         })
     }

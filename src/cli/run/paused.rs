@@ -62,6 +62,12 @@ impl<'a> Paused<'a> {
         if !self.was.get() || self.keeper.turn().await != Stands::Running {
             return None;
         }
+        let why = self.why(sight).await;
+        // Whoever let it go may be about to say so.
+        Some(why.unwrap_or_else(|| "what was paused for it runs again".to_owned()))
+    }
+
+    async fn why(&self, sight: &Sight) -> Option<String> {
         let operation = sight.switch.as_ref().map(|(switch, _)| &switch.operation)?;
         let (entries, _) = audit::log(&self.opened.site.store, LOOK_BACK).await.ok()?;
         let of_it =

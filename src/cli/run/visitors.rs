@@ -17,14 +17,16 @@ const LETS_IN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Tells how long it takes, and how it is with visitors: soon, then seldom, and at once when their patience is over.
-pub(super) async fn told(context: &Context, opened: &Opened) -> Infallible {
+pub(super) async fn told(context: &Context, opened: &Opened, mode: Mode) -> Infallible {
     let began = clock::monotonic();
     let pace = Duration::from_secs(u64::from(opened.site.store.pace().max(1)));
     let (mut due, mut spent) = (began + SOON, false);
     loop {
         tokio::time::sleep(pace).await;
         let now = clock::monotonic();
-        let over = !spent && alive(opened).await.iter().any(|beat| beat.hold_spent);
+        // Where nobody waits, nobody's patience is over: what gateways tell is not read for it.
+        let may_be = mode == Mode::Hold && !spent;
+        let over = may_be && alive(opened).await.iter().any(|beat| beat.hold_spent);
         if over || now >= due {
             (spent, due) = (spent || over, now + SELDOM);
             context.report.words(&meanwhile(opened, now - began).await);
