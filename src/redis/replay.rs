@@ -31,7 +31,9 @@ pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), Strin
     }
     let mut count = 0_usize;
     for (database, all) in databases {
-        said(&mut talk, &[b"SELECT", database.to_string().as_bytes()]).await?;
+        if !is_there(&mut talk, database).await? {
+            continue;
+        }
         let (mut keys, mut patterns) = (Vec::new(), Vec::new());
         for dirty in all {
             match dirty {
@@ -47,6 +49,17 @@ pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), Strin
     }
     tracing::info!(redis = gate.config.name, keys = count, "what was written meanwhile is removed");
     Ok(())
+}
+
+/// Goes to a database; a client may have said one that Redis does not have, where nothing can be.
+async fn is_there(talk: &mut Talk<'_>, database: u32) -> Result<bool, String> {
+    let words = command(&[b"SELECT", database.to_string().as_bytes()]);
+    let said = talk.asked(&words, PATIENCE).await.map_err(|error| error.to_string())?;
+    match said.kind {
+        Kind::Error if said.bytes.starts_with(b"-ERR DB index is out of range") => Ok(false),
+        Kind::Error => Err(format!("SELECT is refused: {}", said.word())),
+        Kind::Value | Kind::Push => Ok(true),
+    }
 }
 
 async fn unlink(talk: &mut Talk<'_>, keys: &[Vec<u8>]) -> Result<(), String> {

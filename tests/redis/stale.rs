@@ -188,6 +188,25 @@ fn clients_that_write_all_the_while_never_read_what_they_overwrote() {
 }
 
 #[test]
+fn a_database_that_redis_does_not_have_keeps_nobody_out() {
+    let mut shop = Shop::new("");
+    let serving = shop.stand.serve();
+    let mut client = shop.client();
+    assert_eq!(client.does("SET price old"), "+OK");
+    shop.kill(&serving);
+    // While Redis is away nobody knows how many it has.
+    let mut other = shop.client();
+    assert_eq!(
+        (other.does("SELECT 900"), other.does("DEL x")),
+        ("+OK".to_owned(), ":0".to_owned())
+    );
+    assert_eq!(client.does("DEL price"), ":0");
+    shop.redis.again();
+    shop.never_reads(&serving, "price");
+    assert_eq!(client.does("SET price new"), "+OK");
+}
+
+#[test]
 fn a_journal_that_is_full_keeps_redis_away_after_a_restart_too() {
     let mut shop = Shop::new("max_keys = 2");
     let serving = shop.stand.serve();
