@@ -9,7 +9,7 @@ use super::answer::{Refusal, Verdict, answer};
 use super::frame::{Arguments, Request, Requests};
 use super::gate::Gate;
 use super::journal::Entry;
-use super::line::{Asked, Pace, Sent, Slot};
+use super::line::{Asked, Sent, Slot};
 use super::local::local;
 use super::session::{Change, Queued, Session, Transaction, change, queued};
 use super::table::{self, Family};
@@ -209,66 +209,5 @@ pub(super) fn instead(gate: &Gate, session: &Session, sent: &Sent) -> Option<Byt
             Some(value.encoded(session.version).into())
         }
         _ => None,
-    }
-}
-
-/// How soon a Redis that is well answers.
-pub(super) fn pace(arguments: &Arguments<'_>) -> Pace {
-    const QUICK: [&str; 24] = [
-        "append",
-        "decr",
-        "decrby",
-        "echo",
-        "hello",
-        "hincrby",
-        "hincrbyfloat",
-        "incr",
-        "incrby",
-        "incrbyfloat",
-        "lpop",
-        "lpush",
-        "pfadd",
-        "ping",
-        "rpop",
-        "rpush",
-        "sadd",
-        "select",
-        "setbit",
-        "setrange",
-        "spop",
-        "xadd",
-        "zadd",
-        "zincrby",
-    ];
-    let Some(command) = table::find(arguments.name()) else { return Pace::Unknown };
-    let is_quick = match command.family {
-        Family::Read(_) | Family::Set | Family::Unset | Family::Write(_) => true,
-        Family::Never | Family::Local => QUICK.binary_search(&command.name).is_ok(),
-        Family::Search
-        | Family::Blocking
-        | Family::Message
-        | Family::Subscribe
-        | Family::Transaction => false,
-    };
-    if is_quick { Pace::Quick } else { Pace::Unknown }
-}
-
-/// How long the refusal after so many in one second waits: whoever asks again at once is slowed down.
-pub(super) fn pause(refusals: u32) -> Duration {
-    const FREE: u32 = 20;
-    let Some(over) = refusals.checked_sub(FREE + 1) else { return Duration::ZERO };
-    Duration::from_millis(10).saturating_mul(1 << over.min(7)).min(Duration::from_secs(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_are_free_at_first_and_then_up_to_a_second_apart() {
-        assert_eq!(pause(20), Duration::ZERO);
-        assert_eq!(pause(21), Duration::from_millis(10));
-        assert_eq!(pause(22), Duration::from_millis(20));
-        assert_eq!((pause(40), pause(u32::MAX)), (Duration::from_secs(1), Duration::from_secs(1)));
     }
 }

@@ -28,6 +28,23 @@ pub enum Trouble {
     Late,
 }
 
+impl Trouble {
+    /// What an error says of Redis itself, and not of the command.
+    pub fn told_by(error: &[u8]) -> Option<Trouble> {
+        let begins = |words: &[&str]| words.iter().any(|word| error.starts_with(word.as_bytes()));
+        if begins(&[
+            "-LOADING ",
+            "-MASTERDOWN ",
+            "-CLUSTERDOWN ",
+            "-READONLY ",
+            "-ERR max number of clients",
+        ]) {
+            return Some(Trouble::Gone);
+        }
+        begins(&["-BUSY "]).then_some(Trouble::Late)
+    }
+}
+
 /// Whether Redis is asked. Each change is another epoch: who speaks of an earlier one is not heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Posture {

@@ -16,12 +16,13 @@ use tokio::time::Instant;
 
 use super::away::{self, Outcome};
 use super::breaker::{Posture, Trouble};
-use super::frame::{Arguments, GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
+use super::frame::{GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
 use super::gate::Gate;
 use super::keeper::Kept;
 use super::line::{Asked, Due, Line, Pace, Sent, Slot};
-use super::session::{Change, Session, Transaction, change};
-use super::table;
+use super::plan::Plan;
+use super::refusals::Refusals;
+use super::session::{Change, Session, Transaction};
 use super::upstream::{Lost, Stream, restored};
 use crate::clock;
 use crate::config::Afterwards;
@@ -94,12 +95,6 @@ enum Stage {
     Over,
 }
 
-#[derive(Debug)]
-struct Refusals {
-    since: Instant,
-    count: u32,
-}
-
 /// What comes next.
 enum Event {
     Client(io::Result<usize>),
@@ -138,7 +133,7 @@ impl Connection {
             keeping: None,
             stage: Stage::Asks,
             heard: moment,
-            refusals: Refusals { since: moment, count: 0 },
+            refusals: Refusals::since(moment),
         }
     }
 
@@ -513,7 +508,7 @@ impl Connection {
 
     /// An answer has come; whether there is still a connection.
     fn answered(&mut self, bytes: &Bytes, kind: Kind) -> bool {
-        let trouble = if kind == Kind::Error { told_of(bytes) } else { None };
+        let trouble = if kind == Kind::Error { Trouble::told_by(bytes) } else { None };
         if trouble.is_none() {
             self.gate.well(self.now.epoch);
         }
@@ -607,66 +602,6 @@ impl Connection {
         }
         None
     }
-}
-
-/// What is known of a command before Redis is asked.
-struct Plan {
-    change: Option<Change>,
-    pace: Pace,
-    /// Answers come afterwards that nobody asked for.
-    listens: bool,
-    /// Bytes come that are no answers.
-    is_refused: bool,
-}
-
-impl Plan {
-    fn of(arguments: &Arguments<'_>) -> Plan {
-        let is = |name: &str| arguments.is(0, name);
-        let listens = match arguments.name().first().map(u8::to_ascii_uppercase) {
-            Some(b'S' | b'P' | b'U') => table::find(arguments.name())
-                .is_some_and(|command| command.family == table::Family::Subscribe),
-            Some(b'M') => is("MONITOR"),
-            Some(b'C') if is("CLIENT") => {
-                (arguments.is(1, "REPLY") && !arguments.is(2, "ON"))
-                    || (arguments.is(1, "TRACKING") && arguments.is(2, "ON"))
-            }
-            _ => false,
-        };
-        Plan {
-            change: change(arguments),
-            pace: away::pace(arguments),
-            listens,
-            is_refused: is("SYNC") || is("PSYNC"),
-        }
-    }
-}
-
-impl Refusals {
-    fn next(&mut self, now: Instant) -> Duration {
-        if now.duration_since(self.since) >= Duration::from_secs(1) {
-            // Whoever was slowed down begins where it was, until it is quiet for as long as it was made to wait.
-            let was = away::pause(self.count);
-            let quiet = now.duration_since(self.since) >= Duration::from_secs(1) + was * 2;
-            *self = Refusals { since: now, count: if quiet { 0 } else { self.count.min(28) } };
-        }
-        self.count = self.count.saturating_add(1);
-        away::pause(self.count)
-    }
-}
-
-/// What an error says of Redis itself, and not of the command.
-fn told_of(error: &[u8]) -> Option<Trouble> {
-    let begins = |words: &[&str]| words.iter().any(|word| error.starts_with(word.as_bytes()));
-    if begins(&[
-        "-LOADING ",
-        "-MASTERDOWN ",
-        "-CLUSTERDOWN ",
-        "-READONLY ",
-        "-ERR max number of clients",
-    ]) {
-        return Some(Trouble::Gone);
-    }
-    begins(&["-BUSY "]).then_some(Trouble::Late)
 }
 
 /// Reads some; for ever where there is nobody to read from. Cancel safe.

@@ -1,0 +1,79 @@
+//! What is known of a command before Redis is asked: what it does to its connection, and how soon it is answered.
+
+use super::frame::Arguments;
+use super::line::Pace;
+use super::session::{Change, change};
+use super::table::{self, Family};
+
+/// What is known of a command before Redis is asked.
+pub(super) struct Plan {
+    pub(super) change: Option<Change>,
+    pub(super) pace: Pace,
+    /// Answers come afterwards that nobody asked for.
+    pub(super) listens: bool,
+    /// Bytes come that are no answers.
+    pub(super) is_refused: bool,
+}
+
+impl Plan {
+    pub(super) fn of(arguments: &Arguments<'_>) -> Plan {
+        let is = |name: &str| arguments.is(0, name);
+        let listens = match arguments.name().first().map(u8::to_ascii_uppercase) {
+            Some(b'S' | b'P' | b'U') => table::find(arguments.name())
+                .is_some_and(|command| command.family == Family::Subscribe),
+            Some(b'M') => is("MONITOR"),
+            Some(b'C') if is("CLIENT") => {
+                (arguments.is(1, "REPLY") && !arguments.is(2, "ON"))
+                    || (arguments.is(1, "TRACKING") && arguments.is(2, "ON"))
+            }
+            _ => false,
+        };
+        Plan {
+            change: change(arguments),
+            pace: pace(arguments),
+            listens,
+            is_refused: is("SYNC") || is("PSYNC"),
+        }
+    }
+}
+
+/// How soon a Redis that is well answers.
+fn pace(arguments: &Arguments<'_>) -> Pace {
+    const QUICK: [&str; 24] = [
+        "append",
+        "decr",
+        "decrby",
+        "echo",
+        "hello",
+        "hincrby",
+        "hincrbyfloat",
+        "incr",
+        "incrby",
+        "incrbyfloat",
+        "lpop",
+        "lpush",
+        "pfadd",
+        "ping",
+        "rpop",
+        "rpush",
+        "sadd",
+        "select",
+        "setbit",
+        "setrange",
+        "spop",
+        "xadd",
+        "zadd",
+        "zincrby",
+    ];
+    let Some(command) = table::find(arguments.name()) else { return Pace::Unknown };
+    let is_quick = match command.family {
+        Family::Read(_) | Family::Set | Family::Unset | Family::Write(_) => true,
+        Family::Never | Family::Local => QUICK.binary_search(&command.name).is_ok(),
+        Family::Search
+        | Family::Blocking
+        | Family::Message
+        | Family::Subscribe
+        | Family::Transaction => false,
+    };
+    if is_quick { Pace::Quick } else { Pace::Unknown }
+}
