@@ -16,12 +16,14 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::follow::{LocalRefused, Request};
 use super::kept::Local;
+use crate::redis::{Guards, NotOrdered, Wanted};
 use crate::tasks::Tasks;
 
 /// The socket's name in the state folder.
@@ -34,10 +36,12 @@ const ANSWER: Duration = Duration::from_secs(30);
 const MOST: usize = 16;
 
 /// What answers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Control {
     /// The followers of this process's sites, by name.
     pub sites: Sites,
+    /// The guards of this process.
+    pub guards: Option<Arc<Guards>>,
     /// Who reads the configuration again: an answer is `Ok`, or what is wrong with it.
     pub reloads: mpsc::Sender<oneshot::Sender<Result<(), Value>>>,
     /// What is said of the process itself.
@@ -143,6 +147,16 @@ async fn answer(request: HttpRequest<Incoming>, control: &Control) -> (StatusCod
     match (method, path.as_str()) {
         (Method::GET, "/status") => (StatusCode::OK, status(control).await),
         (Method::POST, "/reload") => reload(control).await,
+        (Method::GET, "/redis") => {
+            let reports = control.guards.as_ref().map(|guards| guards.reports());
+            (StatusCode::OK, json!({ "format": 1, "guards": reports.unwrap_or_default() }))
+        }
+        (Method::POST, path) => {
+            match path.strip_prefix("/redis/").and_then(|rest| rest.split_once('/')) {
+                Some((site, name)) => redis(control, (&plain(site), &plain(name)), request).await,
+                None => refused(StatusCode::NOT_FOUND, "not-found", "there is no such thing here"),
+            }
+        }
         (Method::PUT | Method::DELETE, path) => match path.strip_prefix("/local/") {
             Some(site) => local(control, &plain(site), request).await,
             None => refused(StatusCode::NOT_FOUND, "not-found", "there is no such thing here"),
@@ -233,6 +247,61 @@ async fn local(
         }
         Ok(Err(_)) | Err(_) => {
             refused(StatusCode::SERVICE_UNAVAILABLE, "no-answer", "the gateway did not answer")
+        }
+    }
+}
+
+/// What is asked of a guard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardRequest {
+    /// What.
+    pub order: GuardOrder,
+    /// For how many seconds.
+    #[serde(default)]
+    pub lasts: u64,
+    /// Who.
+    pub by: String,
+}
+
+/// What can be asked of a guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardOrder {
+    /// To answer without Redis.
+    Open,
+    /// To let clients wait.
+    Hold,
+    /// To ask Redis again.
+    Close,
+}
+
+async fn redis(
+    control: &Control,
+    guard: (&str, &str),
+    request: HttpRequest<Incoming>,
+) -> (StatusCode, Value) {
+    let body = Limited::new(request.into_body(), LARGEST).collect().await;
+    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let asked = match serde_json::from_slice::<GuardRequest>(&body) {
+        Ok(asked) => asked,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, "bad-request", &error.to_string()),
+    };
+    let Some(guards) = &control.guards else {
+        return refused(StatusCode::NOT_FOUND, "no-such-guard", &NotOrdered::NoSuch.to_string());
+    };
+    let lasts = Duration::from_secs(asked.lasts);
+    let wanted = match asked.order {
+        GuardOrder::Open => Wanted::Open(lasts),
+        GuardOrder::Hold => Wanted::Hold(lasts),
+        GuardOrder::Close => Wanted::Close,
+    };
+    match guards.order(guard, wanted, asked.by).await {
+        Ok(report) => (StatusCode::OK, json!({ "format": 1, "guard": report })),
+        Err(error @ NotOrdered::NoSuch) => {
+            refused(StatusCode::NOT_FOUND, "no-such-guard", &error.to_string())
+        }
+        Err(error @ NotOrdered::Mode(_)) => {
+            refused(StatusCode::CONFLICT, "left-alone", &error.to_string())
         }
     }
 }

@@ -29,7 +29,7 @@ mod watch;
 mod windows;
 
 pub use answers::{note, pin, pinned};
-pub use control::{Control, Sites, Socket, Unheard, ask};
+pub use control::{Control, GuardOrder, GuardRequest, Sites, Socket, Unheard, ask};
 pub use ends::{Extension, at_end, extend, overdue, told_already};
 pub use error::Error;
 pub use fleet::{Fleet, gateways};

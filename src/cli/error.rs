@@ -188,9 +188,11 @@ pub(super) enum Error {
         /// Where in the configuration, as it said.
         place: Option<Box<Place>>,
     },
-    /// A mode for one machine is looser than the store's.
+    /// A running `serve` may not do it now.
     #[error("{message}")]
-    Looser {
+    Refused {
+        /// A kebab-case word.
+        code: &'static str,
         /// What is the matter.
         message: String,
         /// What to do.
@@ -284,7 +286,7 @@ impl Error {
             Error::Usage { hint, .. }
             | Error::NotConfirmed { hint, .. }
             | Error::Answered { hint, .. }
-            | Error::Looser { hint, .. }
+            | Error::Refused { hint, .. }
             | Error::Unserved { hint, .. }
             | Error::NothingToWrite { hint, .. }
             | Error::Run { hint, .. } => Some(hint.clone()),

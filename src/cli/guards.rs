@@ -1,14 +1,18 @@
 //! The guards of `serve`: which there are, and what is in their way, with the place in roadworks.hcl.
 
 use super::error::Error;
-use crate::config::{Config, RedisConfig};
+use crate::config::{Config, RedisConfig, SiteConfig};
 use crate::hcl::Diagnostic;
 use crate::redis::{self, Guards};
 use crate::tasks::Tasks;
 
-/// All guards that `config` has.
-pub(super) fn guarded(config: &Config) -> Vec<RedisConfig> {
-    config.sites.iter().flat_map(|site| site.redis.iter().cloned()).collect()
+/// All guards that `config` has, each with its site's name.
+pub(super) fn guarded(config: &Config) -> Vec<(String, RedisConfig)> {
+    let of_site = |site: &SiteConfig| {
+        let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
+        site.redis.iter().map(move |redis| (name.clone(), redis.clone())).collect::<Vec<_>>()
+    };
+    config.sites.iter().flat_map(of_site).collect()
 }
 
 /// The guards that `config` has, begun.
@@ -23,7 +27,7 @@ pub(super) fn guards(config: &Config, tasks: &Tasks) -> Result<Option<Guards>, E
     started.map(Some).map_err(|error| unserved(&wanted, &error))
 }
 
-fn unserved(wanted: &[RedisConfig], error: &redis::Error) -> Error {
+fn unserved(wanted: &[(String, RedisConfig)], error: &redis::Error) -> Error {
     let mut message = error.to_string();
     if let Some(source) = std::error::Error::source(error) {
         message = format!("{message}: {source}");
@@ -32,11 +36,13 @@ fn unserved(wanted: &[RedisConfig], error: &redis::Error) -> Error {
     let spot = match error {
         redis::Error::Listen { guard, place, .. } => wanted
             .iter()
+            .map(|(_, one)| one)
             .filter(|one| one.name == *guard)
             .map(|one| one.spots.wrong(&format!("listen {place}"), message.clone()))
             .find(|spot| spot.place.is_some()),
         redis::Error::Journal { guard, path, .. } => wanted
             .iter()
+            .map(|(_, one)| one)
             .filter(|one| one.name == *guard)
             .filter(|one| one.journal.as_ref().is_some_and(|journal| journal.path == *path))
             .map(|one| one.spots.wrong("journal", message.clone()))

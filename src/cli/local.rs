@@ -108,7 +108,7 @@ fn refused(status: StatusCode, answer: &Value) -> Error {
         answer.pointer("/error/message").and_then(Value::as_str).unwrap_or("it was refused");
     if status == StatusCode::CONFLICT {
         let hint = "ask for a stricter mode here, or change the switch".to_owned();
-        return Error::Looser { message: message.to_owned(), hint };
+        return Error::Refused { code: "looser", message: message.to_owned(), hint };
     }
     Error::Answered {
         code: "not-local",

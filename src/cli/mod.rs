@@ -23,6 +23,7 @@ mod notify;
 mod page;
 mod pipeline;
 mod plan;
+mod redis;
 mod reload;
 mod report;
 mod run;
@@ -127,6 +128,7 @@ async fn verb(context: &Context, verb: &Verb) -> Result<u8, Error> {
         Verb::Run(args) => Box::pin(run::run(context, args)).await,
         Verb::Gate(args) => gate::run(context, args).await,
         Verb::Schedule(args) => Box::pin(schedule::run(context, args)).await,
+        Verb::Redis(args) => redis::run(context, args).await,
         Verb::Reload => reload::run(context).await,
         Verb::Watchdog => Box::pin(watchdog::run(context)).await,
     }

@@ -16,6 +16,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const SHORTEST: Duration = Duration::from_millis(100);
 /// A longer one would be the outage that it is to prevent.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(30);
+/// Why `open` is no mode in which something is done.
+const AS_ALWAYS: &str = "an open site's database is as always";
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// One database of a site, by what is done to it.
@@ -138,7 +140,7 @@ fn pgbouncer<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<PgbouncerC
     let said = address(reader, block)?;
     let url = url(reader, block, "url", said)?;
     let databases = reader.list(body, "databases", name).unwrap_or_default();
-    let when = modes(reader, block, &[Mode::Hold]);
+    let when = modes(reader, block, (AS_ALWAYS, &[Mode::Hold]));
     if when.contains(&Mode::ReadOnly)
         && let Some(given) = body.get_attribute("when")
     {
@@ -160,7 +162,7 @@ fn postgres<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<PostgresCon
     reader.only(body, &keys, &[], &[]);
     let said = address(reader, block)?;
     let url = url(reader, block, "url", said)?;
-    let when = modes(reader, block, &[Mode::ReadOnly]);
+    let when = modes(reader, block, (AS_ALWAYS, &[Mode::ReadOnly]));
     let migrators = reader.list(body, "migrators", name).unwrap_or_default();
     let within = Duration::from_millis(1)..=LONGEST_TIMEOUT;
     let lock_timeout =
@@ -204,9 +206,14 @@ fn name(text: &str) -> Result<String, String> {
     if plain { Ok(text.to_owned()) } else { Err(format!("`{text}` is no name of PostgreSQL's")) }
 }
 
-fn modes(reader: &mut Reader<'_>, block: &Block, usual: &[Mode]) -> Vec<Mode> {
+/// In which modes a lever moves; `open` is none of them, and the words say why.
+pub(super) fn modes(
+    reader: &mut Reader<'_>,
+    block: &Block,
+    (not_open, usual): (&str, &[Mode]),
+) -> Vec<Mode> {
     let mode = |word: &str| match word.parse::<Mode>() {
-        Ok(Mode::Open) => Err("an open site's database is as always".to_owned()),
+        Ok(Mode::Open) => Err(not_open.to_owned()),
         Ok(mode) => Ok(mode),
         Err(error) => Err(error.to_string()),
     };

@@ -225,6 +225,17 @@ impl Gateway {
         self.changed.subscribe()
     }
 
+    /// So many requests may be at the app of `site` at once from now on, and who comes then is refused; as many as come,
+    /// without. Says whether there is such a site.
+    pub fn limit(&self, site: &str, most: Option<usize>) -> bool {
+        self.shared.site(site).as_ref().inspect(|site| site.home.limit(most)).is_some()
+    }
+
+    /// Something that is told with a site's drain has changed elsewhere.
+    pub fn moved(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
     /// Accepts no more, answers whoever waits, lets running requests end for at most `deadline`, and drops the rest.
     pub async fn shut_down(&self, deadline: Duration) {
         self.shared.closing.store(true, Relaxed);

@@ -2,6 +2,7 @@
 //! waits, and its upstreams.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::USER_AGENT;
@@ -49,6 +50,9 @@ pub(super) struct Home {
     pub(super) door: Arc<Door>,
     pub(super) tallies: Tallies,
     pub(super) around: Mutex<Around>,
+    /// So many requests may be at the app for as long as it is set: it has more to do for each.
+    limit: Mutex<Option<usize>>,
+    is_limited: AtomicBool,
     robots: Arc<Robots>,
     tasks: Tasks,
 }
@@ -131,9 +135,29 @@ impl Home {
             door,
             tallies: Tallies::new(cores),
             around: Mutex::default(),
+            limit: Mutex::default(),
+            is_limited: AtomicBool::new(false),
             robots: Arc::default(),
             tasks,
         }
+    }
+}
+
+impl Home {
+    /// So many requests may be at the app from now on; as many as come, without.
+    pub(super) fn limit(&self, most: Option<usize>) {
+        *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = most;
+        self.is_limited.store(most.is_some(), Relaxed);
+    }
+
+    /// Whether more are at the app than may be, with whoever was let in just now.
+    pub(super) fn is_over_limit(&self) -> bool {
+        if !self.is_limited.load(Relaxed) {
+            return false;
+        }
+        let most = *self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = usize::try_from(self.door.inside().running()).unwrap_or(usize::MAX);
+        most.is_some_and(|most| running > most)
     }
 }
 

@@ -94,6 +94,11 @@ impl Visit {
             return self.answer_now(answer, Fate::Answered, busy);
         }
         match self.look(kind) {
+            Verdict::Pass(admitted) if self.is_one_too_many(kind) => {
+                drop(admitted);
+                let refused = Refused { why: Why::Crowded, snapshot: self.snapshot() };
+                self.refuse_now(&refused, busy)
+            }
             Verdict::Pass(admitted) => {
                 let record = self.record();
                 Answering::later(self.pass(kind, (admitted, Fate::Passed), record), busy)
@@ -102,21 +107,25 @@ impl Visit {
                 let record = self.record();
                 Answering::later(self.wait(kind, waiting, record), busy)
             }
-            Verdict::Refuse(refused) => {
-                let answer = self.refusal(refused.why, &refused.snapshot);
-                if answer.upload == Unread::Drain {
-                    let record = self.record();
-                    return Answering::later(
-                        self.drain(answer.response, refused.why, record),
-                        busy,
-                    );
-                }
-                if answer.upload == Unread::Leave {
-                    self.wire.leaves_unread();
-                }
-                self.answer_now(answer.response, Fate::Refused(refused.why), busy)
-            }
+            Verdict::Refuse(refused) => self.refuse_now(&refused, busy),
         }
+    }
+
+    /// Whether the app has as many as it may have now. Whoever works on it passes.
+    fn is_one_too_many(&self, kind: Kind) -> bool {
+        kind != Kind::Bypass && self.site.home.is_over_limit() && !self.is_testers(&self.snapshot())
+    }
+
+    fn refuse_now(self, refused: &Refused, busy: Busy) -> Answering {
+        let answer = self.refusal(refused.why, &refused.snapshot);
+        if answer.upload == Unread::Drain {
+            let record = self.record();
+            return Answering::later(self.drain(answer.response, refused.why, record), busy);
+        }
+        if answer.upload == Unread::Leave {
+            self.wire.leaves_unread();
+        }
+        self.answer_now(answer.response, Fate::Refused(refused.why), busy)
     }
 
     /// An answer that is there already. Only the access log wants more of it than a number.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::answer::{Refusal, Verdict, answer};
+use super::counters::Reason;
 use super::frame::{Arguments, Request, Requests};
 use super::gate::Gate;
 use super::journal::Entry;
@@ -37,6 +38,24 @@ pub(super) enum Outcome {
     Ends(Bytes),
     /// The client listens, until Redis is back and it must listen there.
     Listens(Bytes),
+}
+
+impl Outcome {
+    /// What it is counted as.
+    pub(super) fn reason(&self, family: Option<Family>) -> Reason {
+        match self {
+            Outcome::Said(_) => match family {
+                Some(Family::Local | Family::Transaction | Family::Message | Family::Subscribe) => {
+                    Reason::Own
+                }
+                Some(_) | None => Reason::Miss,
+            },
+            Outcome::Refused(_) => Reason::Refused,
+            Outcome::Waits { .. } => Reason::Waited,
+            Outcome::Dropped { .. } => Reason::Dropped,
+            Outcome::Ends(_) | Outcome::Listens(_) => Reason::Own,
+        }
+    }
 }
 
 /// What is said of a command while Redis is away, and what it does to its session.
@@ -80,7 +99,7 @@ pub(super) fn outcome(
 /// By the guard's own rule: with `refuse` nothing is said of keys.
 fn said_of(gate: &Gate, arguments: &Arguments<'_>) -> Verdict {
     let found = answer(arguments, &gate.config.rules);
-    match (&found, gate.config.on_outage.then) {
+    match (&found, gate.then()) {
         (Verdict::Said(_) | Verdict::Dropped { .. }, Afterwards::Refuse) => {
             let family = table::find(arguments.name()).map(|command| command.family);
             if family == Some(Family::Message) { found } else { Verdict::Refused(Refusal::Never) }
@@ -147,10 +166,11 @@ pub(super) fn unanswered(
     gate: &Gate,
     session: &mut Session,
     sent: Sent,
-    away: Option<Instant>,
+    held: Option<Instant>,
 ) -> Slot {
     let now = clock::monotonic();
     let unknown = |version: Resp| {
+        gate.counters.note(None, Reason::Unknown);
         let text = "ROADWORKSDOWN redis went away; whether it did what was asked is unknown";
         Slot::Ready(Value::Error(text.to_owned()).encoded(version).into())
     };
@@ -166,7 +186,6 @@ pub(super) fn unanswered(
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
     // What only reads, or waits for what has not come, can be asked again; but nothing of a transaction.
     let found = answer(&arguments, &gate.config.rules);
-    let held = away.map(|since| since + gate.config.on_outage.hold);
     let held = held.filter(|until| *until > now && !is_queueing);
     match (&found, outcome(gate, session, &arguments, Some(&bytes))) {
         (Verdict::Waits { .. }, Outcome::Waits { at_most, answer }) => {
@@ -198,7 +217,7 @@ fn is_unset(arguments: &Arguments<'_>) -> bool {
 /// What is said of a read that takes too long, if something is: its answer is swallowed when it comes.
 pub(super) fn instead(gate: &Gate, session: &Session, sent: &Sent) -> Option<Bytes> {
     let Asked::Whole(bytes) = &sent.asked else { return None };
-    if gate.config.on_outage.then != Afterwards::Open || session.is_queueing {
+    if gate.then() != Afterwards::Open || session.is_queueing {
         return None;
     }
     let mut requests = Requests::default();

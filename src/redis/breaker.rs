@@ -18,6 +18,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const FLAPS: Duration = Duration::from_secs(30);
 /// How long it then stays away at least, doubled each time up to [`FLAPS`].
 const LEAST_OPEN: Duration = Duration::from_secs(1);
+/// Whoever was ordered to wait waits so long still for Redis to be found well.
+const GRACE: Duration = Duration::from_secs(2);
+/// Longer than any order lasts.
+const ENDLESS: Duration = Duration::from_hours(24);
 
 /// What speaks against Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +56,33 @@ pub struct Posture {
     pub epoch: u64,
     /// Since when it is away; `None` while it is there.
     pub away: Option<Instant>,
+    /// Why it counts as away though it may be there.
+    pub order: Option<Order>,
+    /// How long clients wait from then on at least, whatever is configured.
+    pub least_hold: Duration,
+}
+
+impl Posture {
+    /// Until when clients wait for Redis; `hold` is how long they do in an outage.
+    pub fn held_until(&self, hold: Duration) -> Option<Instant> {
+        let since = self.away?;
+        Some(match self.order {
+            Some(Order::Open) => since,
+            Some(Order::Hold) => since + ENDLESS,
+            Some(Order::Away) | None => since + hold.max(self.least_hold),
+        })
+    }
+}
+
+/// What somebody ordered, whatever Redis is like: before it is worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// What is done in an outage.
+    Away,
+    /// What may be said is said here, and everything else refused.
+    Open,
+    /// Clients wait.
+    Hold,
 }
 
 /// The breaker of one upstream. It begins closed: the first connection finds out.
@@ -69,7 +100,7 @@ pub struct Breaker {
 impl Default for Breaker {
     fn default() -> Self {
         Breaker {
-            posture: Posture { epoch: 0, away: None },
+            posture: Posture { epoch: 0, away: None, order: None, least_hold: Duration::ZERO },
             late: 0,
             well: 0,
             failed: 0,
@@ -82,7 +113,9 @@ impl Default for Breaker {
 impl Breaker {
     /// One that begins open: something must be done before Redis is asked.
     pub fn away(now: Instant) -> Breaker {
-        Breaker { posture: Posture { epoch: 0, away: Some(now) }, ..Breaker::default() }
+        let mut breaker = Breaker::default();
+        breaker.posture.away = Some(now);
+        breaker
     }
 
     /// Whether it is asked now.
@@ -109,9 +142,34 @@ impl Breaker {
         let flaps = self.came_back.is_some_and(|then| now.duration_since(then) < FLAPS);
         self.least_open =
             if flaps { (self.least_open * 2).clamp(LEAST_OPEN, FLAPS) } else { Duration::ZERO };
-        self.posture = Posture { epoch: epoch + 1, away: Some(now) };
-        (self.late, self.well, self.failed) = (0, 0, 0);
+        self.begin(now);
         true
+    }
+
+    /// Something is ordered, or nothing any more: then Redis is asked once it is found to be well. Whether that is news.
+    pub fn ordered(&mut self, order: Option<Order>, now: Instant) -> bool {
+        let before = std::mem::replace(&mut self.posture.order, order);
+        if before == order {
+            return false;
+        }
+        if self.posture.away.is_none() {
+            self.least_open = Duration::ZERO;
+            self.begin(now);
+        } else if order.is_none() {
+            // From now on it is an outage, if it is one.
+            self.posture.away = Some(now);
+            (self.well, self.failed) = (0, 0);
+        }
+        self.posture.least_hold =
+            if order.is_none() && before == Some(Order::Hold) { GRACE } else { Duration::ZERO };
+        true
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.posture.epoch += 1;
+        self.posture.away = Some(now);
+        self.posture.least_hold = Duration::ZERO;
+        (self.late, self.well, self.failed) = (0, 0, 0);
     }
 
     /// An answer came in time.
@@ -128,15 +186,18 @@ impl Breaker {
         let Some(since) = self.posture.away else { return false };
         self.well = self.well.saturating_add(1);
         self.failed = 0;
-        self.well >= WELL && now.duration_since(since) >= self.least_open
+        let is_ordered = self.posture.order.is_some();
+        self.well >= WELL && !is_ordered && now.duration_since(since) >= self.least_open
     }
 
-    /// It is asked from now on; whether it was not before.
+    /// It is asked from now on; whether it was not before, and may be.
     pub fn close(&mut self, now: Instant) -> bool {
-        if self.posture.away.is_none() {
+        if self.posture.away.is_none() || self.posture.order.is_some() {
             return false;
         }
-        self.posture = Posture { epoch: self.posture.epoch + 1, away: None };
+        self.posture.epoch += 1;
+        self.posture.away = None;
+        self.posture.least_hold = Duration::ZERO;
         self.came_back = Some(now);
         true
     }
@@ -150,6 +211,9 @@ impl Breaker {
     /// How long until the next probe: longer each time that one fails. `share` is a random number below 1, by which guards that
     /// lost the same Redis do not all come back at once.
     pub fn pause(&self, share: f64) -> Duration {
+        if self.posture.order.is_some() {
+            return LONGEST_PAUSE;
+        }
         if self.well > 0 {
             return BETWEEN;
         }
@@ -181,7 +245,8 @@ mod tests {
         breaker.well(0);
         assert!(!breaker.trouble(0, Trouble::Late, now) && !breaker.trouble(0, Trouble::Late, now));
         assert!(breaker.trouble(0, Trouble::Late, now));
-        assert_eq!(breaker.posture(), Posture { epoch: 1, away: Some(now) });
+        let posture = breaker.posture();
+        assert_eq!((posture.epoch, posture.away), (1, Some(now)));
         let mut breaker = Breaker::default();
         away(&mut breaker, now);
     }
@@ -195,7 +260,28 @@ mod tests {
         assert!(!breaker.probed_well(now) && !breaker.probed_well(now) && breaker.probed_well(now));
         assert!(breaker.posture().away.is_some(), "what must be done first is done first");
         assert!(breaker.close(now));
-        assert_eq!(breaker.posture(), Posture { epoch: 2, away: None });
+        assert_eq!((breaker.posture().epoch, breaker.posture().away), (2, None));
+    }
+
+    #[test]
+    fn what_is_ordered_counts_whatever_redis_is_like_and_ends_when_it_is_found_well() {
+        let (mut breaker, now) = (Breaker::default(), monotonic());
+        let hold = Duration::from_millis(500);
+        assert!(
+            breaker.ordered(Some(Order::Hold), now) && !breaker.ordered(Some(Order::Hold), now)
+        );
+        assert_eq!((breaker.posture().epoch, breaker.posture().away), (1, Some(now)));
+        assert!(breaker.posture().held_until(hold).unwrap() > now + Duration::from_hours(1));
+        assert!(!back(&mut breaker, now), "not before it is ordered");
+        let later = now + Duration::from_mins(1);
+        assert!(breaker.ordered(None, later));
+        let until = breaker.posture().held_until(hold);
+        assert_eq!(until, Some(later + GRACE), "who waited waits for it still");
+        assert!(back(&mut breaker, later) && breaker.posture().held_until(hold).is_none());
+        breaker.ordered(Some(Order::Open), later);
+        assert_eq!(breaker.posture().held_until(hold), Some(later), "nobody waits");
+        breaker.ordered(Some(Order::Away), later);
+        assert_eq!(breaker.posture().held_until(hold), Some(later + hold), "as in an outage");
     }
 
     #[test]

@@ -16,13 +16,15 @@ use tokio::time::Instant;
 
 use super::away::{self, Outcome};
 use super::breaker::{Posture, Trouble};
+use super::counters::Reason;
 use super::frame::{GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
-use super::gate::Gate;
+use super::gate::{Counted, Gate};
 use super::keeper::Kept;
 use super::line::{Asked, Due, Line, Pace, Sent, Slot};
 use super::plan::Plan;
 use super::refusals::Refusals;
 use super::session::{Change, Session, Transaction};
+use super::table;
 use super::upstream::{Lost, Stream, restored};
 use crate::clock;
 use crate::config::Afterwards;
@@ -62,9 +64,15 @@ pub(super) struct Connection {
     /// What is being written to the journal, and what is said then.
     keeping: Option<(oneshot::Receiver<Kept>, Bytes)>,
     stage: Stage,
+    /// Until when what Redis was asked is waited for, before it is left alone as somebody ordered.
+    leaving_by: Option<Instant>,
+    /// Counts the connection to Redis, while there is one.
+    linked: Option<Counted>,
     /// When Redis last answered.
     heard: Instant,
     refusals: Refusals,
+    /// Counts the client.
+    _here: Counted,
 }
 
 /// The connection to Redis.
@@ -114,6 +122,7 @@ impl Connection {
         let now = *posture.borrow_and_update();
         let (reads, writes) = split(client);
         let moment = clock::monotonic();
+        let here = Counted::one(&gate.clients);
         Connection {
             gate,
             posture,
@@ -132,8 +141,11 @@ impl Connection {
             passing: None,
             keeping: None,
             stage: Stage::Asks,
+            leaving_by: None,
+            linked: None,
             heard: moment,
             refusals: Refusals::since(moment),
+            _here: here,
         }
     }
 
@@ -229,6 +241,11 @@ impl Connection {
         let posture = *self.posture.borrow_and_update();
         let was = std::mem::replace(&mut self.now, posture);
         match (was.away, posture.away) {
+            // Redis is there: what it was asked is waited for.
+            (None, Some(_)) if posture.order.is_some() && self.is_asking() => {
+                let while_it_answers = self.gate.config.budget * BUDGETS;
+                self.leaving_by = Some(clock::monotonic() + while_it_answers);
+            }
             (None, Some(_)) => self.lose(),
             (Some(_), None) => self.come_back(),
             // Away and back again, unseen.
@@ -238,16 +255,33 @@ impl Connection {
             }
             _ => {}
         }
-        let is_dropped = self.gate.config.on_outage.then == Afterwards::Drop
-            && !self.is_held(clock::monotonic());
-        if posture.away.is_some() && is_dropped || self.gate.is_unfit() {
+        let now = clock::monotonic();
+        if self.leaving_by.is_some_and(|until| until <= now || !self.is_asking()) {
+            self.lose();
+        }
+        let is_dropped = self.gate.then() == Afterwards::Drop && !self.is_held(now);
+        if posture.away.is_some() && is_dropped && self.leaving_by.is_none() || self.gate.is_unfit()
+        {
             self.stage = Stage::Over;
         }
     }
 
+    /// Whether Redis owes something still, or is being told something.
+    fn is_asking(&self) -> bool {
+        let is_amid = self.passing == Some(Passing::There) || self.session.is_queueing;
+        self.stage == Stage::Asks
+            && (self.line.owed() > 0 || !self.leaving.is_empty() || is_amid)
+            && !matches!(self.link, Link::None)
+    }
+
+    /// Until when clients wait for Redis.
+    fn held_until(&self) -> Option<Instant> {
+        self.now.held_until(self.gate.config.on_outage.hold)
+    }
+
     /// Whether clients wait for Redis still.
     fn is_held(&self, now: Instant) -> bool {
-        self.now.away.is_some_and(|since| since + self.gate.config.on_outage.hold > now)
+        self.held_until().is_some_and(|until| until > now)
     }
 
     /// Whoever was asked has to be answered by us.
@@ -255,6 +289,7 @@ impl Connection {
         let in_mid_answer =
             self.replies.is_in_mid_answer() && !matches!(self.line.next_due(), Due::Swallowed);
         self.link = Link::None;
+        (self.linked, self.leaving_by) = (None, None);
         self.replies = Replies::default();
         self.arrived.clear();
         self.leaving.clear();
@@ -268,10 +303,12 @@ impl Connection {
         }
         self.session.lose();
         let Connection { gate, session, line, now, .. } = self;
-        line.lost(|sent| away::unanswered(gate, session, sent, now.away));
+        let held = now.held_until(gate.config.on_outage.hold);
+        line.lost(|sent| away::unanswered(gate, session, sent, held));
     }
 
     fn come_back(&mut self) {
+        self.leaving_by = None;
         if self.stage == Stage::ListensHere {
             self.stage = Stage::Over;
             return;
@@ -306,6 +343,7 @@ impl Connection {
     fn open(&mut self) {
         if matches!(self.link, Link::None) {
             let place = self.gate.config.upstream.place.clone();
+            self.linked = Some(Counted::one(&self.gate.links));
             let within = (self.gate.config.budget * BUDGETS).max(Duration::from_millis(100));
             self.link = Link::Opening(Box::pin(restored(place, self.session.before(), within)));
         }
@@ -318,6 +356,11 @@ impl Connection {
         match self.stage {
             Stage::Ends | Stage::Over => false,
             Stage::Listens => self.leaving.len() < AHEAD,
+            // What was begun is ended: a transaction, or a command in parts.
+            Stage::Asks if self.leaving_by.is_some() => {
+                let is_amid = self.session.is_queueing || self.passing.is_some();
+                is_amid && self.line.owed() < OWED && self.leaving.len() < AHEAD
+            }
             Stage::Asks | Stage::ListensHere if self.is_ours() => {
                 self.line.is_empty()
                     && !self.is_held(clock::monotonic())
@@ -332,7 +375,8 @@ impl Connection {
 
     /// Whether commands are answered here.
     fn is_ours(&self) -> bool {
-        self.now.away.is_some() || matches!(self.session.transaction, Transaction::Here { .. })
+        let is_left = self.now.away.is_some() && self.leaving_by.is_none();
+        is_left || matches!(self.session.transaction, Transaction::Here { .. })
     }
 
     /// Looks at what the client has sent.
@@ -398,6 +442,7 @@ impl Connection {
             let no = b"-ERR this command cannot be passed on by a guard\r\n";
             return self.line.push(Slot::Ready(Bytes::from_static(no)));
         }
+        self.gate.counters.note(plan.family, Reason::Passed);
         self.leaving.extend_from_slice(&bytes);
         self.open();
         if self.stage == Stage::Listens {
@@ -423,7 +468,9 @@ impl Connection {
         let was_long = self.passing.take().is_some();
         let Connection { gate, session, requests, .. } = self;
         let Some(arguments) = requests.last(&bytes) else { return };
+        let family = table::find(arguments.name()).map(|command| command.family);
         let outcome = away::outcome(gate, session, &arguments, Some(&bytes).filter(|_| !was_long));
+        gate.counters.note(family, outcome.reason(family));
         let now = clock::monotonic();
         match outcome {
             Outcome::Said(answer) => self.line.push(Slot::Ready(answer)),
@@ -569,13 +616,9 @@ impl Connection {
     fn wait(&mut self) -> Option<Instant> {
         let now = clock::monotonic();
         let waits = self.line.waited(now);
-        let held = self
-            .now
-            .away
-            .filter(|_| self.is_held(now))
-            .map(|since| since + self.gate.config.on_outage.hold);
+        let held = self.held_until().filter(|until| *until > now);
         let late = self.late(now);
-        [waits, held, late].into_iter().flatten().min()
+        [waits, held, late, self.leaving_by].into_iter().flatten().min()
     }
 
     /// Each command in its turn has its budget, from when Redis last answered; when the next one's is over.
@@ -597,6 +640,7 @@ impl Connection {
                 is_told = true;
             }
             let Some(instead) = instead else { return Some(now + budget) };
+            gate.counters.note(None, Reason::Late);
             self.line.said_without(number, instead);
             self.line.say(&mut self.outbox);
         }

@@ -1,18 +1,22 @@
 //! What all connections of a guard share: whether Redis is asked, and what was learnt of it.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::breaker::{Breaker, Posture, Trouble};
+use super::breaker::{Breaker, Order, Posture, Trouble};
+use super::counters::Counters;
 use super::keeper::Keeper;
+use super::orders::Orders;
 use crate::clock::monotonic;
-use crate::config::RedisConfig;
+use crate::config::{Afterwards, RedisConfig};
 
 /// One guard.
 #[derive(Debug)]
 pub(super) struct Gate {
+    /// Whose it is.
+    pub(super) site: String,
     pub(super) config: RedisConfig,
     /// Who keeps what is dropped, where somebody does.
     pub(super) keeper: Option<Keeper>,
@@ -22,6 +26,44 @@ pub(super) struct Gate {
     posture: watch::Sender<Posture>,
     about: Mutex<About>,
     is_unfit: AtomicBool,
+    /// Why it counted as away last.
+    why: Mutex<String>,
+    /// What somebody ordered.
+    pub(super) orders: watch::Sender<Orders>,
+    /// Whether everything that may be is answered here now, whatever is configured.
+    is_ordered_open: AtomicBool,
+    /// What is in the journal, as its thread last said.
+    journal: Mutex<Kept>,
+    /// Clients, and connections to Redis that are theirs.
+    pub(super) clients: Arc<AtomicUsize>,
+    pub(super) links: Arc<AtomicUsize>,
+    pub(super) counters: Counters,
+}
+
+/// What a journal has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Keys and patterns that are to be removed.
+    pub(super) keys: usize,
+    /// Why Redis stays away until somebody has seen to it.
+    pub(super) broken: Option<String>,
+}
+
+/// One of a number, while it lives.
+#[derive(Debug)]
+pub(super) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    pub(super) fn one(of: &Arc<AtomicUsize>) -> Counted {
+        of.fetch_add(1, Relaxed);
+        Counted(Arc::clone(of))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// What was learnt of the upstream.
@@ -35,18 +77,23 @@ pub(super) struct About {
 
 impl Gate {
     /// One without a journal, or whose journal is clean.
-    pub(super) fn new(config: RedisConfig, keeper: Option<Keeper>) -> Gate {
-        Gate::with(config, keeper, Breaker::default())
+    pub(super) fn new((site, config): (String, RedisConfig), keeper: Option<Keeper>) -> Gate {
+        Gate::with((site, config), keeper, Breaker::default())
     }
 
     /// One whose Redis must not be read before its journal is.
-    pub(super) fn away(config: RedisConfig, keeper: Keeper) -> Gate {
-        Gate::with(config, Some(keeper), Breaker::away(monotonic()))
+    pub(super) fn away((site, config): (String, RedisConfig), keeper: Keeper) -> Gate {
+        Gate::with((site, config), Some(keeper), Breaker::away(monotonic()))
     }
 
-    fn with(config: RedisConfig, keeper: Option<Keeper>, breaker: Breaker) -> Gate {
+    fn with(
+        (site, config): (String, RedisConfig),
+        keeper: Option<Keeper>,
+        breaker: Breaker,
+    ) -> Gate {
         let (posture, _) = watch::channel(breaker.posture());
         Gate {
+            site,
             config,
             keeper,
             breaker: Mutex::new(breaker),
@@ -54,7 +101,63 @@ impl Gate {
             posture,
             about: Mutex::default(),
             is_unfit: AtomicBool::new(false),
+            why: Mutex::default(),
+            orders: watch::Sender::default(),
+            is_ordered_open: AtomicBool::new(false),
+            journal: Mutex::default(),
+            clients: Arc::default(),
+            links: Arc::default(),
+            counters: Counters::default(),
         }
+    }
+
+    // ## What somebody ordered
+
+    /// Changes what is ordered; whether Redis counts as away by that, or what is done meanwhile is something else.
+    pub(super) fn order(&self, change: impl FnOnce(&mut Orders)) {
+        self.orders.send_modify(change);
+        let mut breaker = self.breaker();
+        // Read under the lock: of two who order at once, the later is what counts.
+        let order = self.orders.borrow().counts();
+        self.is_ordered_open.store(order == Some(Order::Open), Relaxed);
+        if breaker.ordered(order, monotonic()) {
+            let name = self.name();
+            match order {
+                Some(Order::Away) => tracing::info!(redis = name, "redis is left alone"),
+                Some(Order::Open) => tracing::info!(redis = name, "redis is not asked"),
+                Some(Order::Hold) => tracing::info!(redis = name, "clients wait"),
+                None => tracing::info!(redis = name, "redis is asked again once it is well"),
+            }
+            self.posture.send_replace(breaker.posture());
+        }
+    }
+
+    /// What is done while Redis is away, once nobody waits any more.
+    pub(super) fn then(&self) -> Afterwards {
+        if self.is_ordered_open.load(Relaxed) {
+            Afterwards::Open
+        } else {
+            self.config.on_outage.then
+        }
+    }
+
+    /// What is so, for whoever asks.
+    pub(super) fn seen(&self) -> (Posture, String, Kept) {
+        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = self.journal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (self.breaker().posture(), why, kept)
+    }
+
+    /// The journal's thread says what is in it.
+    pub(super) fn keeps(&self, kept: Kept) {
+        *self.journal.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    // ## There, and away
+
+    /// Its label.
+    pub(super) fn name(&self) -> &str {
+        &self.config.name
     }
 
     pub(super) fn posture(&self) -> watch::Receiver<Posture> {
@@ -68,6 +171,7 @@ impl Gate {
         self.is_troubled.store(breaker.is_troubled(), Relaxed);
         if went {
             tracing::warn!(redis = self.config.name, why, "redis is away");
+            why.clone_into(&mut self.why.lock().unwrap_or_else(PoisonError::into_inner));
             self.posture.send_replace(breaker.posture());
         }
     }

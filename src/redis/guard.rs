@@ -7,19 +7,27 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use prometheus_client::collector::Collector;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
+use super::breaker::{Order, Posture};
 use super::connection::Connection;
 use super::error::Error;
 use super::gate::Gate;
 use super::journal::Journal;
+use super::orders::ByHand;
+use super::report::{self, GuardReport};
+use super::scrape::Scrape;
 use super::upstream::Stream;
 use super::{keeper, probe};
+use crate::clock;
 use crate::config::{RedisConfig, RedisListen};
 use crate::net::bind::{Inherited, bind};
+use crate::switch::Mode;
 use crate::tasks::Tasks;
 
 /// As many clients may come to one guard at a time as a Redis takes by default.
@@ -29,9 +37,14 @@ const CROWDED: &[u8] = b"-ERR max number of clients reached\r\n";
 const BREATHER: Duration = Duration::from_millis(100);
 /// How long connections have to end.
 const ENDS: Duration = Duration::from_secs(1);
+/// How long whoever orders something waits for Redis to be back, or left alone.
+const BACK: Duration = Duration::from_secs(3);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// All guards of a process.
 pub struct Guards {
+    gates: Vec<Arc<Gate>>,
     addresses: Vec<String>,
     sockets: Vec<PathBuf>,
     tasks: Tasks,
@@ -46,14 +59,21 @@ struct Door {
 }
 
 impl Guards {
-    /// Listens for each of `configs`, on `cores` threads, as work of `tasks`. What cannot be listened on is said before anybody is
+    /// Listens for each of `configs`, which are of these sites, on `cores` threads, as work of `tasks`. What cannot be listened on is said before anybody is
     /// answered.
-    pub fn start(configs: &[RedisConfig], cores: usize, tasks: &Tasks) -> Result<Guards, Error> {
+    pub fn start(
+        configs: &[(String, RedisConfig)],
+        cores: usize,
+        tasks: &Tasks,
+    ) -> Result<Guards, Error> {
         let tasks = tasks.child();
-        let mut guards = Guards { addresses: Vec::new(), sockets: Vec::new(), tasks };
+        let mut guards =
+            Guards { gates: Vec::new(), addresses: Vec::new(), sockets: Vec::new(), tasks };
         let mut doors = Vec::new();
-        for config in configs {
-            doors.push(guards.door(config, cores)?);
+        for (site, config) in configs {
+            let door = guards.door(site, config, cores)?;
+            guards.gates.push(Arc::clone(&door.gate));
+            doors.push(door);
         }
         for core in 0..cores {
             let runtime =
@@ -68,7 +88,7 @@ impl Guards {
         Ok(guards)
     }
 
-    fn door(&mut self, config: &RedisConfig, cores: usize) -> Result<Door, Error> {
+    fn door(&mut self, site: &str, config: &RedisConfig, cores: usize) -> Result<Door, Error> {
         let wrong = |place: &RedisListen, source| Error::Listen {
             guard: config.name.clone(),
             place: place.to_string(),
@@ -91,20 +111,21 @@ impl Guards {
             }
         }
         let places = Arc::new(Semaphore::new(CLIENTS));
-        Ok(Door { gate: self.gate(config)?, places, tcp, unix })
+        Ok(Door { gate: self.gate(site, config)?, places, tcp, unix })
     }
 
     /// What a guard's connections share; where something is left in its journal, Redis is not read before that is removed.
-    fn gate(&self, config: &RedisConfig) -> Result<Arc<Gate>, Error> {
+    fn gate(&self, site: &str, config: &RedisConfig) -> Result<Arc<Gate>, Error> {
+        let own = (site.to_owned(), config.clone());
         let Some(wanted) = &config.journal else {
-            return Ok(Arc::new(Gate::new(config.clone(), None)));
+            return Ok(Arc::new(Gate::new(own, None)));
         };
         let journal = Journal::open(&wanted.path, wanted.most).map_err(|source| {
             Error::Journal { guard: config.name.clone(), path: wanted.path.clone(), source }
         })?;
         let (keeper, asked) = keeper::queue();
         let gate = if journal.is_clean() {
-            Gate::new(config.clone(), Some(keeper))
+            Gate::new(own, Some(keeper))
         } else {
             let keys = journal.len();
             if let Some(why) = journal.broken() {
@@ -117,7 +138,7 @@ impl Guards {
                     "what was written before is removed first"
                 );
             }
-            Gate::away(config.clone(), keeper)
+            Gate::away(own, keeper)
         };
         let gate = Arc::new(gate);
         keeper::start(&gate, journal, asked, &self.tasks).map_err(Error::Start)?;
@@ -127,6 +148,83 @@ impl Guards {
     /// Where they listen; port 0 has become a port.
     pub fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    // ## What is so, and what is ordered
+
+    /// What is so at each.
+    pub fn reports(&self) -> Vec<GuardReport> {
+        let now = (clock::monotonic(), clock::now());
+        self.gates.iter().map(|gate| report::of(gate, now)).collect()
+    }
+
+    /// What is told to whoever scrapes.
+    pub fn scrape(&self) -> impl Collector + 'static {
+        Scrape(self.gates.clone())
+    }
+
+    /// The site has this mode from now on: the guards whose `when` has it leave Redis alone.
+    pub fn follow(&self, site: &str, mode: Option<Mode>) {
+        for gate in self.gates.iter().filter(|gate| gate.site == site) {
+            // What nobody knows changes nothing.
+            let Some(mode) = mode else { continue };
+            let mode = Some(mode).filter(|mode| gate.config.when.contains(mode));
+            if gate.orders.borrow().mode != mode {
+                gate.order(|orders| orders.mode = mode);
+            }
+        }
+    }
+
+    /// The sites of which a guard limits the gateway while its Redis is away, and what tells that one may be.
+    pub fn limiting(&self) -> Vec<(String, watch::Receiver<Posture>)> {
+        let limiting = self.gates.iter().filter(|gate| gate.config.limit_gateway.is_some());
+        limiting.map(|gate| (gate.site.clone(), gate.posture())).collect()
+    }
+
+    /// How many requests may be at the app of `site` at once: the fewest that a guard says whose Redis is away.
+    pub fn limit(&self, site: &str) -> Option<usize> {
+        let away = self.gates.iter().filter(|gate| gate.site == site && gate.is_away());
+        away.filter_map(|gate| gate.config.limit_gateway).min()
+    }
+
+    /// Whether Redis is still asked for a client of this site's, though its mode says that it is left alone.
+    pub fn is_leaving(&self, site: &str) -> bool {
+        let of_site = self.gates.iter().filter(|gate| gate.site == site);
+        of_site.into_iter().any(|gate| {
+            let is_ordered = gate.orders.borrow().mode.is_some();
+            is_ordered && gate.links.load(Relaxed) > 0
+        })
+    }
+
+    /// Orders something of a guard, and waits until no client's connection to Redis is left: what was asked is answered first, for
+    /// as long as an answer may take. Cancel safe: what is ordered stays.
+    pub async fn order(
+        &self,
+        (site, name): (&str, &str),
+        ordered: Wanted,
+        by: String,
+    ) -> Result<GuardReport, NotOrdered> {
+        let gate = self.gates.iter().find(|gate| gate.site == site && gate.name() == name);
+        let gate = gate.ok_or(NotOrdered::NoSuch)?;
+        let now = (clock::monotonic(), clock::now());
+        match ordered {
+            Wanted::Close => {
+                gate.order(|orders| orders.by_hand = None);
+                let left = gate.orders.borrow().mode;
+                if let Some(mode) = left {
+                    return Err(NotOrdered::Mode(mode));
+                }
+                until(BACK, || !gate.is_away()).await;
+            }
+            Wanted::Open(lasts) | Wanted::Hold(lasts) => {
+                let order =
+                    if matches!(ordered, Wanted::Open(_)) { Order::Open } else { Order::Hold };
+                let by_hand = ByHand::lasting((order, by), lasts, now);
+                gate.order(|orders| orders.by_hand = Some(by_hand));
+                until(gate.config.budget * 3 + BACK, || gate.links.load(Relaxed) == 0).await;
+            }
+        }
+        Ok(report::of(gate, (clock::monotonic(), clock::now())))
     }
 
     /// Lets all clients go. Says whether that came to an end in time.
@@ -139,6 +237,39 @@ impl Guards {
         }
         done
     }
+}
+
+/// What is ordered by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// What may be said is said here for so long, and Redis is not asked.
+    Open(Duration),
+    /// Clients wait for so long.
+    Hold(Duration),
+    /// Redis is asked again, once it is found to be well.
+    Close,
+}
+
+/// Why nothing is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotOrdered {
+    /// There is none of this name.
+    #[error("this process has no such guard")]
+    NoSuch,
+    /// The switch orders it.
+    #[error("redis is left alone while the site's mode is {0}")]
+    Mode(Mode),
+}
+
+/// Waits until something is so, and at most so long.
+async fn until(at_most: Duration, is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    // Whether it is so by then, the report says.
+    drop(tokio::time::timeout(at_most, waiting).await);
 }
 
 /// Listens at a path; a socket that nobody listens at any more is taken away, and nothing else is.
@@ -162,7 +293,8 @@ impl Door {
             let (gate, watching) = (Arc::clone(&self.gate), tasks.clone());
             tasks.start(async move {
                 tokio::select! {
-                    () = probe::watch_over(gate) => {}
+                    () = probe::watch_over(Arc::clone(&gate)) => {}
+                    () = probe::end_orders(gate) => {}
                     () = watching.stopping() => {}
                 }
             });

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::gate::Gate;
+use super::gate::{self, Gate};
 use super::journal::{Entry, Journal};
 use crate::tasks::Tasks;
 
@@ -94,6 +94,9 @@ pub(super) fn start(
 }
 
 fn serve(gate: &Weak<Gate>, mut journal: Journal, mut asked: mpsc::Receiver<Ask>, tasks: &Tasks) {
+    if let Some(gate) = gate.upgrade() {
+        gate.keeps(kept(&journal));
+    }
     while let Some(first) = asked.blocking_recv() {
         let Some(gate) = gate.upgrade().filter(|_| !tasks.is_stopping()) else { return };
         let mut keeps = Vec::new();
@@ -111,7 +114,12 @@ fn serve(gate: &Weak<Gate>, mut journal: Journal, mut asked: mpsc::Receiver<Ask>
             Some(Ask::Finish(reply)) => drop(reply.send(finish(&gate, &mut journal))),
             Some(Ask::Keep(..)) | None => {}
         }
+        gate.keeps(kept(&journal));
     }
+}
+
+fn kept(journal: &Journal) -> gate::Kept {
+    gate::Kept { keys: journal.len(), broken: journal.broken().map(str::to_owned) }
 }
 
 fn keep(gate: &Gate, journal: &mut Journal, keeps: Vec<(Vec<Entry>, oneshot::Sender<Kept>)>) {

@@ -3,10 +3,12 @@
 use super::frame::Arguments;
 use super::line::Pace;
 use super::session::{Change, change};
-use super::table::{self, Family};
+use super::table::{self, Command, Family};
 
 /// What is known of a command before Redis is asked.
 pub(super) struct Plan {
+    /// What it does; `None` for a command that is not known.
+    pub(super) family: Option<Family>,
     pub(super) change: Option<Change>,
     pub(super) pace: Pace,
     /// Answers come afterwards that nobody asked for.
@@ -18,9 +20,10 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn of(arguments: &Arguments<'_>) -> Plan {
         let is = |name: &str| arguments.is(0, name);
+        let command = table::find(arguments.name());
+        let family = command.map(|command| command.family);
         let listens = match arguments.name().first().map(u8::to_ascii_uppercase) {
-            Some(b'S' | b'P' | b'U') => table::find(arguments.name())
-                .is_some_and(|command| command.family == Family::Subscribe),
+            Some(b'S' | b'P' | b'U') => family == Some(Family::Subscribe),
             Some(b'M') => is("MONITOR"),
             Some(b'C') if is("CLIENT") => {
                 (arguments.is(1, "REPLY") && !arguments.is(2, "ON"))
@@ -29,8 +32,9 @@ impl Plan {
             _ => false,
         };
         Plan {
+            family,
             change: change(arguments),
-            pace: pace(arguments),
+            pace: command.map_or(Pace::Unknown, pace),
             listens,
             is_refused: is("SYNC") || is("PSYNC"),
         }
@@ -38,7 +42,7 @@ impl Plan {
 }
 
 /// How soon a Redis that is well answers.
-fn pace(arguments: &Arguments<'_>) -> Pace {
+fn pace(command: &Command) -> Pace {
     const QUICK: [&str; 24] = [
         "append",
         "decr",
@@ -65,7 +69,6 @@ fn pace(arguments: &Arguments<'_>) -> Pace {
         "zadd",
         "zincrby",
     ];
-    let Some(command) = table::find(arguments.name()) else { return Pace::Unknown };
     let is_quick = match command.family {
         Family::Read(_) | Family::Set | Family::Unset | Family::Write(_) => true,
         Family::Never | Family::Local => QUICK.binary_search(&command.name).is_ok(),

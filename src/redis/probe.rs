@@ -10,6 +10,7 @@ use super::frame::Kind;
 use super::gate::{About, Gate};
 use super::replay::remove;
 use super::upstream::{Said, Stream, Talk, connect};
+use crate::clock::monotonic;
 
 /// How often what came meanwhile is removed, before the next probe.
 const ROUNDS: usize = 100;
@@ -26,7 +27,11 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
     }
     loop {
         while posture.borrow_and_update().away.is_some() {
-            tokio::time::sleep(gate.pause()).await;
+            tokio::select! {
+                () = tokio::time::sleep(gate.pause()) => {}
+                // What is ordered may be over.
+                changed = posture.changed() => if changed.is_err() { return } else { continue },
+            }
             if gate.probed(probe(&gate).await)
                 && let Err(why) = reopen(&gate).await
             {
@@ -36,6 +41,24 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
         }
         if posture.changed().await.is_err() {
             return;
+        }
+    }
+}
+
+/// Ends what somebody ordered when its time is over. Never comes back.
+pub(super) async fn end_orders(gate: Arc<Gate>) {
+    let mut orders = gate.orders.subscribe();
+    loop {
+        let until = orders.borrow_and_update().until();
+        let over = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = over => gate.order(|orders| orders.expire(monotonic())),
+            changed = orders.changed() => if changed.is_err() { return },
         }
     }
 }

@@ -5,4 +5,5 @@ mod commands;
 pub(crate) mod forms;
 mod frames;
 mod guard;
+mod orders;
 mod stale;

@@ -6,6 +6,7 @@ mod meanwhile;
 mod notify;
 mod page;
 mod pipeline;
+mod redis;
 mod run;
 mod schedule;
 mod serve;
@@ -30,6 +31,7 @@ pub(super) use page::{
     PageVerifyArgs,
 };
 pub(super) use pipeline::{AgreeArgs, FollowArgs, PassArgs, PipelineArgs, PipelineVerb, StartArgs};
+pub(super) use redis::{RedisArgs, RedisVerb};
 pub(super) use run::{GateArgs, OnFailure, RunArgs, Unknown};
 pub(super) use schedule::{AddArgs, ScheduleArgs, ScheduleVerb};
 pub(super) use serve::{DigArgs, HealthcheckArgs, LogForm, Role, ServeArgs};
@@ -158,6 +160,8 @@ pub(super) enum Verb {
     Gate(GateArgs),
     /// Windows: operations planned ahead, which an agent begins and ends
     Schedule(ScheduleArgs),
+    /// The guards of Redis on this machine: what they do, and what they are to do
+    Redis(RedisArgs),
     /// Have the running `serve` of this machine read its configuration again
     Reload,
     /// Let go what is paused here should whoever paused it die; started by them
@@ -195,6 +199,7 @@ impl Verb {
             | Verb::Run(_)
             | Verb::Gate(_)
             | Verb::Schedule(_)
+            | Verb::Redis(_)
             | Verb::Watchdog
             | Verb::Reload => None,
         }
@@ -231,6 +236,7 @@ impl Verb {
             | Verb::Bypass(_)
             | Verb::Serve(_)
             | Verb::Dig(_)
+            | Verb::Redis(_)
             | Verb::Reload
             | Verb::Watchdog => false,
         }

@@ -45,7 +45,7 @@ pub(super) fn exit_code(error: &Error) -> u8 {
         | Error::NobodyKeepsTheEnd
         | Error::NothingToAsk
         | Error::CannotWait(_)
-        | Error::Looser { .. }
+        | Error::Refused { .. }
         | Error::AlreadyThere { .. }
         | Error::UnderWay { .. } => REFUSED,
         Error::Unresolved(error) if error.is_about_credentials() => CREDENTIALS,
@@ -131,8 +131,8 @@ fn code(error: &Error) -> &'static str {
         Error::Kept { error, .. } => code(error),
         Error::NobodyKeepsTheEnd => "no-agent",
         Error::NothingToAsk => "no-check",
-        Error::Answered { code, .. } => code,
-        Error::Looser { .. } => "looser",
+        Error::Answered { code, .. } | Error::Refused { code, .. } => code,
+
         Error::Unserved { .. } => "cannot-serve",
         Error::CannotWait(_) => "cannot-wait",
         Error::File { .. } => "unreadable",

@@ -3,6 +3,7 @@
 //! What is wrong with the configuration is said before anything is listened on; at a reload, the old one stays.
 
 mod current;
+mod front;
 mod log;
 mod reload;
 mod served;
@@ -62,7 +63,12 @@ pub(super) async fn start(
         doing: "written",
         source,
     })?;
-    let control = Control { sites: served.sites.clone(), reloads, process: served.process() };
+    let control = Control {
+        sites: served.sites.clone(),
+        guards: served.guards.clone(),
+        reloads,
+        process: served.process(),
+    };
     let sockets = tasks.child();
     sockets.start(socket.serve(control, sockets.clone()));
     served.ready();

@@ -17,6 +17,7 @@ use super::super::guards::guards;
 use super::super::unserved::unserved;
 use super::super::zone::nameserver;
 use super::current::{Current, Opened, name};
+use super::front::{Both, limit};
 use super::signals::{Asked, Signals};
 use crate::agent::{Crew, Follow, Front, Keeper, Kept, Sites, Teller, Watched, id};
 use crate::clock;
@@ -41,7 +42,8 @@ pub(super) struct Served {
     pub(super) teller: Teller,
     pub(super) gateway: Option<Arc<Gateway>>,
     pub(super) nameserver: Option<Nameserver>,
-    pub(super) guards: Option<Guards>,
+    pub(super) guards: Option<Arc<Guards>>,
+    pub(super) tasks: Tasks,
     pub(super) crew: Crew,
     pub(super) sites: Sites,
     pub(super) watched: Watched,
@@ -72,6 +74,7 @@ impl Served {
             gateway: None,
             nameserver: None,
             guards: None,
+            tasks: tasks.child(),
             crew: Crew::new(tasks, sites.clone()),
             sites,
             watched: Watched::default(),
@@ -82,7 +85,7 @@ impl Served {
             Some(Role::Gateway | Role::Agent) => None,
         };
         served.guards = match args.role {
-            None | Some(Role::Gateway) => guards(&config, tasks)?,
+            None | Some(Role::Gateway) => guards(&config, tasks)?.map(Arc::new),
             Some(Role::Agent) => None,
         };
         let is_idle = follows.is_empty() && served.guards.is_none();
@@ -98,7 +101,12 @@ impl Served {
         match Gateway::start(&settings, inherited, &postures(&follows), tasks) {
             Ok(gateway) => {
                 gateway.metrics().add(served.watched.clone());
-                served.gateway = Some(Arc::new(gateway));
+                let gateway = Arc::new(gateway);
+                if let Some(guards) = &served.guards {
+                    gateway.metrics().add(guards.scrape());
+                    limit(&gateway, guards, tasks);
+                }
+                served.gateway = Some(gateway);
             }
             // Its agent, or its nameserver, does its part all the same.
             Err(error) if follows.is_empty() => {
@@ -122,7 +130,9 @@ impl Served {
     /// What each site's gateway is to give: known before anybody is answered.
     pub(super) async fn begin(&self, config: &Config) -> Result<Vec<Follow<AnyStore>>, Error> {
         let served = |site: &&SiteConfig| {
-            site.gateway.is_some() && self.role != Some(Role::Agent) && !self.crew.has(&name(site))
+            let follows =
+                site.gateway.is_some() || site.redis.iter().any(|one| !one.when.is_empty());
+            follows && self.role != Some(Role::Agent) && !self.crew.has(&name(site))
         };
         // At once: a store that is away takes its time to say so, and nobody is answered before.
         let begun = config.sites.iter().filter(served).map(|site| async {
@@ -142,7 +152,8 @@ impl Served {
         let running = self.crew.names();
         if let Some(gateway) = &self.gateway {
             for follow in follows {
-                let front: Arc<dyn Front> = Arc::clone(gateway) as Arc<dyn Front>;
+                let front: Arc<dyn Front> =
+                    Arc::new(Both::of(gateway, self.guards.as_ref(), &self.tasks));
                 self.crew.follow(follow, (front, self.teller.clone()))?;
             }
         }
@@ -178,7 +189,7 @@ impl Served {
             "listens": addresses.unwrap_or_default(),
             "admin": self.gateway.as_ref().and_then(|gateway| gateway.admin()),
             "nameserver": self.nameserver.as_ref().map(Nameserver::addresses),
-            "redis": self.guards.as_ref().map(Guards::addresses),
+            "redis": self.guards.as_ref().map(|guards| guards.addresses()),
         })
     }
 
@@ -267,6 +278,7 @@ impl Served {
         {
             tracing::warn!("the guards did not end in time");
         }
+        self.tasks.stop();
         if !self.crew.end().await {
             tracing::warn!("a thread did not end in time");
         }

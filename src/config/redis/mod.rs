@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use hcl_edit::structure::{Block, Body};
 
+use super::database::modes;
 use super::read::{Item, Reader};
 use super::secret::Secret;
 use super::spot::Spots;
 use crate::hcl::nearest;
+use crate::switch::Mode;
 pub use rules::{KeyPattern, KeyRule, KeyRules, RedisRole};
 pub use words::RedisListen;
 
@@ -22,6 +24,8 @@ const LONGEST_BUDGET: Duration = Duration::from_secs(10);
 /// As many keys a journal has, and may have.
 const KEYS: u64 = 1_000_000;
 const MOST_KEYS: u64 = 100_000_000;
+/// More requests at once than any app has.
+const MOST_INSIDE: u64 = 1_000_000;
 /// A client gives up as well at some time.
 const LONGEST_HOLD: Duration = Duration::from_mins(5);
 
@@ -40,6 +44,10 @@ pub struct RedisConfig {
     pub on_outage: OnOutage,
     /// Where it keeps what was written or deleted meanwhile, if it does: without, those are refused.
     pub journal: Option<JournalConfig>,
+    /// In which of the site's modes Redis is left alone: it is to be worked on.
+    pub when: Vec<Mode>,
+    /// So many requests the site's gateway lets be at the app at once while Redis is away: each costs the database more.
+    pub limit_gateway: Option<usize>,
     /// How long an answer may take that an empty Redis could give as well.
     pub budget: Duration,
     /// Where its addresses stand in the file.
@@ -152,7 +160,8 @@ pub(super) fn read<'a>(
 
 fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<RedisConfig> {
     let body = &block.body;
-    let keys = ["listen", "upstream", "role", "on_outage", "budget", "presets"];
+    let keys =
+        ["listen", "upstream", "role", "on_outage", "budget", "presets", "when", "limit_gateway"];
     reader.only(body, &keys, &["journal"], &["key"]);
     if name.is_empty() {
         reader.wrong(&block.ident, "a guard's name is not empty");
@@ -169,6 +178,8 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
     let mut rules = key_rules(reader, body);
     rules.extend(presets(reader, body));
     let on_outage = on_outage(reader, body).unwrap_or_else(|| OnOutage::of(role));
+    let when = modes(reader, block, ("a site that is open has its Redis", &[]));
+    let limit_gateway = reader.count(body, "limit_gateway", 1..=MOST_INSIDE);
     let journal = journal(reader, body, &mut spots);
     let budget = reader.duration(body, "budget", Duration::from_millis(1)..=LONGEST_BUDGET);
     if role == RedisRole::Mixed && rules.is_empty() && on_outage.then == Afterwards::Open {
@@ -184,6 +195,8 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         rules: KeyRules { rules, otherwise: role },
         on_outage,
         journal,
+        when,
+        limit_gateway: limit_gateway.and_then(|most| usize::try_from(most).ok()),
         budget: budget.unwrap_or(BUDGET),
         spots,
     })

@@ -1,0 +1,214 @@
+//! `redis`: what the guards of this machine do, and what somebody orders of them before Redis is worked on.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::args::{RedisArgs, RedisVerb};
+use super::context::Context;
+use super::error::Error;
+use super::flip::user;
+use super::guards::guarded;
+use super::local::unheard;
+use super::report::Form;
+use crate::agent::{GuardOrder, GuardRequest, ask};
+use crate::config::Config;
+use crate::hcl::nearest;
+use crate::redis::{GuardReport, JournalReport, State};
+use crate::store::encoded;
+
+pub(super) async fn run(context: &Context, args: &RedisArgs) -> Result<u8, Error> {
+    let config = context.config()?;
+    let state = Context::state(&config);
+    let (order, name, lasts) = match &args.verb {
+        RedisVerb::Status(args) => {
+            return status(context, &config, state, args.name.as_deref()).await;
+        }
+        RedisVerb::Open(args) => (GuardOrder::Open, &args.guard.name, args.r#for),
+        RedisVerb::Hold(args) => (GuardOrder::Hold, &args.guard.name, args.r#for),
+        RedisVerb::Close(args) => (GuardOrder::Close, &args.name, Duration::ZERO),
+    };
+    let site = site_of(context, &config, name)?;
+    let path = format!("/redis/{}/{}", encoded(&site), encoded(name));
+    let request = json!(GuardRequest { order, lasts: lasts.as_secs(), by: user() });
+    let answer = ask(&state, (Method::POST, &path), Some(&request)).await.map_err(unheard)?;
+    let guard = answered(&answer)?;
+    if context.report.form() == Form::Json {
+        context.report.object(&json!({ "format": 1, "guard": guard }))?;
+        return Ok(0);
+    }
+    context.report.data(&line(&guard))?;
+    next(context, order, name, &guard);
+    Ok(0)
+}
+
+/// The next step, or what is not as it was asked.
+fn next(context: &Context, order: GuardOrder, name: &str, guard: &GuardReport) {
+    let left = guard.connections;
+    context.report.words(&match order {
+        GuardOrder::Close if guard.state == State::Closed => format!("Redis is asked again for {name}."),
+        GuardOrder::Close => format!(
+            "Redis is not found to be well yet; it is asked again once it is: roadworks redis status {name}"
+        ),
+        GuardOrder::Open | GuardOrder::Hold if left > 0 => format!(
+            "{left} connections to Redis are left: look again with roadworks redis status {name}"
+        ),
+        GuardOrder::Open | GuardOrder::Hold => {
+            format!("Redis is left alone. Afterwards: roadworks redis close {name}")
+        }
+    });
+}
+
+async fn status(
+    context: &Context,
+    config: &Config,
+    state: PathBuf,
+    name: Option<&str>,
+) -> Result<u8, Error> {
+    let wanted = match name {
+        Some(name) => Some((site_of(context, config, name)?, name)),
+        None => None,
+    };
+    let (_, answer) = ask(&state, (Method::GET, "/redis"), None).await.map_err(unheard)?;
+    let mut guards: Vec<GuardReport> = read(&answer, "guards")?;
+    if let Some(site) = &context.common.site {
+        guards.retain(|guard| guard.site == *site);
+    }
+    if let Some((site, name)) = &wanted {
+        guards.retain(|guard| guard.site == *site && guard.name == *name);
+        if guards.is_empty() {
+            return Err(no_such(&format!("the running `roadworks serve` has no guard \"{name}\"")));
+        }
+    }
+    if context.report.form() == Form::Json {
+        context.report.object(&json!({ "format": 1, "guards": guards }))?;
+    } else if guards.is_empty() {
+        context.report.data("the running `roadworks serve` guards no Redis")?;
+    } else {
+        let lines: Vec<_> = guards.iter().map(whole).collect();
+        context.report.data(&lines.join("\n"))?;
+    }
+    Ok(0)
+}
+
+/// The site that has a guard of this name.
+fn site_of(context: &Context, config: &Config, name: &str) -> Result<String, Error> {
+    let wanted = context.common.site.as_deref();
+    let all = guarded(config);
+    let of_site = || all.iter().filter(|(site, _)| wanted.is_none_or(|wanted| site == wanted));
+    let mut found = of_site().filter(|(_, redis)| redis.name == name);
+    match (found.next(), found.next()) {
+        (Some((site, _)), None) => Ok(site.clone()),
+        (Some((one, _)), Some((other, _))) => Err(Error::Usage {
+            message: format!("\"{name}\" is a guard of {one} and of {other}"),
+            hint: format!("say which with --site {one}"),
+        }),
+        (None, _) => {
+            let names: Vec<_> = of_site().map(|(_, redis)| redis.name.as_str()).collect();
+            let hint = match nearest(name, names.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None if names.is_empty() => {
+                    "add a `redis` block: docs/redis.md has an example".to_owned()
+                }
+                None => format!("known: {}", names.join(", ")),
+            };
+            Err(Error::Usage { message: format!("there is no `redis` block \"{name}\""), hint })
+        }
+    }
+}
+
+fn answered((status, answer): &(StatusCode, Value)) -> Result<GuardReport, Error> {
+    if *status == StatusCode::OK {
+        return read(answer, "guard");
+    }
+    let message = answer.pointer("/error/message").and_then(Value::as_str);
+    let message = message.unwrap_or("it was refused");
+    Err(match *status {
+        StatusCode::CONFLICT => Error::Refused {
+            code: "left-alone",
+            message: message.to_owned(),
+            hint: "it is asked again once the site is opened: roadworks open".to_owned(),
+        },
+        _ => no_such(message),
+    })
+}
+
+/// A part of what the process said; one of another version may say it otherwise.
+fn read<T: DeserializeOwned>(answer: &Value, key: &str) -> Result<T, Error> {
+    let part = answer.get(key).cloned().unwrap_or_default();
+    serde_json::from_value(part).map_err(|error| Error::Answered {
+        code: "not-understood",
+        message: format!("what `roadworks serve` says of its guards is not understood: {error}"),
+        hint: "restart it, so that it is of this version".to_owned(),
+        place: None,
+    })
+}
+
+fn no_such(message: &str) -> Error {
+    Error::Answered {
+        code: "no-such-guard",
+        message: message.to_owned(),
+        hint: "`redis` blocks change at a restart of `roadworks serve`; without the role agent it runs them".to_owned(),
+        place: None,
+    }
+}
+
+/// One guard, in a line.
+fn line(guard: &GuardReport) -> String {
+    let mut line = format!("{}  {}  {}", guard.name, guard.state.word(), meaning(guard.state));
+    if let Some(since) = guard.since {
+        line = format!("{line} since {}", time(since));
+    }
+    if let Some(why) = &guard.why {
+        line = format!("{line}: {why}");
+    }
+    if let Some(until) = guard.ordered.as_ref().and_then(|ordered| ordered.until) {
+        line = format!("{line}, until {}", time(until));
+    }
+    line
+}
+
+/// One guard, with what it has.
+fn whole(guard: &GuardReport) -> String {
+    let mut lines = vec![line(guard)];
+    if let Some(unfit) = &guard.unfit {
+        lines.push(format!("  this upstream cannot be guarded: {unfit}"));
+    }
+    let GuardReport { upstream, site, role, clients, connections, .. } = guard;
+    lines.push(format!(
+        "  {upstream} of {site}, role {role}; {clients} clients, {connections} connections to it"
+    ));
+    match &guard.journal {
+        Some(JournalReport { broken: Some(why), .. }) => {
+            lines.push(format!("  the journal is of no use: {why}"));
+        }
+        Some(JournalReport { keys, .. }) if *keys > 0 => {
+            lines.push(format!("  {keys} keys to remove before it is read"));
+        }
+        Some(_) | None => {}
+    }
+    let said = guard.answers.iter().filter(|(_, count)| **count > 0);
+    let said: Vec<_> = said.map(|(reason, count)| format!("{count} {reason}")).collect();
+    if !said.is_empty() {
+        lines.push(format!("  answered since its start: {}", said.join(", ")));
+    }
+    lines.join("\n")
+}
+
+fn meaning(state: State) -> &'static str {
+    match state {
+        State::Closed => "redis is asked",
+        State::Hold => "clients wait",
+        State::Open => "answered without redis",
+        State::Refuse => "what concerns keys is refused",
+        State::Drop => "connections are closed",
+    }
+}
+
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
