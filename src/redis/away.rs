@@ -5,15 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::answer::{Refusal, Verdict, answer};
+use super::answer::{Dirty, Refusal, Verdict, answer};
 use super::counters::Reason;
 use super::frame::{Arguments, Request, Requests};
 use super::gate::Gate;
 use super::journal::Entry;
-use super::line::{Asked, Sent, Slot};
+use super::line::{Asked, Sent, Slot, Within};
 use super::local::local;
-use super::session::{Change, Queued, Session, Transaction, change, queued};
+use super::session::{Change, Queued, Session, Transaction, aborted, change, queued};
 use super::table::{self, Family};
+use super::unwritable::executed;
 use super::value::{Resp, Value};
 use crate::clock;
 use crate::config::{Afterwards, RedisRole};
@@ -70,8 +71,10 @@ pub(super) fn outcome(
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
     let family = table::find(arguments.name()).map(|command| command.family);
     if is_queueing || family == Some(Family::Transaction) {
-        return match queued(&mut session.transaction, arguments, verdict) {
+        let database = gate.keeper.is_some().then_some(session.database);
+        return match queued(&mut session.transaction, arguments, database, verdict) {
             Queued::Said(value) => Outcome::Said(value.encoded(version).into()),
+            Queued::Done { answer, dirty } => done(&answer, dirty, version),
             Queued::Refused => refused(arguments, Refusal::Never, version),
         };
     }
@@ -85,8 +88,7 @@ pub(super) fn outcome(
             let Outcome::Refused(otherwise) = refused(arguments, Refusal::Lost, version) else {
                 return refused(arguments, Refusal::Lost, version);
             };
-            let database = session.database;
-            let entries = dirty.into_iter().map(|dirty| Entry { database, dirty }).collect();
+            let entries = entries(session, &dirty);
             Outcome::Dropped { answer: answer.encoded(version).into(), otherwise, entries }
         }
         // Without a journal nobody could remove what Redis still has.
@@ -96,8 +98,14 @@ pub(super) fn outcome(
     }
 }
 
+/// The end of a transaction of ours in which something was dropped.
+pub(super) fn done(answer: &Value, entries: Vec<Entry>, version: Resp) -> Outcome {
+    let (answer, otherwise) = (answer.encoded(version), aborted().encoded(version));
+    Outcome::Dropped { answer: answer.into(), otherwise: otherwise.into(), entries }
+}
+
 /// By the guard's own rule: with `refuse` nothing is said of keys.
-fn said_of(gate: &Gate, arguments: &Arguments<'_>) -> Verdict {
+pub(super) fn said_of(gate: &Gate, arguments: &Arguments<'_>) -> Verdict {
     let found = answer(arguments, &gate.config.rules);
     match (&found, gate.then()) {
         (Verdict::Said(_) | Verdict::Dropped { .. }, Afterwards::Refuse) => {
@@ -171,16 +179,29 @@ pub(super) fn unanswered(
     let now = clock::monotonic();
     let unknown = |version: Resp| {
         gate.counters.note(None, Reason::Unknown);
-        let text = "ROADWORKSDOWN redis went away; whether it did what was asked is unknown";
-        Slot::Ready(Value::Error(text.to_owned()).encoded(version).into())
+        Slot::Ready(unknown(version))
     };
-    let Asked::Whole(bytes) = &sent.asked else { return unknown(session.version) };
+    let bytes = match &sent.asked {
+        Asked::Whole(bytes) => bytes,
+        Asked::Long(dropped) => {
+            if let (Some(keeper), Some(dropped)) = (&gate.keeper, dropped) {
+                drop(keeper.keep(entries(session, &dropped.dirty)));
+            }
+            return unknown(session.version);
+        }
+    };
     let (mut requests, bytes) = (Requests::default(), bytes.clone());
     let Ok(Request::Whole { arguments, .. }) = requests.read(&bytes) else {
         return unknown(session.version);
     };
     if arguments.is(0, "EXEC") {
         session.transaction = Transaction::None;
+        // Whether it was done or not.
+        if let (Some(keeper), Within::Ends(Some(queue))) = (&gate.keeper, &sent.within)
+            && let Some(Outcome::Dropped { entries, .. }) = executed(gate, session, queue)
+        {
+            drop(keeper.keep(entries));
+        }
         return unknown(session.version);
     }
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
@@ -207,6 +228,16 @@ pub(super) fn unanswered(
         }
         _ => unknown(session.version),
     }
+}
+
+pub(super) fn unknown(version: Resp) -> Bytes {
+    let text = "ROADWORKSDOWN redis went away; whether it did what was asked is unknown";
+    Value::Error(text.to_owned()).encoded(version).into()
+}
+
+pub(super) fn entries(session: &Session, dirty: &[Dirty]) -> Vec<Entry> {
+    let database = session.database;
+    dirty.iter().map(|dirty| Entry { database, dirty: dirty.clone() }).collect()
 }
 
 fn is_unset(arguments: &Arguments<'_>) -> bool {

@@ -1,4 +1,4 @@
-//! When Redis counts as away, and when as back. Pure: whoever asks brings the time.
+//! When Redis counts as away, and when as back; and who answers a command meanwhile. Pure: whoever asks brings the time.
 //!
 //! One for each upstream, shared by all connections: an outage costs its few budgets once, not once for each connection of a pool.
 
@@ -22,6 +22,8 @@ const LEAST_OPEN: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(2);
 /// Longer than any order lasts.
 const ENDLESS: Duration = Duration::from_hours(24);
+/// Where it has refused no write for so long, it takes them.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// What speaks against Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,26 +38,95 @@ impl Trouble {
     /// What an error says of Redis itself, and not of the command.
     pub fn told_by(error: &[u8]) -> Option<Trouble> {
         let begins = |words: &[&str]| words.iter().any(|word| error.starts_with(word.as_bytes()));
-        if begins(&[
-            "-LOADING ",
-            "-MASTERDOWN ",
-            "-CLUSTERDOWN ",
-            "-READONLY ",
-            "-ERR max number of clients",
-        ]) {
+        if begins(&["-LOADING ", "-MASTERDOWN ", "-CLUSTERDOWN ", "-ERR max number of clients"]) {
             return Some(Trouble::Gone);
         }
         begins(&["-BUSY "]).then_some(Trouble::Late)
     }
 }
 
-/// Whether Redis is asked. Each change is another epoch: who speaks of an earlier one is not heard.
+/// Why a Redis that answers takes no writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwritable {
+    /// `OOM`
+    Full,
+    /// `MISCONF`
+    Unsaved,
+    /// `NOREPLICAS`
+    Alone,
+    /// `READONLY`
+    Replica,
+}
+
+impl Unwritable {
+    const ALL: [(&'static str, Unwritable); 4] = [
+        ("OOM", Unwritable::Full),
+        ("MISCONF", Unwritable::Unsaved),
+        ("NOREPLICAS", Unwritable::Alone),
+        ("READONLY", Unwritable::Replica),
+    ];
+
+    /// What an error says: of a command, or of why a whole transaction is not done.
+    pub fn told_by(error: &[u8]) -> Option<Unwritable> {
+        let because = b"-EXECABORT Transaction discarded because of: ";
+        let why = error.strip_prefix(because).or_else(|| error.strip_prefix(b"-"))?;
+        let end = why.iter().position(|byte| *byte == b' ')?;
+        let code = why.get(..end)?;
+        Self::ALL.into_iter().find(|(word, _)| word.as_bytes() == code).map(|(_, known)| known)
+    }
+
+    /// Its code.
+    pub fn word(self) -> &'static str {
+        Self::ALL.into_iter().find(|(_, known)| *known == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// What is asked of Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// Everything.
+    All,
+    /// Everything but what was dropped and is to be removed yet: it refuses writes, or did a moment ago.
+    Clean,
+    /// Nothing, since then.
+    Nothing(Instant),
+}
+
+/// What a command tells of what a cache has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tells {
+    /// Nothing: it writes, or is about something else.
+    Nothing,
+    /// Of keys of which a write was dropped.
+    Dropped,
+}
+
+/// Who answers a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// It is passed on.
+    Redis,
+    /// The table of what an empty Redis says.
+    Guard,
+}
+
+impl Asks {
+    /// Who answers a command that tells so much: the one place that says so.
+    pub fn who(self, tells: Tells) -> Who {
+        match (self, tells) {
+            (Asks::All, _) | (Asks::Clean, Tells::Nothing) => Who::Redis,
+            (Asks::Clean, Tells::Dropped) | (Asks::Nothing(_), _) => Who::Guard,
+        }
+    }
+}
+
+/// Whether Redis is asked. Each time that it goes or comes back is another epoch: who speaks of an earlier one is not heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Posture {
-    /// Counts the changes.
+    /// Counts how often it went and came back.
     pub epoch: u64,
-    /// Since when it is away; `None` while it is there.
-    pub away: Option<Instant>,
+    /// What it is asked.
+    pub asks: Asks,
     /// Why it counts as away though it may be there.
     pub order: Option<Order>,
     /// How long clients wait from then on at least, whatever is configured.
@@ -63,9 +134,17 @@ pub struct Posture {
 }
 
 impl Posture {
+    /// Since when it is away; `None` while it is there.
+    pub fn away(&self) -> Option<Instant> {
+        match self.asks {
+            Asks::Nothing(since) => Some(since),
+            Asks::All | Asks::Clean => None,
+        }
+    }
+
     /// Until when clients wait for Redis; `hold` is how long they do in an outage.
     pub fn held_until(&self, hold: Duration) -> Option<Instant> {
-        let since = self.away?;
+        let since = self.away()?;
         Some(match self.order {
             Some(Order::Open) => since,
             Some(Order::Hold) => since + ENDLESS,
@@ -86,41 +165,43 @@ pub enum Order {
 }
 
 /// The breaker of one upstream. It begins closed: the first connection finds out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Breaker {
-    posture: Posture,
+    epoch: u64,
+    away: Option<Instant>,
     late: u32,
     /// Probes that went well in a row, and those that did not.
     well: u32,
     failed: u32,
     came_back: Option<Instant>,
     least_open: Duration,
-}
-
-impl Default for Breaker {
-    fn default() -> Self {
-        Breaker {
-            posture: Posture { epoch: 0, away: None, order: None, least_hold: Duration::ZERO },
-            late: 0,
-            well: 0,
-            failed: 0,
-            came_back: None,
-            least_open: Duration::ZERO,
-        }
-    }
+    order: Option<Order>,
+    least_hold: Duration,
+    /// When it last refused a write, of late.
+    refused: Option<Instant>,
+    /// Whether it still has what was dropped while it was there.
+    is_dirty: bool,
 }
 
 impl Breaker {
     /// One that begins open: something must be done before Redis is asked.
     pub fn away(now: Instant) -> Breaker {
-        let mut breaker = Breaker::default();
-        breaker.posture.away = Some(now);
-        breaker
+        Breaker { away: Some(now), ..Breaker::default() }
     }
 
-    /// Whether it is asked now.
+    /// What it is asked now.
     pub fn posture(&self) -> Posture {
-        self.posture
+        let asks = match self.away {
+            Some(since) => Asks::Nothing(since),
+            None if self.is_partly_away() => Asks::Clean,
+            None => Asks::All,
+        };
+        Posture { epoch: self.epoch, asks, order: self.order, least_hold: self.least_hold }
+    }
+
+    /// Whether it takes no writes, or has yet what was dropped because of that.
+    pub fn is_partly_away(&self) -> bool {
+        self.is_dirty || self.refused.is_some()
     }
 
     /// Whether answers were late since the last good one.
@@ -132,7 +213,7 @@ impl Breaker {
 
     /// Somebody who asked in this epoch had trouble; whether it counts as away from now on.
     pub fn trouble(&mut self, epoch: u64, trouble: Trouble, now: Instant) -> bool {
-        if epoch != self.posture.epoch || self.posture.away.is_some() {
+        if epoch != self.epoch || self.away.is_some() {
             return false;
         }
         self.late += 1;
@@ -148,33 +229,33 @@ impl Breaker {
 
     /// Something is ordered, or nothing any more: then Redis is asked once it is found to be well. Whether that is news.
     pub fn ordered(&mut self, order: Option<Order>, now: Instant) -> bool {
-        let before = std::mem::replace(&mut self.posture.order, order);
+        let before = std::mem::replace(&mut self.order, order);
         if before == order {
             return false;
         }
-        if self.posture.away.is_none() {
+        if self.away.is_none() {
             self.least_open = Duration::ZERO;
             self.begin(now);
         } else if order.is_none() {
             // From now on it is an outage, if it is one.
-            self.posture.away = Some(now);
+            self.away = Some(now);
             (self.well, self.failed) = (0, 0);
         }
-        self.posture.least_hold =
+        self.least_hold =
             if order.is_none() && before == Some(Order::Hold) { GRACE } else { Duration::ZERO };
         true
     }
 
     fn begin(&mut self, now: Instant) {
-        self.posture.epoch += 1;
-        self.posture.away = Some(now);
-        self.posture.least_hold = Duration::ZERO;
-        (self.late, self.well, self.failed) = (0, 0, 0);
+        self.epoch += 1;
+        self.away = Some(now);
+        self.least_hold = Duration::ZERO;
+        (self.late, self.well, self.failed, self.refused) = (0, 0, 0, None);
     }
 
     /// An answer came in time.
     pub fn well(&mut self, epoch: u64) {
-        if epoch == self.posture.epoch {
+        if epoch == self.epoch {
             self.late = 0;
         }
     }
@@ -183,21 +264,21 @@ impl Breaker {
 
     /// A probe went well; whether Redis may be asked again.
     pub fn probed_well(&mut self, now: Instant) -> bool {
-        let Some(since) = self.posture.away else { return false };
+        let Some(since) = self.away else { return false };
         self.well = self.well.saturating_add(1);
         self.failed = 0;
-        let is_ordered = self.posture.order.is_some();
+        let is_ordered = self.order.is_some();
         self.well >= WELL && !is_ordered && now.duration_since(since) >= self.least_open
     }
 
-    /// It is asked from now on; whether it was not before, and may be.
+    /// It is asked from now on; whether it was not before, and may be. Nothing is left in it that may not be read.
     pub fn close(&mut self, now: Instant) -> bool {
-        if self.posture.away.is_none() || self.posture.order.is_some() {
+        (self.is_dirty, self.failed) = (false, 0);
+        if self.order.is_some() || self.away.take().is_none() {
             return false;
         }
-        self.posture.epoch += 1;
-        self.posture.away = None;
-        self.posture.least_hold = Duration::ZERO;
+        self.epoch += 1;
+        self.least_hold = Duration::ZERO;
         self.came_back = Some(now);
         true
     }
@@ -208,10 +289,38 @@ impl Breaker {
         self.failed = self.failed.saturating_add(1);
     }
 
+    // ## There -> partly away
+
+    /// It refused a write; whether it did not a moment ago.
+    pub fn refused(&mut self, now: Instant) -> bool {
+        if self.away.is_some() {
+            return false;
+        }
+        self.refused.replace(now).is_none()
+    }
+
+    /// Something was dropped while it is there.
+    pub fn dirtied(&mut self) {
+        self.is_dirty |= self.away.is_none();
+    }
+
+    // ## Partly away -> there
+
+    /// How long until it takes writes again, if it refuses none meanwhile; `None` where it takes them.
+    pub fn quiet(&self, now: Instant) -> Option<Duration> {
+        self.refused.map(|then| (then + QUIET).saturating_duration_since(now))
+    }
+
+    /// Whether it takes writes again, and did not before.
+    pub fn calmed(&mut self, now: Instant) -> bool {
+        let is_over = !self.is_dirty && self.quiet(now) == Some(Duration::ZERO);
+        is_over && self.refused.take().is_some()
+    }
+
     /// How long until the next probe: longer each time that one fails. `share` is a random number below 1, by which guards that
     /// lost the same Redis do not all come back at once.
     pub fn pause(&self, share: f64) -> Duration {
-        if self.posture.order.is_some() {
+        if self.order.is_some() {
             return LONGEST_PAUSE;
         }
         if self.well > 0 {
@@ -246,7 +355,7 @@ mod tests {
         assert!(!breaker.trouble(0, Trouble::Late, now) && !breaker.trouble(0, Trouble::Late, now));
         assert!(breaker.trouble(0, Trouble::Late, now));
         let posture = breaker.posture();
-        assert_eq!((posture.epoch, posture.away), (1, Some(now)));
+        assert_eq!((posture.epoch, posture.asks), (1, Asks::Nothing(now)));
         let mut breaker = Breaker::default();
         away(&mut breaker, now);
     }
@@ -258,9 +367,9 @@ mod tests {
         assert!(!breaker.probed_well(now) && !breaker.probed_well(now));
         breaker.probed_ill();
         assert!(!breaker.probed_well(now) && !breaker.probed_well(now) && breaker.probed_well(now));
-        assert!(breaker.posture().away.is_some(), "what must be done first is done first");
+        assert!(breaker.posture().away().is_some(), "what must be done first is done first");
         assert!(breaker.close(now));
-        assert_eq!((breaker.posture().epoch, breaker.posture().away), (2, None));
+        assert_eq!((breaker.posture().epoch, breaker.posture().asks), (2, Asks::All));
     }
 
     #[test]
@@ -270,7 +379,7 @@ mod tests {
         assert!(
             breaker.ordered(Some(Order::Hold), now) && !breaker.ordered(Some(Order::Hold), now)
         );
-        assert_eq!((breaker.posture().epoch, breaker.posture().away), (1, Some(now)));
+        assert_eq!((breaker.posture().epoch, breaker.posture().away()), (1, Some(now)));
         assert!(breaker.posture().held_until(hold).unwrap() > now + Duration::from_hours(1));
         assert!(!back(&mut breaker, now), "not before it is ordered");
         let later = now + Duration::from_mins(1);
@@ -290,7 +399,7 @@ mod tests {
         away(&mut breaker, now);
         assert!(back(&mut breaker, now));
         assert!(!breaker.trouble(0, Trouble::Gone, now), "that connection was of before");
-        assert_eq!(breaker.posture().away, None);
+        assert_eq!(breaker.posture().away(), None);
         assert!(!breaker.probed_well(now), "nobody asked");
     }
 
@@ -308,6 +417,43 @@ mod tests {
         }
         away(&mut breaker, now + FLAPS);
         assert!(back(&mut breaker, now + FLAPS), "it was well for long");
+    }
+
+    #[test]
+    fn a_redis_that_refuses_writes_is_read_but_for_what_was_dropped_until_it_has_refused_none_for_a_while()
+     {
+        let (mut breaker, now) = (Breaker::default(), monotonic());
+        assert!(breaker.refused(now) && !breaker.refused(now), "it is told once");
+        breaker.dirtied();
+        let asks = breaker.posture().asks;
+        assert_eq!((breaker.posture().epoch, asks), (0, Asks::Clean), "nobody is let go");
+        assert_eq!((asks.who(Tells::Nothing), asks.who(Tells::Dropped)), (Who::Redis, Who::Guard));
+        assert!(!breaker.calmed(now + QUIET), "it has yet what was dropped");
+        assert!(!breaker.close(now), "it was there all the time");
+        assert!(!breaker.calmed(now + QUIET / 2) && breaker.calmed(now + QUIET));
+        assert_eq!(breaker.posture().asks, Asks::All);
+        breaker.refused(now);
+        away(&mut breaker, now);
+        breaker.dirtied();
+        assert!(back(&mut breaker, now));
+        assert_eq!(breaker.posture().asks, Asks::All, "it came back with nothing left in it");
+    }
+
+    #[test]
+    fn what_refuses_writes_says_so_in_its_first_word() {
+        for (error, known) in [
+            (&b"-OOM command not allowed\r\n"[..], Some(Unwritable::Full)),
+            (b"-MISCONF Redis is", Some(Unwritable::Unsaved)),
+            (b"-NOREPLICAS Not enough", Some(Unwritable::Alone)),
+            (b"-READONLY You can't", Some(Unwritable::Replica)),
+            (b"-EXECABORT Transaction discarded because of: OOM command", Some(Unwritable::Full)),
+            (b"-EXECABORT Transaction discarded because of previous errors.", None),
+            (b"-ERR OOM ", None),
+            (b"-NOAUTH Authentication required.", None),
+            (b"-OOM", None),
+        ] {
+            assert_eq!(Unwritable::told_by(error), known, "{}", String::from_utf8_lossy(error));
+        }
     }
 
     proptest! {

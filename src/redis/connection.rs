@@ -3,6 +3,7 @@
 //! While Redis is there, bytes are passed on as they come, and all that is known of them is where a command and its answer end. Each
 //! answer goes to the command that it answers: one that came too late to be waited for is swallowed in its turn.
 
+use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::io;
 use std::pin::Pin;
@@ -15,16 +16,18 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::away::{self, Outcome};
-use super::breaker::{Posture, Trouble};
+use super::breaker::{Asks, Posture, Trouble, Unwritable, Who};
 use super::counters::Reason;
 use super::frame::{GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
 use super::gate::{Counted, Gate};
+use super::journal::Entry;
 use super::keeper::Kept;
-use super::line::{Asked, Due, Line, Pace, Sent, Slot};
+use super::line::{Asked, DroppedWrite, Due, Line, Pace, Sent, Slot, Within};
 use super::plan::Plan;
 use super::refusals::Refusals;
-use super::session::{Change, Session, Transaction};
+use super::session::{Change, Queue, Session, Took, Transaction, aborted};
 use super::table;
+use super::unwritable;
 use super::upstream::{Lost, Stream, restored};
 use crate::clock;
 use crate::config::Afterwards;
@@ -36,6 +39,7 @@ const PIECE: usize = 16 << 10;
 const AHEAD: usize = 1 << 20;
 /// So many answers may be owed: a client that does not read them sends no more.
 const OWED: usize = 100_000;
+const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
 /// A connection takes at most so many budgets.
 const BUDGETS: u32 = 3;
 
@@ -56,13 +60,17 @@ pub(super) struct Connection {
     outbox: BytesMut,
 
     link: Link,
+    /// Which way it was made.
+    way: u64,
     replies: Replies,
     arrived: BytesMut,
+    /// What has come of a long answer before which something else is said, which is not known yet.
+    behind: BytesMut,
     leaving: BytesMut,
 
     passing: Option<Passing>,
-    /// What is being written to the journal, and what is said then.
-    keeping: Option<(oneshot::Receiver<Kept>, Bytes)>,
+    /// What is being written to the journal, in order.
+    keeping: VecDeque<Keeping>,
     stage: Stage,
     /// Until when what Redis was asked is waited for, before it is left alone as somebody ordered.
     leaving_by: Option<Instant>,
@@ -73,6 +81,13 @@ pub(super) struct Connection {
     refusals: Refusals,
     /// Counts the client.
     _here: Counted,
+}
+
+/// What is being written to the journal, which place in the line waits for it, and what is said then.
+struct Keeping {
+    number: u64,
+    kept: oneshot::Receiver<Kept>,
+    answer: Bytes,
 }
 
 /// The connection to Redis.
@@ -135,11 +150,13 @@ impl Connection {
             inbox: BytesMut::new(),
             outbox: BytesMut::new(),
             link: Link::None,
+            way: 0,
             replies: Replies::default(),
             arrived: BytesMut::new(),
+            behind: BytesMut::new(),
             leaving: BytesMut::new(),
             passing: None,
-            keeping: None,
+            keeping: VecDeque::new(),
             stage: Stage::Asks,
             leaving_by: None,
             linked: None,
@@ -190,7 +207,8 @@ impl Connection {
 
     async fn next(&mut self, tasks: &Tasks, wake: Option<Instant>) -> Event {
         let wants = self.wants_bytes();
-        let may_hear = self.outbox.len() < AHEAD;
+        let has_room = self.keeping.is_empty() || self.behind.len() < AHEAD;
+        let may_hear = self.outbox.len() < AHEAD && has_room;
         let Connection {
             reads,
             writes,
@@ -240,7 +258,7 @@ impl Connection {
     fn look(&mut self) {
         let posture = *self.posture.borrow_and_update();
         let was = std::mem::replace(&mut self.now, posture);
-        match (was.away, posture.away) {
+        match (was.away(), posture.away()) {
             // Redis is there: what it was asked is waited for.
             (None, Some(_)) if posture.order.is_some() && self.is_asking() => {
                 let while_it_answers = self.gate.config.budget * BUDGETS;
@@ -260,8 +278,8 @@ impl Connection {
             self.lose();
         }
         let is_dropped = self.gate.then() == Afterwards::Drop && !self.is_held(now);
-        if posture.away.is_some() && is_dropped && self.leaving_by.is_none() || self.gate.is_unfit()
-        {
+        let is_left = posture.away().is_some() && self.leaving_by.is_none();
+        if is_left && is_dropped || self.gate.is_unfit() {
             self.stage = Stage::Over;
         }
     }
@@ -292,6 +310,7 @@ impl Connection {
         (self.linked, self.leaving_by) = (None, None);
         self.replies = Replies::default();
         self.arrived.clear();
+        self.behind.clear();
         self.leaving.clear();
         // What was being said cannot be unsaid; who listens or watches must know that it missed something.
         if in_mid_answer || self.stage == Stage::Listens || self.session.is_watching {
@@ -342,6 +361,7 @@ impl Connection {
 
     fn open(&mut self) {
         if matches!(self.link, Link::None) {
+            self.way = self.gate.way();
             let place = self.gate.config.upstream.place.clone();
             self.linked = Some(Counted::one(&self.gate.links));
             let within = (self.gate.config.budget * BUDGETS).max(Duration::from_millis(100));
@@ -355,6 +375,8 @@ impl Connection {
     fn takes_in(&self) -> bool {
         match self.stage {
             Stage::Ends | Stage::Over => false,
+            // What comes next may be about what is dropped.
+            Stage::Asks | Stage::ListensHere if !self.keeping.is_empty() => false,
             Stage::Listens => self.leaving.len() < AHEAD,
             // What was begun is ended: a transaction, or a command in parts.
             Stage::Asks if self.leaving_by.is_some() => {
@@ -375,7 +397,7 @@ impl Connection {
 
     /// Whether commands are answered here.
     fn is_ours(&self) -> bool {
-        let is_left = self.now.away.is_some() && self.leaving_by.is_none();
+        let is_left = self.now.away().is_some() && self.leaving_by.is_none();
         is_left || matches!(self.session.transaction, Transaction::Here { .. })
     }
 
@@ -399,10 +421,31 @@ impl Connection {
                         self.requests.look_again();
                         return;
                     }
+                    let (gate, session) = (&self.gate, &self.session);
+                    let is_long = self.passing.is_some();
+                    let who = match self.now.asks {
+                        Asks::All => Who::Redis,
+                        asks => unwritable::whose(gate, asks, session, &arguments),
+                    };
+                    let long = if is_long { unwritable::long(gate, &arguments) } else { None };
+                    let instead = (is_long && who == Who::Guard)
+                        .then(|| unwritable::instead(gate, session.version, &arguments));
                     if self.is_ours() {
                         self.answer_here(length);
+                    } else if is_long {
+                        self.forward(length, plan, long);
+                        self.instead_of_last(instead);
+                    } else if self.must_wait(who) {
+                        self.requests.look_again();
+                        if !self.line.is_quiet() {
+                            return;
+                        }
+                        // The connection leads to where Redis was.
+                        self.lose();
+                    } else if who == Who::Guard {
+                        self.answer_here(length);
                     } else {
-                        self.forward(length, plan);
+                        self.forward(length, plan, None);
                     }
                     self.line.say(&mut self.outbox);
                 }
@@ -429,8 +472,21 @@ impl Connection {
         }
     }
 
+    /// Whether a command is not yet looked at: what is owed is answered before the guard answers, and before another way is taken.
+    fn must_wait(&self, who: Who) -> bool {
+        let is_of_before = !matches!(self.link, Link::None) && self.way != self.gate.way();
+        is_of_before || (who == Who::Guard && !self.line.is_quiet())
+    }
+
+    /// Of what was sent last this is said, where something is.
+    fn instead_of_last(&mut self, answer: Option<Bytes>) {
+        if let Some(answer) = answer {
+            self.line.said_without(self.line.last(), answer);
+        }
+    }
+
     /// Redis is asked.
-    fn forward(&mut self, length: usize, plan: Plan) {
+    fn forward(&mut self, length: usize, plan: Plan, long: Option<Box<DroppedWrite>>) {
         let bytes = self.inbox.split_to(length).freeze();
         let passing = self.passing.take();
         if passing == Some(Passing::Nowhere) {
@@ -453,19 +509,44 @@ impl Connection {
             return;
         }
         self.session.is_queueing |= plan.change == Some(Change::Multi);
-        let asked = if passing.is_some() { Asked::Long } else { Asked::Whole(bytes) };
-        self.line.sent(Sent {
-            asked,
-            change: plan.change,
-            at: clock::monotonic(),
-            pace: plan.pace,
-        });
+        let asked = if passing.is_some() { Asked::Long(long) } else { Asked::Whole(bytes) };
+        let within = self.within(plan.change.as_ref(), &asked);
+        let at = clock::monotonic();
+        self.line.sent(Sent { asked, change: plan.change, at, pace: plan.pace, within });
+    }
+
+    /// Whether what is sent now is queued by Redis, or ends what was.
+    fn within(&mut self, change: Option<&Change>, asked: &Asked) -> Within {
+        let queue = &mut self.session.queue;
+        match change {
+            Some(Change::Multi) if queue.is_none() => *queue = Some(Queue::default()),
+            Some(Change::Ended) => {
+                return queue.take().map_or(Within::Alone, |queue| Within::Ends(queue.whole()));
+            }
+            Some(Change::Reset) => *queue = None,
+            _ => match (queue, asked) {
+                (None, _) => {}
+                (Some(queue), Asked::Whole(bytes)) => {
+                    queue.push(Some(bytes).filter(|_| self.gate.keeper.is_some()));
+                    return Within::Queued;
+                }
+                (Some(queue), Asked::Long(_)) => {
+                    queue.push(None);
+                    return Within::Queued;
+                }
+            },
+        }
+        Within::Alone
     }
 
     /// It is answered without Redis.
     fn answer_here(&mut self, length: usize) {
         let bytes = self.inbox.split_to(length).freeze();
         let was_long = self.passing.take().is_some();
+        if let Some(queue) = self.session.queue.take() {
+            return self.end_here(queue);
+        }
+        let is_away = self.is_ours();
         let Connection { gate, session, requests, .. } = self;
         let Some(arguments) = requests.last(&bytes) else { return };
         let family = table::find(arguments.name()).map(|command| command.family);
@@ -473,29 +554,22 @@ impl Connection {
         gate.counters.note(family, outcome.reason(family));
         let now = clock::monotonic();
         match outcome {
-            Outcome::Said(answer) => self.line.push(Slot::Ready(answer)),
-            Outcome::Refused(answer) => {
-                let until = now + self.refusals.next(now);
-                if until > now {
-                    self.line.push(Slot::Waits { until: Some(until), answer, again: None });
-                } else {
-                    self.line.push(Slot::Ready(answer));
-                }
+            // Redis is there, and whoever waits is not asked again when it may be.
+            Outcome::Refused(_) | Outcome::Waits { .. } if !is_away => {
+                let answer = unwritable::not_clean(&arguments, session.version);
+                self.refuse(answer, now);
             }
+            Outcome::Said(answer) => self.line.push(Slot::Ready(answer)),
+            Outcome::Refused(answer) => self.refuse(answer, now),
             Outcome::Waits { at_most, answer } => {
-                let asked = Asked::Whole(bytes);
-                let sent = Sent { asked, change: None, at: now, pace: Pace::Unknown };
+                let (asked, within) = (Asked::Whole(bytes), Within::Alone);
+                let sent = Sent { asked, change: None, at: now, pace: Pace::Unknown, within };
                 let until = at_most.map(|time| now + time);
                 self.line.push(Slot::Waits { until, answer, again: Some(sent) });
             }
             Outcome::Dropped { answer, otherwise, entries } => {
-                match self.gate.keeper.as_ref().and_then(|keeper| keeper.keep(entries)) {
-                    Some(kept) => {
-                        self.keeping = Some((kept, answer));
-                        self.line.push(Slot::Waits { until: None, answer: otherwise, again: None });
-                    }
-                    None => self.line.push(Slot::Ready(otherwise)),
-                }
+                self.line.push(Slot::Ready(Bytes::new()));
+                self.keep(self.line.last(), answer, otherwise, entries);
             }
             Outcome::Ends(answer) => {
                 self.line.push(Slot::Ready(answer));
@@ -508,12 +582,55 @@ impl Connection {
         }
     }
 
+    /// An error, the later the more there are.
+    fn refuse(&mut self, answer: Bytes, now: Instant) {
+        let until = now + self.refusals.next(now);
+        self.line.push(if until > now {
+            Slot::Waits { until: Some(until), answer, again: None }
+        } else {
+            Slot::Ready(answer)
+        });
+    }
+
+    /// What Redis has queued and may not do, since it would tell of what was dropped.
+    fn end_here(&mut self, queue: Queue) {
+        let queue = queue.whole();
+        let outcome =
+            queue.and_then(|queue| unwritable::executed(&self.gate, &self.session, &queue));
+        self.session.apply(Change::Ended, &Bytes::new());
+        self.leaving.extend_from_slice(DISCARD);
+        self.open();
+        let (asked, at) = (Asked::Long(None), clock::monotonic());
+        let within = Within::Alone;
+        self.line.sent(Sent { asked, change: None, at, pace: Pace::Unknown, within });
+        let aborted: Bytes = aborted().encoded(self.session.version).into();
+        let number = self.line.last();
+        match outcome {
+            Some(Outcome::Said(answer)) => self.line.said_without(number, answer),
+            Some(Outcome::Dropped { answer, otherwise, entries }) => {
+                self.keep(number, answer, otherwise, entries);
+            }
+            _ => self.line.said_without(number, aborted),
+        }
+    }
+
+    /// Has these kept, and says `answer` then, or `otherwise`.
+    fn keep(&mut self, number: u64, answer: Bytes, otherwise: Bytes, entries: Vec<Entry>) {
+        match self.gate.keeper.as_ref().and_then(|keeper| keeper.keep(entries)) {
+            Some(kept) => {
+                self.line.put(number, Slot::Waits { until: None, answer: otherwise, again: None });
+                self.keeping.push_back(Keeping { number, kept, answer });
+            }
+            None => self.line.put(number, Slot::Ready(otherwise)),
+        }
+    }
+
     /// Whether what was dropped will be removed is known.
     fn kept(&mut self, kept: Kept) {
-        let Some((_, answer)) = self.keeping.take() else { return };
+        let Some(Keeping { number, answer, .. }) = self.keeping.pop_front() else { return };
         match kept {
-            Kept::Safely => self.line.known(answer),
-            Kept::Not => self.line.refuse(),
+            Kept::Safely => self.line.known(number, answer),
+            Kept::Not => self.line.refuse(number),
         }
     }
 
@@ -527,13 +644,24 @@ impl Connection {
                 Ok(Reply::More { done: 0 }) => return,
                 Ok(Reply::More { done }) => {
                     let part = self.arrived.split_to(done);
-                    if !matches!(self.line.next_due(), Due::Swallowed) {
-                        self.outbox.extend_from_slice(&part);
+                    match self.line.next_due() {
+                        Due::Swallowed => {}
+                        Due::Later => self.behind.extend_from_slice(&part),
+                        Due::Next | Due::Nobody => {
+                            self.outbox.unsplit(self.behind.split());
+                            self.outbox.extend_from_slice(&part);
+                        }
                     }
                     return;
                 }
                 Ok(Reply::Whole { length, kind }) => {
-                    let bytes = self.arrived.split_to(length).freeze();
+                    let bytes = self.arrived.split_to(length);
+                    let bytes = if self.behind.is_empty() {
+                        bytes.freeze()
+                    } else {
+                        self.behind.unsplit(bytes);
+                        self.behind.split().freeze()
+                    };
                     if kind == Kind::Push || self.stage == Stage::Listens {
                         self.outbox.extend_from_slice(&bytes);
                     } else if !self.answered(&bytes, kind) {
@@ -568,8 +696,12 @@ impl Connection {
             }
             Due::Swallowed => drop(self.line.answered(bytes.clone())),
             Due::Next | Due::Later => {
+                let number = self.line.next_number();
                 let said = trouble.and_then(|_| self.instead());
                 let sent = self.line.answered(said.unwrap_or_else(|| bytes.clone()));
+                if let (Kind::Error, Some(number), Some(sent)) = (kind, number, &sent) {
+                    self.not_written(number, sent, bytes);
+                }
                 if let Some(change) = sent.as_ref().and_then(|sent| sent.change.clone())
                     && (kind != Kind::Error || change == Change::Ended)
                     && let Some(Sent { asked: Asked::Whole(words), .. }) = &sent
@@ -592,6 +724,42 @@ impl Connection {
             return matches!(self.link, Link::Open(..));
         }
         true
+    }
+
+    /// Redis has said an error: where it takes no writes, and this was one to a cache, it is dropped.
+    fn not_written(&mut self, number: u64, sent: &Sent, error: &Bytes) {
+        let why = Unwritable::told_by(error);
+        let Connection { gate, session, .. } = self;
+        let outcome = match (&sent.within, why) {
+            (Within::Ends(queue), why) if why.is_some() || session.took == Took::ButWrites => {
+                queue.as_deref().and_then(|queue| unwritable::executed(gate, session, queue))
+            }
+            (Within::Ends(_), _) | (_, None) => None,
+            (Within::Alone | Within::Queued, Some(_)) => unwritable::refused(gate, session, sent),
+        };
+        if matches!(sent.within, Within::Queued) {
+            let is_hidden = outcome.is_some() && session.took != Took::Not;
+            session.took = if is_hidden { Took::ButWrites } else { Took::Not };
+        }
+        if let Some(why) = why {
+            gate.refused(why);
+        }
+        match outcome {
+            Some(Outcome::Said(answer)) => self.line.put(number, Slot::Ready(answer)),
+            Some(Outcome::Dropped { answer, entries, .. }) => {
+                let (gate, version) = (&self.gate, self.session.version);
+                let sent = self.line.sent_after(number);
+                let behind = sent.filter_map(|(number, sent)| {
+                    Some((number, unwritable::behind(gate, version, sent, &entries)?))
+                });
+                let behind: Vec<_> = behind.collect();
+                for (number, answer) in behind {
+                    self.line.said_without(number, answer);
+                }
+                self.keep(number, answer, error.clone(), entries);
+            }
+            _ => {}
+        }
     }
 
     fn changed(&mut self, change: Change, words: &Bytes) {
@@ -670,11 +838,11 @@ async fn write_some(to: Option<&mut WriteHalf<Stream>>, from: &mut BytesMut) -> 
     }
 }
 
-/// Whether it was written; for ever where nothing is. Cancel safe.
-async fn kept(keeping: &mut Option<(oneshot::Receiver<Kept>, Bytes)>) -> Kept {
-    match keeping {
+/// Whether the first of these was written; for ever where there is none. Cancel safe.
+async fn kept(keeping: &mut VecDeque<Keeping>) -> Kept {
+    match keeping.front_mut() {
         // A thread that has ended has kept nothing.
-        Some((kept, _)) => kept.await.unwrap_or(Kept::Not),
+        Some(Keeping { kept, .. }) => kept.await.unwrap_or(Kept::Not),
         None => pending().await,
     }
 }

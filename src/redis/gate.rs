@@ -1,16 +1,25 @@
 //! What all connections of a guard share: whether Redis is asked, and what was learnt of it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
-use super::breaker::{Breaker, Order, Posture, Trouble};
+use super::breaker::{Asks, Breaker, Order, Posture, Tells, Trouble, Unwritable};
 use super::counters::Counters;
+use super::dirty::DirtyKeys;
+use super::frame::Arguments;
+use super::journal::Entry;
 use super::keeper::Keeper;
 use super::orders::Orders;
 use crate::clock::monotonic;
 use crate::config::{Afterwards, RedisConfig};
+
+/// A Redis that is a replica is looked up anew at most so often.
+const LOOKED_UP: Duration = Duration::from_secs(2);
 
 /// One guard.
 #[derive(Debug)]
@@ -38,6 +47,13 @@ pub(super) struct Gate {
     pub(super) clients: Arc<AtomicUsize>,
     pub(super) links: Arc<AtomicUsize>,
     pub(super) counters: Counters,
+    /// What may not be read while Redis is there.
+    dirty: RwLock<DirtyKeys>,
+    /// That something is to be removed from a Redis that is there.
+    dirtied: Notify,
+    /// Which connections lead to the Redis that its name stands for: those of an earlier number may lead to a replica.
+    way: AtomicU64,
+    replica: Mutex<Option<Instant>>,
 }
 
 /// What a journal has.
@@ -108,6 +124,10 @@ impl Gate {
             clients: Arc::default(),
             links: Arc::default(),
             counters: Counters::default(),
+            dirty: RwLock::default(),
+            dirtied: Notify::new(),
+            way: AtomicU64::new(0),
+            replica: Mutex::default(),
         }
     }
 
@@ -185,7 +205,7 @@ impl Gate {
         }
     }
 
-    /// A probe ended; whether Redis may be asked again, once nothing is left to be done.
+    /// A probe ended, or a try to remove what was dropped; whether Redis may be asked again, once nothing is left to be done.
     pub(super) fn probed(&self, result: Result<(), String>) -> bool {
         let mut breaker = self.breaker();
         match result {
@@ -198,23 +218,129 @@ impl Gate {
         }
     }
 
-    /// Redis is asked from now on.
+    /// Redis is asked from now on: it has nothing that may not be read.
     pub(super) fn close(&self) {
+        if self.replica().take().is_some() {
+            // It was removed from the Redis of now: a connection to another one may still read it.
+            self.way.fetch_add(1, Release);
+        }
         let mut breaker = self.breaker();
-        let away = breaker.posture().away;
+        *self.dirty.write().unwrap_or_else(PoisonError::into_inner) = DirtyKeys::default();
+        let away = breaker.posture().away();
         if breaker.close(monotonic()) {
             let since = away.map(|since| monotonic().duration_since(since));
             let seconds = since.unwrap_or_default().as_secs_f64();
             tracing::info!(redis = self.config.name, seconds, "redis is back");
-            self.posture.send_replace(breaker.posture());
+        }
+        self.tell(&breaker);
+    }
+
+    /// Redis has yet to lose these: until then it is not read but for everything else.
+    pub(super) fn dirtied(&self, entries: &[Entry]) {
+        let mut breaker = self.breaker();
+        if breaker.posture().away().is_none() {
+            self.dirty.write().unwrap_or_else(PoisonError::into_inner).add(entries);
+            breaker.dirtied();
+            self.tell(&breaker);
+            self.dirtied.notify_one();
         }
     }
 
-    pub(super) fn is_away(&self) -> bool {
-        self.breaker().posture().away.is_some()
+    /// Redis is read from now on, but for these: it takes no writes, so they cannot be removed.
+    pub(super) fn open_partly(&self, entries: &[Entry], why: Unwritable) {
+        let (mut breaker, now) = (self.breaker(), monotonic());
+        self.dirty.write().unwrap_or_else(PoisonError::into_inner).add(entries);
+        breaker.close(now);
+        breaker.dirtied();
+        breaker.refused(now);
+        let why = why.word();
+        tracing::warn!(redis = self.config.name, why, "redis is back, and takes no writes");
+        self.tell(&breaker);
     }
 
-    pub(super) fn pause(&self) -> std::time::Duration {
+    /// Nothing may be read: what is there that may not be is not known any more.
+    pub(super) fn lost(&self, why: &str) {
+        let epoch = self.breaker().posture().epoch;
+        self.trouble(epoch, Trouble::Gone, why);
+    }
+
+    /// Comes back once something is to be removed from a Redis that is there. Cancel safe.
+    pub(super) async fn has_dirt(&self) {
+        self.dirtied.notified().await;
+    }
+
+    /// Whether Redis takes no writes, or did not a moment ago.
+    pub(super) fn is_partly_away(&self) -> bool {
+        let breaker = self.breaker();
+        breaker.posture().away().is_none() && breaker.is_partly_away()
+    }
+
+    /// Redis has refused a write.
+    pub(super) fn refused(&self, why: Unwritable) {
+        if why == Unwritable::Replica {
+            let (mut replica, now) = (self.replica(), monotonic());
+            if replica.is_none_or(|then| now.duration_since(then) >= LOOKED_UP) {
+                *replica = Some(now);
+                self.way.fetch_add(1, Release);
+            }
+        }
+        if self.keeper.is_none() {
+            return;
+        }
+        let mut breaker = self.breaker();
+        if breaker.refused(monotonic()) {
+            let why = why.word();
+            tracing::warn!(
+                redis = self.config.name,
+                why,
+                "redis takes no writes: they are dropped"
+            );
+            self.tell(&breaker);
+            self.dirtied.notify_one();
+        }
+    }
+
+    /// Where it has refused no write for a while, it takes them; how long until then.
+    pub(super) fn calmed(&self) -> Option<Duration> {
+        let (mut breaker, now) = (self.breaker(), monotonic());
+        if breaker.calmed(now) {
+            tracing::info!(redis = self.config.name, "redis has refused no write for a while");
+            self.tell(&breaker);
+        }
+        breaker.quiet(now)
+    }
+
+    /// What Redis's answer to a command would tell.
+    pub(super) fn tells(&self, asks: Asks, arguments: &Arguments<'_>) -> Tells {
+        let is_dropped = asks == Asks::Clean
+            && self.dirty.read().unwrap_or_else(PoisonError::into_inner).is_told_by(arguments);
+        if is_dropped { Tells::Dropped } else { Tells::Nothing }
+    }
+
+    /// The number that a connection has that is made now. To be looked at after [`Gate::tells`], and before anything is sent.
+    pub(super) fn way(&self) -> u64 {
+        self.way.load(Acquire)
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.breaker().posture().away().is_some()
+    }
+
+    /// Whoever looks is told only of what is another thing now.
+    fn tell(&self, breaker: &Breaker) {
+        let posture = breaker.posture();
+        self.posture.send_if_modified(|known| {
+            let was = *known;
+            *known = posture;
+            was != posture
+        });
+    }
+
+    fn replica(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.replica.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn pause(&self) -> Duration {
         self.breaker().pause(fastrand::f64())
     }
 

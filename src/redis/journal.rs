@@ -158,6 +158,11 @@ impl Journal {
         self.removing.iter().cloned().collect()
     }
 
+    /// What is in it and not removed.
+    pub fn all(&self) -> Vec<Entry> {
+        self.entries.union(&self.removing).cloned().collect()
+    }
+
     /// Redis has none of what [`Journal::begin`] gave.
     pub fn removed(&mut self) {
         self.removing.clear();
@@ -171,6 +176,9 @@ impl Journal {
     /// Empties the file, once everything is removed. Where it fails, the same is only removed again.
     pub fn empty(&mut self) -> io::Result<()> {
         let length = u64::try_from(HEAD.len()).unwrap_or(u64::MAX);
+        if self.length == length {
+            return Ok(());
+        }
         self.file.set_len(length)?;
         self.length = length;
         self.file.seek(SeekFrom::End(0))?;

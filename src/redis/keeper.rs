@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::breaker::Unwritable;
 use super::gate::{self, Gate};
 use super::journal::{Entry, Journal};
 use crate::tasks::Tasks;
@@ -28,14 +29,16 @@ pub(super) enum Ask {
     Left,
     /// To let Redis be read again; whether it is.
     Finish(oneshot::Sender<bool>),
+    /// To let it be read but for what cannot be removed, because it takes no writes.
+    OpenPartly(Unwritable),
 }
 
 /// Whether something is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
-    /// It is, and will be removed before Redis is read.
+    /// It is, and will be removed before it is read.
     Safely,
-    /// It is not: the disk does not take it, or Redis is read already.
+    /// It is not: the disk does not take it.
     Not,
 }
 
@@ -70,6 +73,12 @@ impl Keeper {
         let told = if done.is_ok() { Ask::Removed } else { Ask::Left };
         // Whoever has ended lets nobody read.
         drop(self.0.send(told).await);
+    }
+
+    /// Lets Redis be read but for what is left.
+    pub(super) async fn open_partly(&self, why: Unwritable) {
+        // Whoever has ended lets nobody read.
+        drop(self.0.send(Ask::OpenPartly(why)).await);
     }
 
     /// Lets Redis be read, where nothing is left; whether it is.
@@ -112,6 +121,7 @@ fn serve(gate: &Weak<Gate>, mut journal: Journal, mut asked: mpsc::Receiver<Ask>
             Some(Ask::Removed) => journal.removed(),
             Some(Ask::Left) => journal.not_removed(),
             Some(Ask::Finish(reply)) => drop(reply.send(finish(&gate, &mut journal))),
+            Some(Ask::OpenPartly(why)) => gate.open_partly(&journal.all(), why),
             Some(Ask::Keep(..)) | None => {}
         }
         gate.keeps(kept(&journal));
@@ -127,25 +137,26 @@ fn keep(gate: &Gate, journal: &mut Journal, keeps: Vec<(Vec<Entry>, oneshot::Sen
         return;
     }
     let (entries, replies): (Vec<_>, Vec<_>) = keeps.into_iter().unzip();
-    let was_broken = journal.broken().is_some();
-    let kept = if gate.is_away() {
-        match journal.keep(entries.concat()) {
-            Ok(()) => Kept::Safely,
-            Err(error) => {
-                tracing::error!(redis = gate.config.name, %error, "the journal cannot be written: writes are refused");
-                Kept::Not
-            }
+    let (entries, was_broken) = (entries.concat(), journal.broken().is_some());
+    let kept = match journal.keep(entries.clone()) {
+        Ok(()) => Kept::Safely,
+        Err(error) => {
+            tracing::error!(redis = gate.config.name, %error, "the journal cannot be written: writes are refused");
+            Kept::Not
         }
-    } else {
-        // It was asked while Redis was away, and nobody would remove it any more.
-        Kept::Not
     };
-    if let Some(why) = journal.broken().filter(|_| !was_broken) {
-        tracing::error!(
-            redis = gate.config.name,
-            why,
-            "redis stays away: flush it and remove the journal"
-        );
+    if let Some(why) = journal.broken() {
+        if !was_broken {
+            tracing::error!(
+                redis = gate.config.name,
+                why,
+                "redis stays away: flush it and remove the journal"
+            );
+        }
+        gate.lost(why);
+    } else if kept == Kept::Safely {
+        // Where Redis is there, nobody reads these before they are removed; and before that nobody is told that they are dropped.
+        gate.dirtied(&entries);
     }
     for reply in replies {
         #[expect(

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
+use super::answer::Dirty;
 use super::session::Change;
+use super::value::Value;
 
 /// One client's answers to come.
 #[derive(Debug, Default)]
@@ -35,6 +37,7 @@ pub(super) struct Sent {
     pub(super) change: Option<Change>,
     pub(super) at: Instant,
     pub(super) pace: Pace,
+    pub(super) within: Within,
 }
 
 /// The command, to say something else if Redis does not answer.
@@ -42,8 +45,26 @@ pub(super) struct Sent {
 pub(super) enum Asked {
     /// As it was sent.
     Whole(Bytes),
-    /// One that is too long to be kept.
-    Long,
+    /// One that is too long to be kept; what would be said of it while Redis is away, if it writes to a cache.
+    Long(Option<Box<DroppedWrite>>),
+}
+
+/// What is said of a write to a cache that is dropped.
+#[derive(Debug)]
+pub(super) struct DroppedWrite {
+    pub(super) answer: Value,
+    pub(super) dirty: Vec<Dirty>,
+}
+
+/// Whether a command is part of a transaction of Redis's.
+#[derive(Debug, Default)]
+pub(super) enum Within {
+    #[default]
+    Alone,
+    /// It is queued.
+    Queued,
+    /// It ends one; what was queued, where that is known.
+    Ends(Option<Vec<Bytes>>),
 }
 
 /// How soon an answer comes from a Redis that is well.
@@ -88,20 +109,45 @@ impl Line {
         matches!(self.slots.back(), Some(Slot::Waits { .. }))
     }
 
-    /// What the last of them waits for is known.
-    pub(super) fn known(&mut self, answer: Bytes) {
-        if let Some(slot @ Slot::Waits { .. }) = self.slots.back_mut() {
+    /// What this one waits for is known.
+    pub(super) fn known(&mut self, number: u64, answer: Bytes) {
+        if let Some(slot @ Slot::Waits { .. }) = self.slot(number) {
             *slot = Slot::Ready(answer);
         }
     }
 
-    /// The last of them waits for nothing any more.
-    pub(super) fn refuse(&mut self) {
-        if let Some(slot @ Slot::Waits { .. }) = self.slots.back_mut()
+    /// This one waits for nothing any more.
+    pub(super) fn refuse(&mut self, number: u64) {
+        if let Some(slot @ Slot::Waits { .. }) = self.slot(number)
             && let Slot::Waits { answer, .. } = slot
         {
             *slot = Slot::Ready(std::mem::take(answer));
         }
+    }
+
+    /// The number of the last of them.
+    pub(super) fn last(&self) -> u64 {
+        self.end().saturating_sub(1)
+    }
+
+    /// The number of what Redis answers next.
+    pub(super) fn next_number(&self) -> Option<u64> {
+        self.due.front().copied()
+    }
+
+    /// Puts something else there.
+    pub(super) fn put(&mut self, number: u64, with: Slot) {
+        if let Some(slot) = self.slot(number) {
+            *slot = with;
+        }
+    }
+
+    /// What Redis was asked after this one and has not answered.
+    pub(super) fn sent_after(&self, number: u64) -> impl Iterator<Item = (u64, &Sent)> {
+        (self.first..).zip(&self.slots).filter_map(move |(own, slot)| match slot {
+            Slot::Sent(sent) if own > number => Some((own, sent)),
+            Slot::Sent(_) | Slot::Waits { .. } | Slot::Ready(_) => None,
+        })
     }
 
     /// Redis is asked.
@@ -140,8 +186,9 @@ impl Line {
     /// Redis has answered: what it was asked, where somebody still waits for it; `answer` is to be said.
     pub(super) fn answered(&mut self, answer: Bytes) -> Option<Sent> {
         let number = self.due.pop_front()?;
-        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        match std::mem::replace(self.slots.get_mut(at)?, Slot::Ready(answer)) {
+        // Something else may have been said instead, and not yet be on its way.
+        let slot = self.slot(number).filter(|slot| matches!(slot, Slot::Sent(_)))?;
+        match std::mem::replace(slot, Slot::Ready(answer)) {
             Slot::Sent(sent) => Some(sent),
             Slot::Waits { .. } | Slot::Ready(_) => None,
         }

@@ -7,6 +7,7 @@ mod away;
 pub mod breaker;
 mod connection;
 mod counters;
+mod dirty;
 mod error;
 pub mod frame;
 mod gate;
@@ -26,6 +27,7 @@ mod scrape;
 mod session;
 mod syntax;
 pub mod table;
+mod unwritable;
 mod upstream;
 pub mod value;
 

@@ -8,12 +8,15 @@ use bytes::BytesMut;
 use super::breaker::Trouble;
 use super::frame::Kind;
 use super::gate::{About, Gate};
-use super::replay::remove;
+use super::keeper::Keeper;
+use super::replay::{NotRemoved, remove};
 use super::upstream::{Said, Stream, Talk, connect};
 use crate::clock::monotonic;
 
 /// How often what came meanwhile is removed, before the next probe.
 const ROUNDS: usize = 100;
+/// What is dropped within this while Redis is there is removed together.
+const TOGETHER: Duration = Duration::from_millis(10);
 /// How long a connection and `INFO` may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -26,7 +29,7 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
         gate.trouble(epoch, Trouble::Gone, &why);
     }
     loop {
-        while posture.borrow_and_update().away.is_some() {
+        while posture.borrow_and_update().away().is_some() {
             tokio::select! {
                 () = tokio::time::sleep(gate.pause()) => {}
                 // What is ordered may be over.
@@ -38,6 +41,10 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
                 tracing::warn!(redis = gate.config.name, why, "redis stays away");
                 gate.probed(Err(why));
             }
+        }
+        if gate.is_partly_away() {
+            tidy(&gate).await;
+            continue;
         }
         if posture.changed().await.is_err() {
             return;
@@ -63,6 +70,32 @@ pub(super) async fn end_orders(gate: Arc<Gate>) {
     }
 }
 
+/// Removes what was dropped from a Redis that is there, and waits for the next time.
+async fn tidy(gate: &Gate) {
+    if let Some(keeper) = &gate.keeper
+        && let Err(why) = round(gate, keeper).await
+    {
+        gate.probed(Err(why.to_string()));
+        tokio::time::sleep(gate.pause()).await;
+        return;
+    }
+    // What is dropped meanwhile is removed together.
+    tokio::time::sleep(TOGETHER).await;
+    if let Some(quiet) = gate.calmed() {
+        // Nothing came in that time: it is looked whether it is over.
+        drop(tokio::time::timeout(quiet, gate.has_dirt()).await);
+    }
+}
+
+/// Removes what is to be removed now; whether nothing is left.
+async fn round(gate: &Gate, keeper: &Keeper) -> Result<bool, NotRemoved> {
+    let entries = keeper.begin().await?;
+    let done = remove(gate, entries).await;
+    keeper.removed(&done).await;
+    done?;
+    Ok(keeper.finish().await)
+}
+
 /// Removes what must not be read, and lets Redis be asked then.
 async fn reopen(gate: &Gate) -> Result<(), String> {
     let Some(keeper) = &gate.keeper else {
@@ -71,14 +104,15 @@ async fn reopen(gate: &Gate) -> Result<(), String> {
     };
     // Others go on meanwhile, and less each time: removing is quicker than writing to a disk.
     for _ in 0..ROUNDS {
-        let done = match keeper.begin().await {
-            Ok(entries) => remove(gate, entries).await,
-            Err(why) => return Err(why),
-        };
-        keeper.removed(&done).await;
-        done?;
-        if keeper.finish().await {
-            return Ok(());
+        match round(gate, keeper).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            // It can be read all the same, but for what is to be removed.
+            Err(NotRemoved::Unwritable(why)) => {
+                keeper.open_partly(why).await;
+                return Ok(());
+            }
+            Err(why) => return Err(why.to_string()),
         }
     }
     Err("more is written than is removed".to_owned())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::answer::Dirty;
+use super::breaker::Unwritable;
 use super::frame::{Kind, number};
 use super::gate::Gate;
 use super::journal::Entry;
@@ -16,8 +17,25 @@ const BATCH: usize = 500;
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Why something may still be there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotRemoved {
+    /// It takes no writes.
+    #[error("it takes no writes: {}", .0.word())]
+    Unwritable(Unwritable),
+    /// Something else.
+    #[error("{0}")]
+    Otherwise(String),
+}
+
+impl From<String> for NotRemoved {
+    fn from(why: String) -> NotRemoved {
+        NotRemoved::Otherwise(why)
+    }
+}
+
 /// Removes all of `entries`; whatever is left undone is to be done again.
-pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), String> {
+pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), NotRemoved> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -47,7 +65,11 @@ pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), Strin
             search(&mut talk, gate, &pattern).await?;
         }
     }
-    tracing::info!(redis = gate.config.name, keys = count, "what was written meanwhile is removed");
+    // While Redis is there and refuses writes it may be a few of them each time.
+    if gate.is_away() {
+        let redis = gate.config.name.as_str();
+        tracing::info!(redis, keys = count, "what was written meanwhile is removed");
+    }
     Ok(())
 }
 
@@ -62,7 +84,7 @@ async fn is_there(talk: &mut Talk<'_>, database: u32) -> Result<bool, String> {
     }
 }
 
-async fn unlink(talk: &mut Talk<'_>, keys: &[Vec<u8>]) -> Result<(), String> {
+async fn unlink(talk: &mut Talk<'_>, keys: &[Vec<u8>]) -> Result<(), NotRemoved> {
     for batch in keys.chunks(BATCH) {
         let words: Vec<_> =
             [&b"UNLINK"[..]].into_iter().chain(batch.iter().map(Vec::as_slice)).collect();
@@ -72,11 +94,12 @@ async fn unlink(talk: &mut Talk<'_>, keys: &[Vec<u8>]) -> Result<(), String> {
 }
 
 /// Removes the keys of a pattern that are a cache's: whoever looked for them meant to.
-async fn search(talk: &mut Talk<'_>, gate: &Gate, pattern: &[u8]) -> Result<(), String> {
+async fn search(talk: &mut Talk<'_>, gate: &Gate, pattern: &[u8]) -> Result<(), NotRemoved> {
     let mut cursor = b"0".to_vec();
     loop {
         let found = said(talk, &[b"SCAN", &cursor, b"MATCH", pattern, b"COUNT", b"1000"]).await?;
-        let (next, keys) = scanned(&found.bytes).ok_or("it answers SCAN in no known form")?;
+        let (next, keys) =
+            scanned(&found.bytes).ok_or_else(|| "it answers SCAN in no known form".to_owned())?;
         let is_cache = |key: &Vec<u8>| gate.config.rules.role(key) == RedisRole::Cache;
         let keys: Vec<_> = keys.into_iter().filter(is_cache).collect();
         unlink(talk, &keys).await?;
@@ -87,11 +110,14 @@ async fn search(talk: &mut Talk<'_>, gate: &Gate, pattern: &[u8]) -> Result<(), 
     }
 }
 
-async fn said(talk: &mut Talk<'_>, words: &[&[u8]]) -> Result<Said, String> {
+async fn said(talk: &mut Talk<'_>, words: &[&[u8]]) -> Result<Said, NotRemoved> {
     let said = talk.asked(&command(words), PATIENCE).await.map_err(|error| error.to_string())?;
     if said.kind == Kind::Error {
+        if let Some(why) = Unwritable::told_by(&said.bytes) {
+            return Err(NotRemoved::Unwritable(why));
+        }
         let name = String::from_utf8_lossy(words.first().copied().unwrap_or_default());
-        return Err(format!("{name} is refused: {}", said.word()));
+        return Err(format!("{name} is refused: {}", said.word()).into());
     }
     Ok(said)
 }

@@ -103,7 +103,7 @@ pub struct JournalReport {
 pub(super) fn of(gate: &Gate, (now, at): (Instant, Timestamp)) -> GuardReport {
     let (posture, why, kept) = gate.seen();
     let ordered = ordered(gate);
-    let since = posture.away.map(|since| {
+    let since = posture.away().map(|since| {
         let ago = SignedDuration::try_from(now.saturating_duration_since(since));
         ago.map_or(at, |ago| at - ago)
     });
@@ -123,7 +123,7 @@ pub(super) fn of(gate: &Gate, (now, at): (Instant, Timestamp)) -> GuardReport {
         upstream,
         state: state(gate, posture, now),
         since,
-        why: by_order.or(Some(why).filter(|_| posture.away.is_some())),
+        why: by_order.or(Some(why).filter(|_| posture.away().is_some())),
         ordered,
         unfit: gate.about().unfit,
         clients: gate.clients.load(Relaxed),

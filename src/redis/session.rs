@@ -4,7 +4,11 @@ use bytes::Bytes;
 
 use super::answer::Verdict;
 use super::frame::{Arguments, number};
+use super::journal::Entry;
 use super::value::{Resp, Value};
+
+/// So many keys one transaction may write while Redis is away.
+const MOST_DROPPED: usize = 100_000;
 
 /// A client's connection, as Redis would know it.
 #[derive(Debug, Default)]
@@ -17,6 +21,9 @@ pub(super) struct Session {
     pub(super) transaction: Transaction,
     /// Whether Redis was asked to queue what comes, and has not said that it is over: no answer there is a value.
     pub(super) is_queueing: bool,
+    /// What Redis was asked to queue and not yet to do: what is sent now belongs to it.
+    pub(super) queue: Option<Queue>,
+    pub(super) took: Took,
     /// Whether keys are watched upstream.
     pub(super) is_watching: bool,
 }
@@ -37,8 +44,49 @@ pub(super) enum Transaction {
     None,
     /// By Redis.
     There,
-    /// By us: what is said at its end, or that nothing is.
-    Here { answers: Vec<Value>, is_lost: bool },
+    /// By us: what is said at its end and must not be read afterwards, or that nothing is said.
+    Here { answers: Vec<Value>, dirty: Vec<Entry>, is_lost: bool },
+}
+
+/// What a client has had Redis queue, as far as it is known.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    commands: Vec<Bytes>,
+    size: usize,
+}
+
+impl Queue {
+    /// So much is kept of one transaction.
+    const MOST: usize = 1 << 20;
+
+    pub(super) fn push(&mut self, command: Option<&Bytes>) {
+        self.size = self.size.saturating_add(command.map_or(usize::MAX, Bytes::len));
+        if let Some(command) = command.filter(|_| self.size <= Self::MOST) {
+            self.commands.push(command.clone());
+        }
+    }
+
+    /// All of it, or nothing.
+    pub(super) fn whole(self) -> Option<Vec<Bytes>> {
+        (self.size <= Self::MOST).then_some(self.commands)
+    }
+
+    /// The same.
+    pub(super) fn known(&self) -> Option<&[Bytes]> {
+        (self.size <= Self::MOST).then_some(self.commands.as_slice())
+    }
+}
+
+/// What Redis has said of the commands of a transaction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Took {
+    /// It queued all.
+    #[default]
+    All,
+    /// It refused writes, of which the client was told that they are queued.
+    ButWrites,
+    /// The client knows that one was refused.
+    Not,
 }
 
 /// What a command does to its connection, once Redis has said that it did it.
@@ -79,8 +127,12 @@ impl Session {
                 self.name = name.or(self.name.take());
                 self.remember(Kind::Hello, bytes);
             }
-            Change::Reset => *self = Session::default(),
-            Change::Multi => self.transaction = Transaction::There,
+            Change::Reset => {
+                // What was sent after it belongs to what comes.
+                let queue = self.queue.take();
+                *self = Session { queue, ..Session::default() };
+            }
+            Change::Multi => (self.transaction, self.took) = (Transaction::There, Took::All),
             Change::Ended => {
                 self.transaction = Transaction::None;
                 self.is_queueing = false;
@@ -101,8 +153,10 @@ impl Session {
     /// Redis is gone with what it had queued.
     pub(super) fn lose(&mut self) {
         self.is_queueing = false;
+        self.queue = None;
         if matches!(self.transaction, Transaction::There) {
-            self.transaction = Transaction::Here { answers: Vec::new(), is_lost: true };
+            self.transaction =
+                Transaction::Here { answers: Vec::new(), dirty: Vec::new(), is_lost: true };
         }
     }
 }
@@ -148,16 +202,18 @@ pub(super) fn change(arguments: &Arguments<'_>) -> Option<Change> {
     }
 }
 
-/// What is said to a command that a client queues here, or that ends what it queued.
+/// What is said to a command that a client queues here, or that ends what it queued. What is dropped is of `database`, where it may be
+/// dropped at all.
 pub(super) fn queued(
     transaction: &mut Transaction,
     arguments: &Arguments<'_>,
+    database: Option<u32>,
     verdict: impl FnOnce() -> Verdict,
 ) -> Queued {
-    let Transaction::Here { answers, is_lost } = transaction else {
+    let Transaction::Here { answers, dirty, is_lost } = transaction else {
         let error = |text: &str| Queued::Said(Value::Error(text.to_owned()));
         if arguments.is(0, "MULTI") {
-            *transaction = Transaction::Here { answers: Vec::new(), is_lost: false };
+            *transaction = Transaction::here();
             return Queued::Said(Value::Status("OK"));
         }
         return match arguments.name().to_ascii_lowercase().as_slice() {
@@ -168,14 +224,14 @@ pub(super) fn queued(
         };
     };
     if arguments.is(0, "EXEC") {
-        let said = if *is_lost {
-            let text = "EXECABORT Transaction discarded because of previous errors.";
-            Value::Error(text.to_owned())
-        } else {
-            Value::List(std::mem::take(answers))
-        };
+        let (answers, dirty) = (std::mem::take(answers), std::mem::take(dirty));
+        let is_lost = std::mem::take(is_lost);
         *transaction = Transaction::None;
-        return Queued::Said(said);
+        return match (is_lost, dirty.is_empty()) {
+            (true, _) => Queued::Said(aborted()),
+            (false, true) => Queued::Said(Value::List(answers)),
+            (false, false) => Queued::Done { answer: Value::List(answers), dirty },
+        };
     }
     if arguments.is(0, "DISCARD") {
         *transaction = Transaction::None;
@@ -184,26 +240,50 @@ pub(super) fn queued(
     if arguments.is(0, "MULTI") {
         return Queued::Said(Value::Error("ERR MULTI calls can not be nested".to_owned()));
     }
-    match verdict() {
-        Verdict::Said(error @ Value::Error(_)) => {
+    match (verdict(), database) {
+        (Verdict::Said(error @ Value::Error(_)), _) => {
             *is_lost = true;
             Queued::Said(error)
         }
         // Nothing waits in a transaction.
-        Verdict::Said(answer) | Verdict::Waits { answer, .. } => {
+        (Verdict::Said(answer) | Verdict::Waits { answer, .. }, _) => {
             answers.push(answer);
             Queued::Said(Value::Status("QUEUED"))
         }
-        Verdict::Dropped { .. } | Verdict::Refused(_) | Verdict::Own(_) => {
+        (Verdict::Dropped { answer, dirty: keys }, Some(database))
+            if dirty.len() + keys.len() <= MOST_DROPPED =>
+        {
+            answers.push(answer);
+            dirty.extend(keys.into_iter().map(|dirty| Entry { database, dirty }));
+            Queued::Said(Value::Status("QUEUED"))
+        }
+        (Verdict::Dropped { .. } | Verdict::Refused(_) | Verdict::Own(_), _) => {
             *is_lost = true;
             Queued::Refused
         }
     }
 }
 
+impl Transaction {
+    /// One of ours that begins.
+    pub(super) fn here() -> Transaction {
+        Transaction::Here { answers: Vec::new(), dirty: Vec::new(), is_lost: false }
+    }
+}
+
+/// As Redis says it.
+pub(super) fn aborted() -> Value {
+    Value::Error("EXECABORT Transaction discarded because of previous errors.".to_owned())
+}
+
 /// What becomes of a command of a transaction.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Queued {
     Said(Value),
+    /// Its end, which is said once these are kept.
+    Done {
+        answer: Value,
+        dirty: Vec<Entry>,
+    },
     Refused,
 }

@@ -7,3 +7,4 @@ mod frames;
 mod guard;
 mod orders;
 mod stale;
+mod unwritable;

@@ -49,6 +49,17 @@ impl RedisServer {
         until_open(self.port);
     }
 
+    /// The same, from now on with these words on its command line.
+    pub(crate) fn again_with(&mut self, more: &[&str]) {
+        self.more.extend(more.iter().map(|&word| word.to_owned()));
+        self.again();
+    }
+
+    /// Where it saves what it has.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Kills it: its port refuses.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
