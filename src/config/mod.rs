@@ -58,8 +58,8 @@ pub use notify::{Destination, Matcher, NotifyConfig, NotifyWay, Occasion};
 pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
 pub use redis::{
-    Afterwards, JournalConfig, KeyPattern, KeyRule, KeyRules, OnOutage, RedisConfig, RedisListen,
-    RedisPlace, RedisRole, RedisUpstream,
+    Afterwards, EmergencyConfig, JournalConfig, KeyPattern, KeyRule, KeyRules, OnOutage,
+    RedisConfig, RedisListen, RedisPlace, RedisRole, RedisUpstream,
 };
 pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
 pub use rfc2136::{Answers, MOVED, Rfc2136Config};

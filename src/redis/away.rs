@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use subtle::ConstantTimeEq as _;
 
 use super::answer::{Dirty, Refusal, Verdict, answer};
+use super::breaker::Posture;
 use super::counters::Reason;
+use super::emergency::{Effect, Moment, Named, View, effect};
 use super::frame::{Arguments, Request, Requests};
 use super::gate::Gate;
 use super::journal::Entry;
 use super::line::{Asked, Sent, Slot, Within};
 use super::local::local;
-use super::session::{Change, Queued, Session, Transaction, aborted, change, queued};
+use super::session::{Change, Queued, Session, Standing, Transaction, aborted, change, queued};
 use super::table::{self, Family};
 use super::unwritable::executed;
 use super::value::{Resp, Value};
@@ -31,7 +33,7 @@ pub(super) enum Outcome {
     },
     /// Said once these are kept, and else the other.
     Dropped {
-        answer: Bytes,
+        later: Later,
         otherwise: Bytes,
         entries: Vec<Entry>,
     },
@@ -59,28 +61,62 @@ impl Outcome {
     }
 }
 
-/// What is said of a command while Redis is away, and what it does to its session.
+/// What is said of a write once it is kept.
+#[derive(Debug)]
+pub(super) enum Later {
+    /// This.
+    Said(Bytes),
+    /// What an empty Redis says, or what comes of what is kept meanwhile.
+    Done { empty: Value, effect: Effect, view: View, version: Resp },
+}
+
+impl Later {
+    /// It is kept, and done now.
+    pub(super) fn done(self, gate: &Gate) -> Bytes {
+        match self {
+            Later::Said(bytes) => bytes,
+            Later::Done { empty, effect, view, version } => {
+                let said = match &gate.emergency {
+                    Some(emergency) => emergency.done(view, effect, empty, Moment::now()),
+                    None => empty,
+                };
+                said.encoded(version).into()
+            }
+        }
+    }
+}
+
+/// What is said of a command that Redis is not asked, and what it does to its session.
 pub(super) fn outcome(
     gate: &Gate,
+    posture: Posture,
     session: &mut Session,
     arguments: &Arguments<'_>,
     bytes: Option<&Bytes>,
 ) -> Outcome {
     let verdict = || said_of(gate, arguments);
-    let version = session.version;
+    let (version, database) = (session.version, session.database);
+    // Nothing is kept while Redis is there.
+    let view = posture.away().map(|_| View { epoch: posture.epoch, database });
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
     let family = table::find(arguments.name()).map(|command| command.family);
     if is_queueing || family == Some(Family::Transaction) {
         let database = gate.keeper.is_some().then_some(session.database);
-        return match queued(&mut session.transaction, arguments, database, verdict) {
+        let found = queued(&mut session.transaction, arguments, database, verdict);
+        evict_queued(gate, view, session, arguments);
+        return match found {
             Queued::Said(value) => Outcome::Said(value.encoded(version).into()),
             Queued::Done { answer, dirty } => done(&answer, dirty, version),
             Queued::Refused => refused(arguments, Refusal::Never, version),
         };
     }
     match verdict() {
-        Verdict::Said(value) => Outcome::Said(value.encoded(version).into()),
+        Verdict::Said(empty) => {
+            let said = kept_meanwhile(gate, view, session, arguments, empty);
+            Outcome::Said(said.encoded(version).into())
+        }
         Verdict::Waits { at_most, answer } => {
+            let answer = kept_meanwhile(gate, view, session, arguments, answer);
             Outcome::Waits { at_most, answer: answer.encoded(version).into() }
         }
         Verdict::Refused(why) => refused(arguments, why, version),
@@ -89,7 +125,8 @@ pub(super) fn outcome(
                 return refused(arguments, Refusal::Lost, version);
             };
             let entries = entries(session, &dirty);
-            Outcome::Dropped { answer: answer.encoded(version).into(), otherwise, entries }
+            let later = later(gate, view, session, arguments, answer);
+            Outcome::Dropped { later, otherwise, entries }
         }
         // Without a journal nobody could remove what Redis still has.
         Verdict::Dropped { .. } => refused(arguments, Refusal::Lost, version),
@@ -101,7 +138,59 @@ pub(super) fn outcome(
 /// The end of a transaction of ours in which something was dropped.
 pub(super) fn done(answer: &Value, entries: Vec<Entry>, version: Resp) -> Outcome {
     let (answer, otherwise) = (answer.encoded(version), aborted().encoded(version));
-    Outcome::Dropped { answer: answer.into(), otherwise: otherwise.into(), entries }
+    Outcome::Dropped { later: Later::Said(answer.into()), otherwise: otherwise.into(), entries }
+}
+
+/// What is said of a write once it is kept.
+fn later(
+    gate: &Gate,
+    view: Option<View>,
+    session: &Session,
+    arguments: &Arguments<'_>,
+    empty: Value,
+) -> Later {
+    let version = session.version;
+    let Some(view) = view else { return Later::Said(empty.encoded(version).into()) };
+    let effect = if is_trusted(gate, session) {
+        effect(arguments)
+    } else {
+        Effect::Evict(Named::by(arguments))
+    };
+    Later::Done { empty, effect, view, version }
+}
+
+/// What is kept of a key meanwhile counts, for whoever may see it.
+fn kept_meanwhile(
+    gate: &Gate,
+    view: Option<View>,
+    session: &Session,
+    arguments: &Arguments<'_>,
+    empty: Value,
+) -> Value {
+    let (Some(emergency), Some(view)) = (&gate.emergency, view) else { return empty };
+    if is_trusted(gate, session) {
+        return emergency.said(view, arguments, empty, Moment::now());
+    }
+    emergency.evict(view, &Named::by(arguments));
+    empty
+}
+
+/// Whether it may see, and say, what others see: Redis would have asked for a password.
+fn is_trusted(gate: &Gate, session: &Session) -> bool {
+    gate.config.upstream.password.is_none() || session.standing == Standing::Proven
+}
+
+/// What was queued was answered as if nothing were there: it is so once it is done.
+fn evict_queued(gate: &Gate, view: Option<View>, session: &mut Session, arguments: &Arguments<'_>) {
+    let (Some(emergency), Some(view)) = (&gate.emergency, view) else { return };
+    if matches!(session.transaction, Transaction::Here { .. }) {
+        session.named.and(Named::by(arguments));
+    } else {
+        let named = std::mem::take(&mut session.named);
+        if arguments.is(0, "EXEC") {
+            emergency.evict(view, &named);
+        }
+    }
 }
 
 /// By the guard's own rule: with `refuse` nothing is said of keys.
@@ -130,9 +219,23 @@ fn own(
     let done = change(arguments).filter(|_| !is_error);
     if let (Some(change), Some(bytes)) = (&done, bytes) {
         session.apply(change.clone(), bytes);
+        if let Some(password) = password(arguments) {
+            let own = gate.config.upstream.password.as_ref();
+            let is_own = own.is_some_and(|own| bool::from(own.bytes().ct_eq(password)));
+            session.standing = if is_own { Standing::Proven } else { Standing::Unknown };
+        }
     }
     let said = value.encoded(session.version).into();
     if done == Some(Change::Quit) { Outcome::Ends(said) } else { Outcome::Said(said) }
+}
+
+/// What `AUTH` says, or `HELLO .. AUTH`.
+fn password<'a>(arguments: &Arguments<'a>) -> Option<&'a [u8]> {
+    if arguments.is(0, "AUTH") {
+        return arguments.short(arguments.count() - 1);
+    }
+    let at = (2..arguments.count()).find(|at| arguments.is(*at, "AUTH"))?;
+    arguments.short(at + 2).filter(|_| arguments.is(0, "HELLO"))
 }
 
 /// Confirms each channel, as Redis does it; nothing ever comes there.
@@ -170,12 +273,7 @@ fn refused(arguments: &Arguments<'_>, why: Refusal, version: Resp) -> Outcome {
 }
 
 /// What is said of a command that was sent and not answered.
-pub(super) fn unanswered(
-    gate: &Gate,
-    session: &mut Session,
-    sent: Sent,
-    held: Option<Instant>,
-) -> Slot {
+pub(super) fn unanswered(gate: &Gate, session: &mut Session, sent: Sent, posture: Posture) -> Slot {
     let now = clock::monotonic();
     let unknown = |version: Resp| {
         gate.counters.note(None, Reason::Unknown);
@@ -207,8 +305,9 @@ pub(super) fn unanswered(
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
     // What only reads, or waits for what has not come, can be asked again; but nothing of a transaction.
     let found = answer(&arguments, &gate.config.rules);
+    let held = posture.held_until(gate.config.on_outage.hold);
     let held = held.filter(|until| *until > now && !is_queueing);
-    match (&found, outcome(gate, session, &arguments, Some(&bytes))) {
+    match (&found, outcome(gate, posture, session, &arguments, Some(&bytes))) {
         (Verdict::Waits { .. }, Outcome::Waits { at_most, answer }) => {
             let until = at_most.map(|time| sent.at + time);
             Slot::Waits { until, answer, again: Some(sent) }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, spli
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use super::away::{self, Outcome};
+use super::away::{self, Later, Outcome};
 use super::breaker::{Asks, Posture, Trouble, Unwritable, Who};
 use super::counters::Reason;
 use super::frame::{GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
@@ -25,7 +25,7 @@ use super::keeper::Kept;
 use super::line::{Asked, DroppedWrite, Due, Line, Pace, Sent, Slot, Within};
 use super::plan::Plan;
 use super::refusals::Refusals;
-use super::session::{Change, Queue, Session, Took, Transaction, aborted};
+use super::session::{Change, Queue, Session, Standing, Took, Transaction, aborted};
 use super::table;
 use super::unwritable;
 use super::upstream::{Lost, Stream, restored};
@@ -87,7 +87,7 @@ pub(super) struct Connection {
 struct Keeping {
     number: u64,
     kept: oneshot::Receiver<Kept>,
-    answer: Bytes,
+    later: Later,
 }
 
 /// The connection to Redis.
@@ -322,8 +322,7 @@ impl Connection {
         }
         self.session.lose();
         let Connection { gate, session, line, now, .. } = self;
-        let held = now.held_until(gate.config.on_outage.hold);
-        line.lost(|sent| away::unanswered(gate, session, sent, held));
+        line.lost(|sent| away::unanswered(gate, session, sent, *now));
     }
 
     fn come_back(&mut self) {
@@ -550,7 +549,8 @@ impl Connection {
         let Connection { gate, session, requests, .. } = self;
         let Some(arguments) = requests.last(&bytes) else { return };
         let family = table::find(arguments.name()).map(|command| command.family);
-        let outcome = away::outcome(gate, session, &arguments, Some(&bytes).filter(|_| !was_long));
+        let whole = Some(&bytes).filter(|_| !was_long);
+        let outcome = away::outcome(gate, self.now, session, &arguments, whole);
         gate.counters.note(family, outcome.reason(family));
         let now = clock::monotonic();
         match outcome {
@@ -567,9 +567,9 @@ impl Connection {
                 let until = at_most.map(|time| now + time);
                 self.line.push(Slot::Waits { until, answer, again: Some(sent) });
             }
-            Outcome::Dropped { answer, otherwise, entries } => {
+            Outcome::Dropped { later, otherwise, entries } => {
                 self.line.push(Slot::Ready(Bytes::new()));
-                self.keep(self.line.last(), answer, otherwise, entries);
+                self.keep(self.line.last(), later, otherwise, entries);
             }
             Outcome::Ends(answer) => {
                 self.line.push(Slot::Ready(answer));
@@ -607,19 +607,19 @@ impl Connection {
         let number = self.line.last();
         match outcome {
             Some(Outcome::Said(answer)) => self.line.said_without(number, answer),
-            Some(Outcome::Dropped { answer, otherwise, entries }) => {
-                self.keep(number, answer, otherwise, entries);
+            Some(Outcome::Dropped { later, otherwise, entries }) => {
+                self.keep(number, later, otherwise, entries);
             }
             _ => self.line.said_without(number, aborted),
         }
     }
 
-    /// Has these kept, and says `answer` then, or `otherwise`.
-    fn keep(&mut self, number: u64, answer: Bytes, otherwise: Bytes, entries: Vec<Entry>) {
+    /// Has these kept, and says that then, or `otherwise`.
+    fn keep(&mut self, number: u64, later: Later, otherwise: Bytes, entries: Vec<Entry>) {
         match self.gate.keeper.as_ref().and_then(|keeper| keeper.keep(entries)) {
             Some(kept) => {
                 self.line.put(number, Slot::Waits { until: None, answer: otherwise, again: None });
-                self.keeping.push_back(Keeping { number, kept, answer });
+                self.keeping.push_back(Keeping { number, kept, later });
             }
             None => self.line.put(number, Slot::Ready(otherwise)),
         }
@@ -627,9 +627,9 @@ impl Connection {
 
     /// Whether what was dropped will be removed is known.
     fn kept(&mut self, kept: Kept) {
-        let Some(Keeping { number, answer, .. }) = self.keeping.pop_front() else { return };
+        let Some(Keeping { number, later, .. }) = self.keeping.pop_front() else { return };
         match kept {
-            Kept::Safely => self.line.known(number, answer),
+            Kept::Safely => self.line.known(number, later.done(&self.gate)),
             Kept::Not => self.line.refuse(number),
         }
     }
@@ -746,7 +746,7 @@ impl Connection {
         }
         match outcome {
             Some(Outcome::Said(answer)) => self.line.put(number, Slot::Ready(answer)),
-            Some(Outcome::Dropped { answer, entries, .. }) => {
+            Some(Outcome::Dropped { later, entries, .. }) => {
                 let (gate, version) = (&self.gate, self.session.version);
                 let sent = self.line.sent_after(number);
                 let behind = sent.filter_map(|(number, sent)| {
@@ -756,7 +756,7 @@ impl Connection {
                 for (number, answer) in behind {
                     self.line.said_without(number, answer);
                 }
-                self.keep(number, answer, error.clone(), entries);
+                self.keep(number, later, error.clone(), entries);
             }
             _ => {}
         }
@@ -765,7 +765,10 @@ impl Connection {
     fn changed(&mut self, change: Change, words: &Bytes) {
         match &change {
             Change::Quit => self.stage = Stage::Ends,
-            Change::Remember(_) | Change::Hello { .. } => self.requests.guest = Guest::Known,
+            Change::Remember(_) | Change::Hello { .. } => {
+                self.requests.guest = Guest::Known;
+                self.session.standing = Standing::Proven;
+            }
             _ => {}
         }
         self.session.apply(change, words);

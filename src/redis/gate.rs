@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::breaker::{Asks, Breaker, Order, Posture, Tells, Trouble, Unwritable};
 use super::counters::Counters;
 use super::dirty::DirtyKeys;
+use super::emergency::Emergency;
 use super::frame::Arguments;
 use super::journal::Entry;
 use super::keeper::Keeper;
@@ -29,6 +30,8 @@ pub(super) struct Gate {
     pub(super) config: RedisConfig,
     /// Who keeps what is dropped, where somebody does.
     pub(super) keeper: Option<Keeper>,
+    /// What is written meanwhile, for a moment.
+    pub(super) emergency: Option<Emergency>,
     breaker: Mutex<Breaker>,
     /// Whether a good answer is worth telling: most of them need no lock.
     is_troubled: AtomicBool,
@@ -108,10 +111,13 @@ impl Gate {
         breaker: Breaker,
     ) -> Gate {
         let (posture, _) = watch::channel(breaker.posture());
+        let kept = config.emergency.as_ref();
+        let emergency = kept.map(|kept| Emergency::new(kept.ttl, kept.size));
         Gate {
             site,
             config,
             keeper,
+            emergency,
             breaker: Mutex::new(breaker),
             is_troubled: AtomicBool::new(false),
             posture,
@@ -148,7 +154,7 @@ impl Gate {
                 Some(Order::Hold) => tracing::info!(redis = name, "clients wait"),
                 None => tracing::info!(redis = name, "redis is asked again once it is well"),
             }
-            self.posture.send_replace(breaker.posture());
+            self.tell(&breaker);
         }
     }
 
@@ -192,7 +198,7 @@ impl Gate {
         if went {
             tracing::warn!(redis = self.config.name, why, "redis is away");
             why.clone_into(&mut self.why.lock().unwrap_or_else(PoisonError::into_inner));
-            self.posture.send_replace(breaker.posture());
+            self.tell(&breaker);
         }
     }
 
@@ -329,6 +335,11 @@ impl Gate {
     /// Whoever looks is told only of what is another thing now.
     fn tell(&self, breaker: &Breaker) {
         let posture = breaker.posture();
+        if let Some(emergency) = &self.emergency
+            && self.posture.borrow().epoch != posture.epoch
+        {
+            emergency.begin(posture.epoch);
+        }
         self.posture.send_if_modified(|known| {
             let was = *known;
             *known = posture;

@@ -8,6 +8,7 @@ pub mod breaker;
 mod connection;
 mod counters;
 mod dirty;
+pub mod emergency;
 mod error;
 pub mod frame;
 mod gate;

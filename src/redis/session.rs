@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::answer::Verdict;
+use super::emergency::Named;
 use super::frame::{Arguments, number};
 use super::journal::Entry;
 use super::value::{Resp, Value};
@@ -26,6 +27,19 @@ pub(super) struct Session {
     pub(super) took: Took,
     /// Whether keys are watched upstream.
     pub(super) is_watching: bool,
+    pub(super) standing: Standing,
+    /// The keys of what is queued here.
+    pub(super) named: Named,
+}
+
+/// Whether somebody is known to be who they say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nobody asked, while Redis is away.
+    #[default]
+    Unknown,
+    /// Redis let them in, or they know the guard's own password.
+    Proven,
 }
 
 /// What one command replaces of what was said earlier.

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::answer::{Verdict, answer};
-use super::away::{Outcome, done, entries, said_of, unknown};
+use super::away::{Later, Outcome, done, entries, said_of, unknown};
 use super::breaker::{Asks, Tells, Who};
 use super::dirty::{names, tells};
 use super::frame::{Arguments, Request, Requests};
@@ -69,7 +69,7 @@ pub(super) fn refused(gate: &Gate, session: &Session, sent: &Sent) -> Option<Out
     }
     let version = session.version;
     let dropped = |answer: &Value, dirty: &[_]| Outcome::Dropped {
-        answer: answer.encoded(version).into(),
+        later: Later::Said(answer.encoded(version).into()),
         otherwise: Bytes::new(),
         entries: entries(session, dirty),
     };

@@ -2,6 +2,7 @@
 
 mod answers;
 mod commands;
+mod emergency;
 pub(crate) mod forms;
 mod frames;
 mod guard;

@@ -26,6 +26,10 @@ const KEYS: u64 = 1_000_000;
 const MOST_KEYS: u64 = 100_000_000;
 /// More requests at once than any app has.
 const MOST_INSIDE: u64 = 1_000_000;
+/// How long what is written meanwhile is kept, and in how many bytes.
+const EMERGENCY: Duration = Duration::from_secs(1);
+const LONGEST_EMERGENCY: Duration = Duration::from_secs(10);
+const EMERGENCY_SIZE: u64 = 64 << 20;
 /// A client gives up as well at some time.
 const LONGEST_HOLD: Duration = Duration::from_mins(5);
 
@@ -48,6 +52,8 @@ pub struct RedisConfig {
     pub when: Vec<Mode>,
     /// So many requests the site's gateway lets be at the app at once while Redis is away: each costs the database more.
     pub limit_gateway: Option<usize>,
+    /// How what is written meanwhile is kept for a moment, if it is.
+    pub emergency: Option<EmergencyConfig>,
     /// How long an answer may take that an empty Redis could give as well.
     pub budget: Duration,
     /// Where its addresses stand in the file.
@@ -61,6 +67,15 @@ pub struct JournalConfig {
     pub path: PathBuf,
     /// So many keys it has at most; with more, Redis stays away until a person has seen to it.
     pub most: usize,
+}
+
+/// What is kept in memory while Redis is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmergencyConfig {
+    /// For how long at most.
+    pub ttl: Duration,
+    /// In how many bytes.
+    pub size: u64,
 }
 
 /// Where a Redis is, and who its guard is there.
@@ -162,7 +177,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
     let body = &block.body;
     let keys =
         ["listen", "upstream", "role", "on_outage", "budget", "presets", "when", "limit_gateway"];
-    reader.only(body, &keys, &["journal"], &["key"]);
+    reader.only(body, &keys, &["journal", "emergency"], &["key"]);
     if name.is_empty() {
         reader.wrong(&block.ident, "a guard's name is not empty");
     }
@@ -197,6 +212,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         journal,
         when,
         limit_gateway: limit_gateway.and_then(|most| usize::try_from(most).ok()),
+        emergency: emergency(reader, body),
         budget: budget.unwrap_or(BUDGET),
         spots,
     })
@@ -282,6 +298,18 @@ fn journal<'a>(
     Some(JournalConfig { path, most: usize::try_from(most).unwrap_or(usize::MAX) })
 }
 
+fn emergency<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Option<EmergencyConfig> {
+    let (mut ttl, mut size) = (EMERGENCY, EMERGENCY_SIZE);
+    if let Some(block) = body.get_blocks("emergency").next() {
+        reader.labels(block, &[]);
+        reader.only(&block.body, &["ttl", "size"], &[], &[]);
+        let longest = Duration::ZERO..=LONGEST_EMERGENCY;
+        ttl = reader.duration(&block.body, "ttl", longest).unwrap_or(ttl);
+        size = reader.size(&block.body, "size", 1 << 20..=1 << 36).unwrap_or(size);
+    }
+    Some(EmergencyConfig { ttl, size }).filter(|kept| !kept.ttl.is_zero())
+}
+
 fn presets(reader: &mut Reader<'_>, body: &Body) -> Vec<KeyRule> {
     let read = |text: &str| {
         KeyRules::preset(text).ok_or_else(|| {
@@ -364,6 +392,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_meanwhile_is_kept_for_a_second_or_as_is_said() {
+        let kept = |lines: &str| read(&format!("    role = \"cache\"\n{lines}")).emergency;
+        let second = EmergencyConfig { ttl: Duration::from_secs(1), size: 64 << 20 };
+        assert_eq!(kept(""), Some(second.clone()));
+        assert_eq!(kept("    emergency { ttl = \"0s\" }\n"), None);
+        let small = Some(EmergencyConfig { size: 2 << 20, ..second });
+        assert_eq!(kept("    emergency { size = \"2MiB\" }\n"), small);
+    }
+
+    #[test]
     fn an_upstream_may_have_a_password_that_nobody_is_shown() {
         let text = site(
             "    listen = [\"unix:run/redis.sock\", \"127.0.0.1:0\"]\n    upstream = \"rediss://ana:hunter%402@[::1]\"\n    role = \"cache\"\n",
@@ -403,6 +441,12 @@ mod tests {
             (&format!("{PLACES}    key \"\" {{ role = \"cache\" }}\n"), 5, "an empty pattern"),
             (&format!("{PLACES}    journal = \"x\"\n"), 5, "`journal` is not known here"),
             (&format!("{PLACES}    journal {{\n    }}\n"), 5, "needs `path`"),
+            (&format!("{PLACES}    emergency {{ ttl = \"1m\" }}\n"), 5, "at most 10 s"),
+            (
+                &format!("{PLACES}    emergency {{ max = \"1MiB\" }}\n"),
+                5,
+                "`max` is not known here",
+            ),
         ] {
             let wrongly = wrong_and_hints(&site(lines));
             let place = format!("{line}:");
