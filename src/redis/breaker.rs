@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many late answers in a row are an outage.
-const LATE: u32 = 3;
+use super::lateness::Lateness;
+
 /// So many probes in a row are an end of it.
 const WELL: u32 = 3;
 /// Between probes that go well.
@@ -169,7 +169,7 @@ pub enum Order {
 pub struct Breaker {
     epoch: u64,
     away: Option<Instant>,
-    late: u32,
+    late: Lateness,
     /// Probes that went well in a row, and those that did not.
     well: u32,
     failed: u32,
@@ -204,9 +204,9 @@ impl Breaker {
         self.is_dirty || self.refused.is_some()
     }
 
-    /// Whether answers were late since the last good one.
+    /// Whether answers were late, so that good ones count.
     pub fn is_troubled(&self) -> bool {
-        self.late > 0
+        self.late.matters()
     }
 
     // ## There -> away
@@ -216,8 +216,7 @@ impl Breaker {
         if epoch != self.epoch || self.away.is_some() {
             return false;
         }
-        self.late += 1;
-        if trouble == Trouble::Late && self.late < LATE {
+        if trouble == Trouble::Late && !self.late.late(now) {
             return false;
         }
         let flaps = self.came_back.is_some_and(|then| now.duration_since(then) < FLAPS);
@@ -250,13 +249,15 @@ impl Breaker {
         self.epoch += 1;
         self.away = Some(now);
         self.least_hold = Duration::ZERO;
-        (self.late, self.well, self.failed, self.refused) = (0, 0, 0, None);
+        self.late = Lateness::default();
+        (self.well, self.failed, self.refused) = (0, 0, None);
     }
 
-    /// An answer came in time.
-    pub fn well(&mut self, epoch: u64) {
+    /// So many answers came in time.
+    pub fn well(&mut self, epoch: u64, count: u32, now: Instant) {
         if epoch == self.epoch {
-            self.late = 0;
+            self.late.in_time(count);
+            self.late.calm(now);
         }
     }
 
@@ -351,7 +352,7 @@ mod tests {
         let (mut breaker, now) = (Breaker::default(), monotonic());
         assert!(!breaker.trouble(0, Trouble::Late, now));
         assert!(!breaker.trouble(0, Trouble::Late, now));
-        breaker.well(0);
+        breaker.well(0, 1, now);
         assert!(!breaker.trouble(0, Trouble::Late, now) && !breaker.trouble(0, Trouble::Late, now));
         assert!(breaker.trouble(0, Trouble::Late, now));
         let posture = breaker.posture();

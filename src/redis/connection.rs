@@ -510,8 +510,8 @@ impl Connection {
         self.session.is_queueing |= plan.change == Some(Change::Multi);
         let asked = if passing.is_some() { Asked::Long(long) } else { Asked::Whole(bytes) };
         let within = self.within(plan.change.as_ref(), &asked);
-        let at = clock::monotonic();
-        self.line.sent(Sent { asked, change: plan.change, at, pace: plan.pace, within });
+        let (at, Plan { change, pace, .. }) = (clock::monotonic(), plan);
+        self.line.sent(Sent { asked, change, at, pace, within, is_late: false });
     }
 
     /// Whether what is sent now is queued by Redis, or ends what was.
@@ -562,8 +562,8 @@ impl Connection {
             Outcome::Said(answer) => self.line.push(Slot::Ready(answer)),
             Outcome::Refused(answer) => self.refuse(answer, now),
             Outcome::Waits { at_most, answer } => {
-                let (asked, within) = (Asked::Whole(bytes), Within::Alone);
-                let sent = Sent { asked, change: None, at: now, pace: Pace::Unknown, within };
+                let (asked, within, pace) = (Asked::Whole(bytes), Within::Alone, Pace::Unknown);
+                let sent = Sent { asked, change: None, at: now, pace, within, is_late: false };
                 let until = at_most.map(|time| now + time);
                 self.line.push(Slot::Waits { until, answer, again: Some(sent) });
             }
@@ -602,7 +602,14 @@ impl Connection {
         self.open();
         let (asked, at) = (Asked::Long(None), clock::monotonic());
         let within = Within::Alone;
-        self.line.sent(Sent { asked, change: None, at, pace: Pace::Unknown, within });
+        self.line.sent(Sent {
+            asked,
+            change: None,
+            at,
+            pace: Pace::Unknown,
+            within,
+            is_late: false,
+        });
         let aborted: Bytes = aborted().encoded(self.session.version).into();
         let number = self.line.last();
         match outcome {
@@ -684,17 +691,17 @@ impl Connection {
     /// An answer has come; whether there is still a connection.
     fn answered(&mut self, bytes: &Bytes, kind: Kind) -> bool {
         let trouble = if kind == Kind::Error { Trouble::told_by(bytes) } else { None };
-        if trouble.is_none() {
-            self.gate.well(self.now.epoch);
-        }
-        match self.line.next_due() {
+        let is_late = match self.line.next_due() {
             Due::Nobody => {
                 self.hung_up(&String::from_utf8_lossy(
                     bytes.get(..bytes.len().min(80)).unwrap_or_default(),
                 ));
                 return false;
             }
-            Due::Swallowed => drop(self.line.answered(bytes.clone())),
+            Due::Swallowed => {
+                drop(self.line.answered(bytes.clone()));
+                true
+            }
             Due::Next | Due::Later => {
                 let number = self.line.next_number();
                 let said = trouble.and_then(|_| self.instead());
@@ -708,7 +715,12 @@ impl Connection {
                 {
                     self.changed(change, words);
                 }
+                sent.is_none_or(|sent| sent.is_late)
             }
+        };
+        // One that came after its time says nothing for Redis.
+        if trouble.is_none() && !is_late {
+            self.gate.well(self.now.epoch);
         }
         if bytes.starts_with(b"-NOAUTH") {
             self.requests.guest = Guest::Unknown;
@@ -805,7 +817,7 @@ impl Connection {
             }
             let instead = away::instead(gate, session, sent);
             // What cannot be said without Redis is late again after another budget.
-            sent.at = now;
+            (sent.at, sent.is_late) = (now, true);
             if !is_told {
                 gate.trouble(epoch, Trouble::Late, "three answers in a row were late");
                 is_told = true;

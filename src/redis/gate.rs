@@ -1,7 +1,7 @@
 //! What all connections of a guard share: whether Redis is asked, and what was learnt of it.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ use crate::config::{Afterwards, RedisConfig};
 /// A Redis that is a replica is looked up anew at most so often.
 const LOOKED_UP: Duration = Duration::from_secs(2);
 
+/// So many good answers are told together.
+const TOGETHER: u32 = 32;
+
 /// One guard.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -35,6 +38,8 @@ pub(super) struct Gate {
     breaker: Mutex<Breaker>,
     /// Whether a good answer is worth telling: most of them need no lock.
     is_troubled: AtomicBool,
+    /// Good answers since the last that were told.
+    in_time: AtomicU32,
     posture: watch::Sender<Posture>,
     about: Mutex<About>,
     is_unfit: AtomicBool,
@@ -120,6 +125,7 @@ impl Gate {
             emergency,
             breaker: Mutex::new(breaker),
             is_troubled: AtomicBool::new(false),
+            in_time: AtomicU32::new(0),
             posture,
             about: Mutex::default(),
             is_unfit: AtomicBool::new(false),
@@ -193,7 +199,9 @@ impl Gate {
     /// Somebody who asked in this epoch had trouble.
     pub(super) fn trouble(&self, epoch: u64, trouble: Trouble, why: &str) {
         let mut breaker = self.breaker();
-        let went = breaker.trouble(epoch, trouble, monotonic());
+        let now = monotonic();
+        breaker.well(epoch, self.in_time.swap(0, Relaxed), now);
+        let went = breaker.trouble(epoch, trouble, now);
         self.is_troubled.store(breaker.is_troubled(), Relaxed);
         if went {
             tracing::warn!(redis = self.config.name, why, "redis is away");
@@ -204,9 +212,12 @@ impl Gate {
 
     /// An answer came in time.
     pub(super) fn well(&self, epoch: u64) {
-        if self.is_troubled.load(Relaxed) {
+        // One in so many needs a lock, and those only while something was late.
+        if self.is_troubled.load(Relaxed)
+            && self.in_time.fetch_add(1, Relaxed) % TOGETHER == TOGETHER - 1
+        {
             let mut breaker = self.breaker();
-            breaker.well(epoch);
+            breaker.well(epoch, self.in_time.swap(0, Relaxed), monotonic());
             self.is_troubled.store(breaker.is_troubled(), Relaxed);
         }
     }

@@ -38,6 +38,8 @@ pub(super) struct Sent {
     pub(super) at: Instant,
     pub(super) pace: Pace,
     pub(super) within: Within,
+    /// Whether it took too long already: when it comes, it is not in time.
+    pub(super) is_late: bool,
 }
 
 /// The command, to say something else if Redis does not answer.
@@ -237,7 +239,7 @@ impl Line {
                     ask(bytes);
                 }
                 self.due.push_back(number);
-                *slot = Slot::Sent(Sent { at: now, ..sent });
+                *slot = Slot::Sent(Sent { at: now, is_late: false, ..sent });
             }
         }
     }

@@ -16,6 +16,7 @@ mod guard;
 pub mod journal;
 mod keeper;
 pub mod keys;
+mod lateness;
 mod line;
 mod local;
 mod orders;

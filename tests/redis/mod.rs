@@ -7,5 +7,6 @@ pub(crate) mod forms;
 mod frames;
 mod guard;
 mod orders;
+mod slow;
 mod stale;
 mod unwritable;

@@ -1,0 +1,66 @@
+//! A Redis whose every answer comes too late.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use roadworks::clock::monotonic;
+use roadworks::redis::frame::{Request, Requests};
+use roadworks::tasks::Tasks;
+
+use crate::support::bind::free_port;
+use crate::support::redis::Client;
+use crate::support::serving::{LONG, Stand};
+
+/// Answers `GET` after so long, and everything else at once.
+fn slow(takes: Duration) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tasks = Tasks::new();
+    let serve = move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let work = move || {
+                let (mut requests, mut buffer) = (Requests::default(), Vec::new());
+                let mut piece = [0; 4 << 10];
+                while let Ok(read @ 1..) = stream.read(&mut piece) {
+                    buffer.extend(&piece[..read]);
+                    while let Ok(Request::Whole { length, arguments }) = requests.read(&buffer) {
+                        if arguments.is(0, "GET") {
+                            thread::sleep(takes);
+                        }
+                        let answer: &[u8] = match () {
+                            () if arguments.is(0, "GET") => b"$1\r\nv\r\n",
+                            () if arguments.is(0, "INFO") => b"$9\r\nloading:0\r\n",
+                            () => b"+PONG\r\n",
+                        };
+                        buffer.drain(..length);
+                        if stream.write_all(answer).is_err() {
+                            return;
+                        }
+                    }
+                }
+            };
+            drop(Tasks::new().start_thread("slow", work).unwrap());
+        }
+    };
+    drop(tasks.start_thread("slow", serve).unwrap());
+    port
+}
+
+#[test]
+fn a_redis_that_answers_too_late_each_time_is_away_though_it_answers() {
+    let (port, upstream) = (free_port(), slow(Duration::from_millis(150)));
+    let stand = Stand::new(&format!(
+        "serve {{ admin = \"127.0.0.1:0\" }}\nsite \"shop\" {{\n  redis \"cache\" {{\n    listen = \"127.0.0.1:{port}\"\n    upstream = \"redis://127.0.0.1:{upstream}\"\n    role = \"cache\"\n    budget = \"100ms\"\n  }}\n}}\n"
+    ));
+    let serving = stand.serve();
+    let (mut client, began) = (Client::at(port), monotonic());
+    while !serving.log().contains("three answers in a row were late") {
+        assert_eq!(client.does("GET k"), "$-1");
+        // Its answer comes before the next question, and is nobody's.
+        thread::sleep(Duration::from_millis(100));
+        assert!(monotonic().duration_since(began) < LONG, "{}", serving.log());
+    }
+}
