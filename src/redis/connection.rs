@@ -3,6 +3,8 @@
 //! While Redis is there, bytes are passed on as they come, and all that is known of them is where a command and its answer end. Each
 //! answer goes to the command that it answers: one that came too late to be waited for is swallowed in its turn.
 
+mod dropping;
+
 use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::io;
@@ -12,20 +14,20 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::away::{self, Later, Outcome};
-use super::breaker::{Asks, Posture, Trouble, Unwritable, Who};
+use self::dropping::{Keeping, kept};
+use super::away::{self, Outcome};
+use super::breaker::{Asks, Posture, Trouble, Who};
 use super::counters::Reason;
 use super::frame::{GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
 use super::gate::{Counted, Gate};
-use super::journal::Entry;
 use super::keeper::Kept;
 use super::line::{Asked, DroppedWrite, Due, Line, Pace, Sent, Slot, Within};
 use super::plan::Plan;
 use super::refusals::Refusals;
-use super::session::{Change, Queue, Session, Standing, Took, Transaction, aborted};
+use super::session::{Change, Session, Standing, Transaction};
 use super::table;
 use super::unwritable;
 use super::upstream::{Lost, Stream, restored};
@@ -39,7 +41,6 @@ const PIECE: usize = 16 << 10;
 const AHEAD: usize = 1 << 20;
 /// So many answers may be owed: a client that does not read them sends no more.
 const OWED: usize = 100_000;
-const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
 /// A connection takes at most so many budgets.
 const BUDGETS: u32 = 3;
 
@@ -81,13 +82,6 @@ pub(super) struct Connection {
     refusals: Refusals,
     /// Counts the client.
     _here: Counted,
-}
-
-/// What is being written to the journal, which place in the line waits for it, and what is said then.
-struct Keeping {
-    number: u64,
-    kept: oneshot::Receiver<Kept>,
-    later: Later,
 }
 
 /// The connection to Redis.
@@ -471,19 +465,6 @@ impl Connection {
         }
     }
 
-    /// Whether a command is not yet looked at: what is owed is answered before the guard answers, and before another way is taken.
-    fn must_wait(&self, who: Who) -> bool {
-        let is_of_before = !matches!(self.link, Link::None) && self.way != self.gate.way();
-        is_of_before || (who == Who::Guard && !self.line.is_quiet())
-    }
-
-    /// Of what was sent last this is said, where something is.
-    fn instead_of_last(&mut self, answer: Option<Bytes>) {
-        if let Some(answer) = answer {
-            self.line.said_without(self.line.last(), answer);
-        }
-    }
-
     /// Redis is asked.
     fn forward(&mut self, length: usize, plan: Plan, long: Option<Box<DroppedWrite>>) {
         let bytes = self.inbox.split_to(length).freeze();
@@ -512,30 +493,6 @@ impl Connection {
         let within = self.within(plan.change.as_ref(), &asked);
         let (at, Plan { change, pace, .. }) = (clock::monotonic(), plan);
         self.line.sent(Sent { asked, change, at, pace, within, is_late: false });
-    }
-
-    /// Whether what is sent now is queued by Redis, or ends what was.
-    fn within(&mut self, change: Option<&Change>, asked: &Asked) -> Within {
-        let queue = &mut self.session.queue;
-        match change {
-            Some(Change::Multi) if queue.is_none() => *queue = Some(Queue::default()),
-            Some(Change::Ended) => {
-                return queue.take().map_or(Within::Alone, |queue| Within::Ends(queue.whole()));
-            }
-            Some(Change::Reset) => *queue = None,
-            _ => match (queue, asked) {
-                (None, _) => {}
-                (Some(queue), Asked::Whole(bytes)) => {
-                    queue.push(Some(bytes).filter(|_| self.gate.keeper.is_some()));
-                    return Within::Queued;
-                }
-                (Some(queue), Asked::Long(_)) => {
-                    queue.push(None);
-                    return Within::Queued;
-                }
-            },
-        }
-        Within::Alone
     }
 
     /// It is answered without Redis.
@@ -579,65 +536,6 @@ impl Connection {
                 self.line.push(Slot::Ready(answer));
                 self.stage = Stage::ListensHere;
             }
-        }
-    }
-
-    /// An error, the later the more there are.
-    fn refuse(&mut self, answer: Bytes, now: Instant) {
-        let until = now + self.refusals.next(now);
-        self.line.push(if until > now {
-            Slot::Waits { until: Some(until), answer, again: None }
-        } else {
-            Slot::Ready(answer)
-        });
-    }
-
-    /// What Redis has queued and may not do, since it would tell of what was dropped.
-    fn end_here(&mut self, queue: Queue) {
-        let queue = queue.whole();
-        let outcome =
-            queue.and_then(|queue| unwritable::executed(&self.gate, &self.session, &queue));
-        self.session.apply(Change::Ended, &Bytes::new());
-        self.leaving.extend_from_slice(DISCARD);
-        self.open();
-        let (asked, at) = (Asked::Long(None), clock::monotonic());
-        let within = Within::Alone;
-        self.line.sent(Sent {
-            asked,
-            change: None,
-            at,
-            pace: Pace::Unknown,
-            within,
-            is_late: false,
-        });
-        let aborted: Bytes = aborted().encoded(self.session.version).into();
-        let number = self.line.last();
-        match outcome {
-            Some(Outcome::Said(answer)) => self.line.said_without(number, answer),
-            Some(Outcome::Dropped { later, otherwise, entries }) => {
-                self.keep(number, later, otherwise, entries);
-            }
-            _ => self.line.said_without(number, aborted),
-        }
-    }
-
-    /// Has these kept, and says that then, or `otherwise`.
-    fn keep(&mut self, number: u64, later: Later, otherwise: Bytes, entries: Vec<Entry>) {
-        match self.gate.keeper.as_ref().and_then(|keeper| keeper.keep(entries)) {
-            Some(kept) => {
-                self.line.put(number, Slot::Waits { until: None, answer: otherwise, again: None });
-                self.keeping.push_back(Keeping { number, kept, later });
-            }
-            None => self.line.put(number, Slot::Ready(otherwise)),
-        }
-    }
-
-    /// Whether what was dropped will be removed is known.
-    fn kept(&mut self, kept: Kept) {
-        let Some(Keeping { number, later, .. }) = self.keeping.pop_front() else { return };
-        match kept {
-            Kept::Safely => self.line.known(number, later.done(&self.gate)),
-            Kept::Not => self.line.refuse(number),
         }
     }
 
@@ -738,42 +636,6 @@ impl Connection {
         true
     }
 
-    /// Redis has said an error: where it takes no writes, and this was one to a cache, it is dropped.
-    fn not_written(&mut self, number: u64, sent: &Sent, error: &Bytes) {
-        let why = Unwritable::told_by(error);
-        let Connection { gate, session, .. } = self;
-        let outcome = match (&sent.within, why) {
-            (Within::Ends(queue), why) if why.is_some() || session.took == Took::ButWrites => {
-                queue.as_deref().and_then(|queue| unwritable::executed(gate, session, queue))
-            }
-            (Within::Ends(_), _) | (_, None) => None,
-            (Within::Alone | Within::Queued, Some(_)) => unwritable::refused(gate, session, sent),
-        };
-        if matches!(sent.within, Within::Queued) {
-            let is_hidden = outcome.is_some() && session.took != Took::Not;
-            session.took = if is_hidden { Took::ButWrites } else { Took::Not };
-        }
-        if let Some(why) = why {
-            gate.refused(why);
-        }
-        match outcome {
-            Some(Outcome::Said(answer)) => self.line.put(number, Slot::Ready(answer)),
-            Some(Outcome::Dropped { later, entries, .. }) => {
-                let (gate, version) = (&self.gate, self.session.version);
-                let sent = self.line.sent_after(number);
-                let behind = sent.filter_map(|(number, sent)| {
-                    Some((number, unwritable::behind(gate, version, sent, &entries)?))
-                });
-                let behind: Vec<_> = behind.collect();
-                for (number, answer) in behind {
-                    self.line.said_without(number, answer);
-                }
-                self.keep(number, later, error.clone(), entries);
-            }
-            _ => {}
-        }
-    }
-
     fn changed(&mut self, change: Change, words: &Bytes) {
         match &change {
             Change::Quit => self.stage = Stage::Ends,
@@ -850,15 +712,6 @@ async fn write_some(to: Option<&mut WriteHalf<Stream>>, from: &mut BytesMut) -> 
             wrote => Ok(wrote),
         },
         Some(_) | None => pending().await,
-    }
-}
-
-/// Whether the first of these was written; for ever where there is none. Cancel safe.
-async fn kept(keeping: &mut VecDeque<Keeping>) -> Kept {
-    match keeping.front_mut() {
-        // A thread that has ended has kept nothing.
-        Some(Keeping { kept, .. }) => kept.await.unwrap_or(Kept::Not),
-        None => pending().await,
     }
 }
 
