@@ -29,7 +29,8 @@ const MAP: [(&str, &str); 29] = [
     ("dns", "FLOOR config switch"),
     ("balancer", "FLOOR config switch"),
     ("pipeline", "FLOOR config switch"),
-    ("redis", "FLOOR config switch"),
+    // Its guards tell each other by the store what they have yet to remove.
+    ("redis", "FLOOR config store switch"),
     ("database", "FLOOR config switch"),
     ("workers", "FLOOR config switch"),
     ("checks", "FLOOR config database dns redis switch"),

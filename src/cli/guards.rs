@@ -1,9 +1,10 @@
 //! The guards of `serve`: which there are, and what is in their way, with the place in roadworks.hcl.
 
+use super::context::Context;
 use super::error::Error;
 use crate::config::{Config, RedisConfig, SiteConfig};
 use crate::hcl::Diagnostic;
-use crate::redis::{self, Guards};
+use crate::redis::{self, Guarded, Guards};
 use crate::tasks::Tasks;
 
 /// All guards that `config` has, each with its site's name.
@@ -15,15 +16,30 @@ pub(super) fn guarded(config: &Config) -> Vec<(String, RedisConfig)> {
     config.sites.iter().flat_map(of_site).collect()
 }
 
-/// The guards that `config` has, begun.
-pub(super) fn guards(config: &Config, tasks: &Tasks) -> Result<Option<Guards>, Error> {
+/// The guards that `config` has, begun in the process `id`.
+pub(super) async fn guards(
+    config: &Config,
+    id: &str,
+    tasks: &Tasks,
+) -> Result<Option<Guards>, Error> {
     let wanted = guarded(config);
     if wanted.is_empty() {
         return Ok(None);
     }
-    let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let cores = config.serve.cores.unwrap_or_else(all);
-    let started = Guards::start(&wanted, cores, tasks);
+    let mut all = Vec::new();
+    for site in config.sites.iter().filter(|site| !site.redis.is_empty()) {
+        let store = Context::store(config, site).await?;
+        let name = site.name.clone().unwrap_or_else(|| "site".to_owned());
+        let guarded = |redis: &RedisConfig| Guarded {
+            site: name.clone(),
+            config: redis.clone(),
+            store: store.clone(),
+        };
+        all.extend(site.redis.iter().map(guarded));
+    }
+    let machine = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = config.serve.cores.unwrap_or_else(machine);
+    let started = Guards::start(&all, id, cores, tasks).await;
     started.map(Some).map_err(|error| unserved(&wanted, &error))
 }
 
@@ -44,7 +60,10 @@ fn unserved(wanted: &[(String, RedisConfig)], error: &redis::Error) -> Error {
             .iter()
             .map(|(_, one)| one)
             .filter(|one| one.name == *guard)
-            .filter(|one| one.journal.as_ref().is_some_and(|journal| journal.path == *path))
+            .filter(|one| {
+                let journal = one.journal.as_ref();
+                journal.is_some_and(|journal| journal.path.as_ref() == Some(path))
+            })
             .map(|one| one.spots.wrong("journal", message.clone()))
             .find(|spot| spot.place.is_some()),
         redis::Error::Start(_) => None,

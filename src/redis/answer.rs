@@ -45,6 +45,8 @@ pub enum Dirty {
     Key(Vec<u8>),
     /// Keys by a pattern of Redis's own.
     Pattern(Vec<u8>),
+    /// All of a database.
+    Database,
 }
 
 /// Why a command is not answered.
@@ -80,6 +82,7 @@ pub fn answer(arguments: &Arguments<'_>, rules: &KeyRules) -> Verdict {
         | Family::Set
         | Family::Unset
         | Family::Write(_)
+        | Family::Flush
         | Family::Message
         | Family::Blocking => match role(command, arguments, rules) {
             Some(RedisRole::Cache) if fits() => cached(command, arguments),
@@ -123,6 +126,9 @@ fn cached(command: &Command, arguments: &Arguments<'_>) -> Verdict {
             Verdict::Dropped { answer, dirty: vec![Dirty::Pattern(pattern)] }
         }
         Family::Write(dropped) => write(command, dropped, arguments),
+        Family::Flush => {
+            Verdict::Dropped { answer: Value::Status("OK"), dirty: vec![Dirty::Database] }
+        }
         Family::Never
         | Family::Blocking
         | Family::Message

@@ -201,6 +201,12 @@ pub(super) fn said_of(gate: &Gate, arguments: &Arguments<'_>) -> Verdict {
             let family = table::find(arguments.name()).map(|command| command.family);
             if family == Some(Family::Message) { found } else { Verdict::Refused(Refusal::Never) }
         }
+        // Whoever lets it flush has said so.
+        (Verdict::Dropped { dirty, .. }, _)
+            if dirty.contains(&Dirty::Database) && !gate.may_flush() =>
+        {
+            Verdict::Refused(Refusal::Never)
+        }
         _ => found,
     }
 }

@@ -88,8 +88,20 @@ pub enum Asks {
     All,
     /// Everything but what was dropped and is to be removed yet: it refuses writes, or did a moment ago.
     Clean,
+    /// Nothing that tells what a cache has: others have yet to remove what they dropped. Writes are passed on, or guards that write
+    /// would wait for each other for ever.
+    Writes,
     /// Nothing, since then.
     Nothing(Instant),
+}
+
+/// What is known of other guards of the same Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// None has anything to remove.
+    Clean,
+    /// One has, or nobody knows.
+    HaveDropped,
 }
 
 /// What a command tells of what a cache has.
@@ -99,6 +111,8 @@ pub enum Tells {
     Nothing,
     /// Of keys of which a write was dropped.
     Dropped,
+    /// Of keys of a cache, in whatever state.
+    Cache,
 }
 
 /// Who answers a command.
@@ -114,8 +128,12 @@ impl Asks {
     /// Who answers a command that tells so much: the one place that says so.
     pub fn who(self, tells: Tells) -> Who {
         match (self, tells) {
-            (Asks::All, _) | (Asks::Clean, Tells::Nothing) => Who::Redis,
-            (Asks::Clean, Tells::Dropped) | (Asks::Nothing(_), _) => Who::Guard,
+            (Asks::All, _)
+            | (Asks::Clean, Tells::Nothing | Tells::Cache)
+            | (Asks::Writes, Tells::Nothing) => Who::Redis,
+            (Asks::Clean, Tells::Dropped)
+            | (Asks::Writes, Tells::Dropped | Tells::Cache)
+            | (Asks::Nothing(_), _) => Who::Guard,
         }
     }
 }
@@ -138,7 +156,7 @@ impl Posture {
     pub fn away(&self) -> Option<Instant> {
         match self.asks {
             Asks::Nothing(since) => Some(since),
-            Asks::All | Asks::Clean => None,
+            Asks::All | Asks::Clean | Asks::Writes => None,
         }
     }
 
@@ -181,6 +199,8 @@ pub struct Breaker {
     refused: Option<Instant>,
     /// Whether it still has what was dropped while it was there.
     is_dirty: bool,
+    /// Whether others have yet to remove something.
+    others: bool,
 }
 
 impl Breaker {
@@ -193,6 +213,7 @@ impl Breaker {
     pub fn posture(&self) -> Posture {
         let asks = match self.away {
             Some(since) => Asks::Nothing(since),
+            None if self.others => Asks::Writes,
             None if self.is_partly_away() => Asks::Clean,
             None => Asks::All,
         };
@@ -202,6 +223,16 @@ impl Breaker {
     /// Whether it takes no writes, or has yet what was dropped because of that.
     pub fn is_partly_away(&self) -> bool {
         self.is_dirty || self.refused.is_some()
+    }
+
+    /// Whether others have something to remove is known.
+    pub fn set_others(&mut self, others: Others) {
+        self.others = others == Others::HaveDropped;
+    }
+
+    /// Whether it refused a write a moment ago.
+    pub fn is_refusing(&self) -> bool {
+        self.refused.is_some()
     }
 
     /// Whether answers were late, so that good ones count.
@@ -438,6 +469,24 @@ mod tests {
         breaker.dirtied();
         assert!(back(&mut breaker, now));
         assert_eq!(breaker.posture().asks, Asks::All, "it came back with nothing left in it");
+    }
+
+    #[test]
+    fn while_others_have_something_to_remove_nothing_is_read_and_everything_written() {
+        let (mut breaker, now) = (Breaker::default(), monotonic());
+        breaker.set_others(Others::HaveDropped);
+        let asks = breaker.posture().asks;
+        assert_eq!(asks, Asks::Writes);
+        assert_eq!((asks.who(Tells::Nothing), asks.who(Tells::Cache)), (Who::Redis, Who::Guard));
+        breaker.refused(now);
+        breaker.dirtied();
+        assert_eq!(breaker.posture().asks, Asks::Writes, "that is stricter");
+        away(&mut breaker, now);
+        assert!(breaker.posture().away().is_some());
+        assert!(back(&mut breaker, now));
+        assert_eq!(breaker.posture().asks, Asks::Writes, "it comes back to what others say");
+        breaker.set_others(Others::Clean);
+        assert_eq!(breaker.posture().asks, Asks::All);
     }
 
     #[test]

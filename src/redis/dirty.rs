@@ -25,7 +25,7 @@ impl DirtyKeys {
                 Dirty::Key(key) => {
                     self.keys.entry(*database).or_default().insert(key.clone());
                 }
-                Dirty::Pattern(_) => self.all = true,
+                Dirty::Pattern(_) | Dirty::Database => self.all = true,
             }
         }
     }
@@ -65,6 +65,7 @@ pub(super) fn tells(arguments: &Arguments<'_>, is_one: &dyn Fn(&[u8]) -> bool) -
         }
         // Names of keys are no values: who looks for them to delete them is to find them.
         Family::Search
+        | Family::Flush
         | Family::Unset
         | Family::Message
         | Family::Subscribe
@@ -93,7 +94,7 @@ pub(super) fn names(arguments: &Arguments<'_>, entries: &[Entry]) -> bool {
     let is_one = |key: &[u8]| {
         entries.iter().any(|entry| match &entry.dirty {
             Dirty::Key(known) => known == key,
-            Dirty::Pattern(_) => true,
+            Dirty::Pattern(_) | Dirty::Database => true,
         })
     };
     (1..arguments.count()).any(|at| match arguments.get(at) {

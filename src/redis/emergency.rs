@@ -136,6 +136,7 @@ impl Named {
             Family::Read(_) | Family::Search | Family::Set | Family::Unset | Family::Write(_) => {
                 of_keys(command, arguments, Named::All)
             }
+            Family::Flush => Named::All,
             Family::Blocking => of_keys(command, arguments, Named::default()),
             Family::Never
             | Family::Message

@@ -8,16 +8,16 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::breaker::{Asks, Breaker, Order, Posture, Tells, Trouble, Unwritable};
+use super::breaker::{Asks, Breaker, Order, Others, Posture, Tells, Trouble, Unwritable};
 use super::counters::Counters;
-use super::dirty::DirtyKeys;
+use super::dirty::{DirtyKeys, tells};
 use super::emergency::Emergency;
 use super::frame::Arguments;
 use super::journal::Entry;
 use super::keeper::Keeper;
 use super::orders::Orders;
 use crate::clock::monotonic;
-use crate::config::{Afterwards, RedisConfig};
+use crate::config::{Afterwards, RedisConfig, RedisRole};
 
 /// A Redis that is a replica is looked up anew at most so often.
 const LOOKED_UP: Duration = Duration::from_secs(2);
@@ -243,13 +243,17 @@ impl Gate {
         }
         let mut breaker = self.breaker();
         *self.dirty.write().unwrap_or_else(PoisonError::into_inner) = DirtyKeys::default();
+        self.came_back(&mut breaker);
+        self.tell(&breaker);
+    }
+
+    fn came_back(&self, breaker: &mut Breaker) {
         let away = breaker.posture().away();
         if breaker.close(monotonic()) {
             let since = away.map(|since| monotonic().duration_since(since));
             let seconds = since.unwrap_or_default().as_secs_f64();
             tracing::info!(redis = self.config.name, seconds, "redis is back");
         }
-        self.tell(&breaker);
     }
 
     /// Redis has yet to lose these: until then it is not read but for everything else.
@@ -263,16 +267,44 @@ impl Gate {
         }
     }
 
-    /// Redis is read from now on, but for these: it takes no writes, so they cannot be removed.
-    pub(super) fn open_partly(&self, entries: &[Entry], why: Unwritable) {
+    /// Redis is read from now on, but for these: they are not removed yet, because it takes no writes, or because there were more each
+    /// time.
+    pub(super) fn open_partly(&self, entries: &[Entry], why: Option<Unwritable>) {
         let (mut breaker, now) = (self.breaker(), monotonic());
         self.dirty.write().unwrap_or_else(PoisonError::into_inner).add(entries);
-        breaker.close(now);
+        self.came_back(&mut breaker);
         breaker.dirtied();
-        breaker.refused(now);
-        let why = why.word();
-        tracing::warn!(redis = self.config.name, why, "redis is back, and takes no writes");
+        if let Some(why) = why.map(Unwritable::word) {
+            breaker.refused(now);
+            tracing::warn!(
+                redis = self.config.name,
+                why,
+                "redis takes no writes: they are dropped"
+            );
+        }
         self.tell(&breaker);
+    }
+
+    /// Whether other guards have something to remove.
+    pub(super) fn others(&self, others: Others) {
+        let mut breaker = self.breaker();
+        breaker.set_others(others);
+        self.tell(&breaker);
+    }
+
+    /// Whether Redis is there and refused a write a moment ago.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.breaker().is_refusing()
+    }
+
+    /// Whether whole databases may be flushed.
+    pub(super) fn may_flush(&self) -> bool {
+        self.config.journal.as_ref().is_some_and(|journal| journal.allow_flush)
+    }
+
+    /// Has whoever removes things look whether there is something.
+    pub(super) fn look(&self) {
+        self.dirtied.notify_one();
     }
 
     /// Nothing may be read: what is there that may not be is not known any more.
@@ -329,9 +361,20 @@ impl Gate {
 
     /// What Redis's answer to a command would tell.
     pub(super) fn tells(&self, asks: Asks, arguments: &Arguments<'_>) -> Tells {
-        let is_dropped = asks == Asks::Clean
-            && self.dirty.read().unwrap_or_else(PoisonError::into_inner).is_told_by(arguments);
-        if is_dropped { Tells::Dropped } else { Tells::Nothing }
+        let is_cache = |key: &[u8]| self.config.rules.role(key) == RedisRole::Cache;
+        match asks {
+            Asks::Writes if tells(arguments, &is_cache) => Tells::Cache,
+            Asks::Clean
+                if self
+                    .dirty
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_told_by(arguments) =>
+            {
+                Tells::Dropped
+            }
+            Asks::All | Asks::Clean | Asks::Writes | Asks::Nothing(_) => Tells::Nothing,
+        }
     }
 
     /// The number that a connection has that is made now. To be looked at after [`Gate::tells`], and before anything is sent.

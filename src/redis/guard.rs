@@ -6,27 +6,31 @@ use std::net::TcpListener;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 
-use super::breaker::{Order, Posture};
+use super::breaker::{Order, Others, Posture};
 use super::connection::Connection;
 use super::error::Error;
 use super::gate::Gate;
 use super::journal::Journal;
+use super::marker::{Known, Memory};
+use super::markers::Markers;
 use super::orders::ByHand;
+use super::recover::{Patient, Recover, RecoverRefused, Recovered};
 use super::report::{self, GuardReport};
 use super::scrape::Scrape;
 use super::upstream::Stream;
-use super::{keeper, probe};
+use super::{keeper, markers, probe};
 use crate::clock;
 use crate::config::{RedisConfig, RedisListen};
 use crate::net::bind::{Inherited, bind};
+use crate::store::{AnyStore, SiteStore};
 use crate::switch::Mode;
 use crate::tasks::Tasks;
 
@@ -35,6 +39,8 @@ const CLIENTS: usize = 10_000;
 const CROWDED: &[u8] = b"-ERR max number of clients reached\r\n";
 /// Where the system has no more files it is asked again after this.
 const BREATHER: Duration = Duration::from_millis(100);
+/// How long the first look at the store is waited for.
+const LOOKS: Duration = Duration::from_secs(1);
 /// How long connections have to end.
 const ENDS: Duration = Duration::from_secs(1);
 /// How long whoever orders something waits for Redis to be back, or left alone.
@@ -42,11 +48,24 @@ const BACK: Duration = Duration::from_secs(3);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// A guard that is to run.
+#[derive(Debug)]
+pub struct Guarded {
+    /// Whose it is.
+    pub site: String,
+    /// What it guards.
+    pub config: RedisConfig,
+    /// Where its site's guards tell each other what they have yet to remove.
+    pub store: SiteStore<AnyStore>,
+}
+
 /// All guards of a process.
 pub struct Guards {
-    gates: Vec<Arc<Gate>>,
+    /// They end with their connections, whoever may still ask.
+    gates: Vec<Weak<Gate>>,
     addresses: Vec<String>,
     sockets: Vec<PathBuf>,
+    patients: Vec<Patient>,
     tasks: Tasks,
 }
 
@@ -59,20 +78,21 @@ struct Door {
 }
 
 impl Guards {
-    /// Listens for each of `configs`, which are of these sites, on `cores` threads, as work of `tasks`. What cannot be listened on is said before anybody is
-    /// answered.
-    pub fn start(
-        configs: &[(String, RedisConfig)],
+    /// Listens for each of `all`, on `cores` threads, as work of `tasks`, in the process `id`. What cannot be listened on is said
+    /// before anybody is answered; and each looks at what others have yet to remove, for a second at most.
+    pub async fn start(
+        all: &[Guarded],
+        id: &str,
         cores: usize,
         tasks: &Tasks,
     ) -> Result<Guards, Error> {
         let tasks = tasks.child();
-        let mut guards =
-            Guards { gates: Vec::new(), addresses: Vec::new(), sockets: Vec::new(), tasks };
+        let (addresses, sockets, patients) = (Vec::new(), Vec::new(), Vec::new());
+        let mut guards = Guards { gates: Vec::new(), addresses, sockets, patients, tasks };
         let mut doors = Vec::new();
-        for (site, config) in configs {
-            let door = guards.door(site, config, cores)?;
-            guards.gates.push(Arc::clone(&door.gate));
+        for guarded in all {
+            let door = guards.door(guarded, id, cores).await?;
+            guards.gates.push(Arc::downgrade(&door.gate));
             doors.push(door);
         }
         for core in 0..cores {
@@ -88,7 +108,21 @@ impl Guards {
         Ok(guards)
     }
 
-    fn door(&mut self, site: &str, config: &RedisConfig, cores: usize) -> Result<Door, Error> {
+    /// Decides what nobody knows about the guard `name` of `site`. It may be asked on any runtime.
+    pub async fn recover(
+        &self,
+        (site, name): (&str, &str),
+        how: Recover,
+    ) -> Result<Recovered, RecoverRefused> {
+        let found = self.patients.iter().find(|patient| patient.is(site, name));
+        match found {
+            Some(patient) => patient.recover(how).await,
+            None => Err(RecoverRefused::Unknown(name.to_owned())),
+        }
+    }
+
+    async fn door(&mut self, guarded: &Guarded, id: &str, cores: usize) -> Result<Door, Error> {
+        let config = &guarded.config;
         let wrong = |place: &RedisListen, source| Error::Listen {
             guard: config.name.clone(),
             place: place.to_string(),
@@ -111,38 +145,59 @@ impl Guards {
             }
         }
         let places = Arc::new(Semaphore::new(CLIENTS));
-        Ok(Door { gate: self.gate(site, config)?, places, tcp, unix })
+        let (gate, markers) = self.gate(guarded, id).await?;
+        let (site, name) = (guarded.site.clone(), config.name.clone());
+        self.patients.push(Patient { site, name, gate: Arc::downgrade(&gate), markers });
+        Ok(Door { gate, places, tcp, unix })
     }
 
     /// What a guard's connections share; where something is left in its journal, Redis is not read before that is removed.
-    fn gate(&self, site: &str, config: &RedisConfig) -> Result<Arc<Gate>, Error> {
-        let own = (site.to_owned(), config.clone());
+    async fn gate(
+        &self,
+        guarded: &Guarded,
+        id: &str,
+    ) -> Result<(Arc<Gate>, Option<Markers>), Error> {
+        let Guarded { site, config, store } = guarded;
+        let own = (site.clone(), config.clone());
         let Some(wanted) = &config.journal else {
-            return Ok(Arc::new(Gate::new(own, None)));
+            let gate = Arc::new(Gate::new(own, None));
+            return Ok((gate, None));
         };
-        let journal = Journal::open(&wanted.path, wanted.most).map_err(|source| {
-            Error::Journal { guard: config.name.clone(), path: wanted.path.clone(), source }
-        })?;
+        let journal =
+            match &wanted.path {
+                Some(path) => Journal::open(path, wanted.most).map_err(|source| {
+                    Error::Journal { guard: config.name.clone(), path: path.clone(), source }
+                })?,
+                None => Journal::in_memory(wanted.most),
+            };
         let (keeper, asked) = keeper::queue();
+        let redis = config.name.as_str();
         let gate = if journal.is_clean() {
             Gate::new(own, Some(keeper))
         } else {
             let keys = journal.len();
             if let Some(why) = journal.broken() {
-                let redis = config.name.as_str();
-                tracing::error!(redis, why, "redis stays away: flush it and remove the journal");
-            } else {
-                tracing::info!(
-                    redis = config.name,
-                    keys,
-                    "what was written before is removed first"
+                tracing::error!(
+                    redis,
+                    why,
+                    "redis stays away until somebody runs `roadworks redis recover`"
                 );
+            } else {
+                tracing::info!(redis, keys, "what was written before is removed first");
             }
             Gate::away(own, keeper)
         };
         let gate = Arc::new(gate);
-        keeper::start(&gate, journal, asked, &self.tasks).map_err(Error::Start)?;
-        Ok(gate)
+        gate.others(Others::HaveDropped);
+        let memory = if journal.is_new() { Memory::None } else { Memory::Sound };
+        let known = Known::nothing(id, memory, journal.databases());
+        let (markers, looked) =
+            markers::start(&gate, store.clone(), known, id, &self.tasks).map_err(Error::Start)?;
+        let both = (journal, markers.clone());
+        keeper::start(&gate, both, asked, &self.tasks).map_err(Error::Start)?;
+        // Whoever comes earlier misses.
+        drop(tokio::time::timeout(LOOKS, looked).await);
+        Ok((gate, Some(markers)))
     }
 
     /// Where they listen; port 0 has become a port.
@@ -152,10 +207,18 @@ impl Guards {
 
     // ## What is so, and what is ordered
 
+    fn gates(&self) -> impl Iterator<Item = Arc<Gate>> {
+        self.gates.iter().filter_map(Weak::upgrade)
+    }
+
+    fn of_site(&self, site: &str) -> impl Iterator<Item = Arc<Gate>> {
+        self.gates().filter(move |gate| gate.site == site)
+    }
+
     /// What is so at each.
     pub fn reports(&self) -> Vec<GuardReport> {
         let now = (clock::monotonic(), clock::now());
-        self.gates.iter().map(|gate| report::of(gate, now)).collect()
+        self.gates().map(|gate| report::of(&gate, now)).collect()
     }
 
     /// What is told to whoever scrapes.
@@ -165,7 +228,7 @@ impl Guards {
 
     /// The site has this mode from now on: the guards whose `when` has it leave Redis alone.
     pub fn follow(&self, site: &str, mode: Option<Mode>) {
-        for gate in self.gates.iter().filter(|gate| gate.site == site) {
+        for gate in self.of_site(site) {
             // What nobody knows changes nothing.
             let Some(mode) = mode else { continue };
             let mode = Some(mode).filter(|mode| gate.config.when.contains(mode));
@@ -177,20 +240,19 @@ impl Guards {
 
     /// The sites of which a guard limits the gateway while its Redis is away, and what tells that one may be.
     pub fn limiting(&self) -> Vec<(String, watch::Receiver<Posture>)> {
-        let limiting = self.gates.iter().filter(|gate| gate.config.limit_gateway.is_some());
+        let limiting = self.gates().filter(|gate| gate.config.limit_gateway.is_some());
         limiting.map(|gate| (gate.site.clone(), gate.posture())).collect()
     }
 
     /// How many requests may be at the app of `site` at once: the fewest that a guard says whose Redis is away.
     pub fn limit(&self, site: &str) -> Option<usize> {
-        let away = self.gates.iter().filter(|gate| gate.site == site && gate.is_away());
+        let away = self.of_site(site).filter(|gate| gate.is_away());
         away.filter_map(|gate| gate.config.limit_gateway).min()
     }
 
     /// Whether Redis is still asked for a client of this site's, though its mode says that it is left alone.
     pub fn is_leaving(&self, site: &str) -> bool {
-        let of_site = self.gates.iter().filter(|gate| gate.site == site);
-        of_site.into_iter().any(|gate| {
+        self.of_site(site).any(|gate| {
             let is_ordered = gate.orders.borrow().mode.is_some();
             is_ordered && gate.links.load(Relaxed) > 0
         })
@@ -204,7 +266,7 @@ impl Guards {
         ordered: Wanted,
         by: String,
     ) -> Result<GuardReport, NotOrdered> {
-        let gate = self.gates.iter().find(|gate| gate.site == site && gate.name() == name);
+        let gate = self.of_site(site).find(|gate| gate.name() == name);
         let gate = gate.ok_or(NotOrdered::NoSuch)?;
         let now = (clock::monotonic(), clock::now());
         match ordered {
@@ -224,7 +286,7 @@ impl Guards {
                 until(gate.config.budget * 3 + BACK, || gate.links.load(Relaxed) == 0).await;
             }
         }
-        Ok(report::of(gate, (clock::monotonic(), clock::now())))
+        Ok(report::of(&gate, (clock::monotonic(), clock::now())))
     }
 
     /// Lets all clients go. Says whether that came to an end in time.

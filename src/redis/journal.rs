@@ -26,10 +26,10 @@ pub struct Entry {
     pub dirty: Dirty,
 }
 
-/// One file, which no other process has.
+/// One file, which no other process has; or none, and what is in it ends with the process.
 #[derive(Debug)]
 pub struct Journal {
-    file: File,
+    file: Option<File>,
     /// So much of it is whole and on disk.
     length: u64,
     /// What is in it and not removed.
@@ -37,6 +37,8 @@ pub struct Journal {
     /// What is being removed now: still in the file, and no reason not to write the same again.
     removing: BTreeSet<Entry>,
     most: usize,
+    /// Whether it is new, and nobody has looked yet whether there was one before.
+    is_new: bool,
     /// Why Redis stays away.
     broken: Option<String>,
 }
@@ -69,21 +71,50 @@ impl Journal {
         if HEAD.starts_with(&bytes) {
             // New, or cut off before anything was in it.
             file.set_len(0)?;
-            file.write_all(HEAD)?;
+            // Until somebody has looked whether there was another, it is new after a restart as well.
+            let begun = [HEAD, &record(b'n', 0, b"")].concat();
+            file.write_all(&begun)?;
             file.sync_all()?;
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 File::open(folder)?.sync_all()?;
             }
-            bytes = HEAD.to_vec();
+            bytes = begun;
         }
         let records = bytes.strip_prefix(HEAD).ok_or(Unusable::Format)?;
-        let (entries, whole, broken) = read(records);
+        let Read { entries, whole, is_new, broken } = read(records);
         let length = u64::try_from(HEAD.len() + whole).unwrap_or(u64::MAX);
         if broken.is_none() {
             // A record that was cut off was never answered.
             file.set_len(length)?;
         }
-        Ok(Journal { file, length, entries, removing: BTreeSet::new(), most, broken })
+        let file = Some(file);
+        Ok(Journal { file, length, entries, removing: BTreeSet::new(), most, is_new, broken })
+    }
+
+    /// One without a file, of at most `most` entries: it is new each time.
+    pub fn in_memory(most: usize) -> Journal {
+        let (entries, removing) = (BTreeSet::new(), BTreeSet::new());
+        Journal { file: None, length: 0, entries, removing, most, is_new: true, broken: None }
+    }
+
+    /// Whether nobody knows what was in the one before it, if there was one.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The databases of which something is in it.
+    pub fn databases(&self) -> BTreeSet<u32> {
+        self.entries.union(&self.removing).map(|entry| entry.database).collect()
+    }
+
+    /// Has this in it and nothing else, and is whole again.
+    pub fn mend(&mut self, entries: Vec<Entry>) -> io::Result<()> {
+        self.removing.clear();
+        self.entries.clear();
+        self.broken = None;
+        self.length = u64::MAX;
+        self.empty()?;
+        self.keep(entries)
     }
 
     /// Whether Redis may be read as it is.
@@ -122,11 +153,16 @@ impl Journal {
             self.broken = Some(format!("there were more than {} keys to remove", self.most));
             return Ok(());
         }
+        if std::mem::take(&mut self.is_new) {
+            // Whoever keeps something has looked whether there was another.
+            self.empty()?;
+        }
         let mut bytes = Vec::new();
         for Entry { database, dirty } in &fresh {
             let (kind, text) = match dirty {
-                Dirty::Key(key) => (b'k', key),
-                Dirty::Pattern(pattern) => (b'p', pattern),
+                Dirty::Key(key) => (b'k', key.as_slice()),
+                Dirty::Pattern(pattern) => (b'p', pattern.as_slice()),
+                Dirty::Database => (b'f', &b""[..]),
             };
             bytes.extend(record(kind, *database, text));
         }
@@ -136,7 +172,8 @@ impl Journal {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let wrote = self.file.write_all(bytes).and_then(|()| self.file.sync_data());
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let wrote = file.write_all(bytes).and_then(|()| file.sync_data());
         match wrote {
             Ok(()) => {
                 self.length += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -144,7 +181,7 @@ impl Journal {
             }
             Err(error) => {
                 // What is half there must not stand before what is written next.
-                if let Err(worse) = self.file.set_len(self.length) {
+                if let Err(worse) = file.set_len(self.length) {
                     self.broken = Some(format!("its file cannot be mended: {worse}"));
                 }
                 Err(error)
@@ -176,13 +213,13 @@ impl Journal {
     /// Empties the file, once everything is removed. Where it fails, the same is only removed again.
     pub fn empty(&mut self) -> io::Result<()> {
         let length = u64::try_from(HEAD.len()).unwrap_or(u64::MAX);
-        if self.length == length {
+        let Some(file) = self.file.as_mut().filter(|_| self.length != length) else {
             return Ok(());
-        }
-        self.file.set_len(length)?;
+        };
+        file.set_len(length)?;
         self.length = length;
-        self.file.seek(SeekFrom::End(0))?;
-        self.file.sync_all()
+        file.seek(SeekFrom::End(0))?;
+        file.sync_all()
     }
 }
 
@@ -205,9 +242,13 @@ fn sum(bytes: &[u8]) -> u32 {
 
 /// The entries of a file, how many of its bytes they are, and why it cannot be trusted, if so. What is cut off at its end is no
 /// damage: nobody was told that it is there.
-fn read(mut bytes: &[u8]) -> (BTreeSet<Entry>, usize, Option<String>) {
-    let (mut entries, mut whole) = (BTreeSet::new(), 0);
-    let damaged = |at: usize| Some(format!("its file is damaged at byte {}", HEAD.len() + at));
+fn read(mut bytes: &[u8]) -> Read {
+    let mut found = Read::default();
+    let broken = |found: Read, why: String| Read { broken: Some(why), ..found };
+    let damaged = |found: Read| {
+        let why = format!("its file is damaged at byte {}", HEAD.len() + found.whole);
+        broken(found, why)
+    };
     while !bytes.is_empty() {
         // A file that was made longer and not written has zeros there.
         if bytes.iter().all(|byte| *byte == 0) {
@@ -218,15 +259,15 @@ fn read(mut bytes: &[u8]) -> (BTreeSet<Entry>, usize, Option<String>) {
         let is_sound = sum(length) == u32::from_be_bytes(*of_length);
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         if !is_sound || !(5..=LONGEST + 5).contains(&length) {
-            return (entries, whole, damaged(whole));
+            return damaged(found);
         }
         let Some((expected, rest)) = rest.split_first_chunk::<4>() else { break };
         let Some((payload, rest)) = rest.split_at_checked(length) else { break };
         let Some((kind, [a, b, c, d, text @ ..])) = payload.split_first() else {
-            return (entries, whole, damaged(whole));
+            return damaged(found);
         };
         if sum(payload) != u32::from_be_bytes(*expected) {
-            return (entries, whole, damaged(whole));
+            return damaged(found);
         }
         let database = u32::from_be_bytes([*a, *b, *c, *d]);
         let dirty = match kind {
@@ -234,15 +275,32 @@ fn read(mut bytes: &[u8]) -> (BTreeSet<Entry>, usize, Option<String>) {
             b'p' => Dirty::Pattern(text.to_vec()),
             b'o' => {
                 let why = "there were more keys to remove than it may have".to_owned();
-                return (entries, whole, Some(why));
+                return broken(found, why);
             }
-            _ => return (entries, whole, damaged(whole)),
+            b'f' => Dirty::Database,
+            b'n' => {
+                found.is_new = true;
+                found.whole += FRONT + length;
+                bytes = rest;
+                continue;
+            }
+            _ => return damaged(found),
         };
-        entries.insert(Entry { database, dirty });
-        whole += FRONT + length;
+        found.entries.insert(Entry { database, dirty });
+        found.whole += FRONT + length;
         bytes = rest;
     }
-    (entries, whole, None)
+    found
+}
+
+/// What is in a file.
+#[derive(Debug, Default)]
+struct Read {
+    entries: BTreeSet<Entry>,
+    /// So many of its bytes they are.
+    whole: usize,
+    is_new: bool,
+    broken: Option<String>,
 }
 
 #[cfg(test)]
@@ -331,11 +389,11 @@ mod tests {
                 ends <= cut
             });
             let wanted = whole.count();
-            let (entries, _, broken) = read(&all[..cut]);
+            let Read { entries, broken, .. } = read(&all[..cut]);
             prop_assert_eq!(broken, None);
             prop_assert_eq!(entries, keys[..wanted].iter().map(|one| key(7, one)).collect::<BTreeSet<_>>());
-            let (entries, length, broken) = read(&[all.clone(), vec![0; zeros]].concat());
-            prop_assert_eq!((entries.len(), length, broken), (keys.iter().collect::<BTreeSet<_>>().len(), all.len(), None));
+            let Read { entries, whole, broken, .. } = read(&[all.clone(), vec![0; zeros]].concat());
+            prop_assert_eq!((entries.len(), whole, broken), (keys.iter().collect::<BTreeSet<_>>().len(), all.len(), None));
         }
     }
 }

@@ -73,6 +73,7 @@ fn pace(command: &Command) -> Pace {
         Family::Read(_) | Family::Set | Family::Unset | Family::Write(_) => true,
         Family::Never | Family::Local => QUICK.binary_search(&command.name).is_ok(),
         Family::Search
+        | Family::Flush
         | Family::Blocking
         | Family::Message
         | Family::Subscribe

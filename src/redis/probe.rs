@@ -13,8 +13,8 @@ use super::replay::{NotRemoved, remove};
 use super::upstream::{Said, Stream, Talk, connect};
 use crate::clock::monotonic;
 
-/// How often what came meanwhile is removed, before the next probe.
-const ROUNDS: usize = 100;
+/// How often what came meanwhile is removed, before Redis is read but for what is left.
+const ROUNDS: usize = 5;
 /// What is dropped within this while Redis is there is removed together.
 const TOGETHER: Duration = Duration::from_millis(10);
 /// How long a connection and `INFO` may take.
@@ -46,8 +46,9 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
             tidy(&gate).await;
             continue;
         }
-        if posture.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = posture.changed() => if changed.is_err() { return },
+            () = gate.has_dirt() => {}
         }
     }
 }
@@ -84,6 +85,9 @@ async fn tidy(gate: &Gate) {
     if let Some(quiet) = gate.calmed() {
         // Nothing came in that time: it is looked whether it is over.
         drop(tokio::time::timeout(quiet, gate.has_dirt()).await);
+    } else if let Some(keeper) = &gate.keeper {
+        // Others are told that nothing is left.
+        keeper.finish().await;
     }
 }
 
@@ -102,24 +106,25 @@ async fn reopen(gate: &Gate) -> Result<(), String> {
         gate.close();
         return Ok(());
     };
-    // Others go on meanwhile, and less each time: removing is quicker than writing to a disk.
     for _ in 0..ROUNDS {
         match round(gate, keeper).await {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             // It can be read all the same, but for what is to be removed.
             Err(NotRemoved::Unwritable(why)) => {
-                keeper.open_partly(why).await;
+                keeper.open_partly(Some(why)).await;
                 return Ok(());
             }
             Err(why) => return Err(why.to_string()),
         }
     }
-    Err("more is written than is removed".to_owned())
+    // Others write all the while: they write to Redis from now on, and what is left is removed then.
+    keeper.open_partly(None).await;
+    Ok(())
 }
 
 /// Why it is not well, if it is not.
-async fn probe(gate: &Gate) -> Result<(), String> {
+pub(super) async fn probe(gate: &Gate) -> Result<(), String> {
     let upstream = &gate.config.upstream;
     let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
     let about = asked(&mut stream, gate).await?;

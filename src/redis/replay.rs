@@ -53,10 +53,17 @@ pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), NotRe
             continue;
         }
         let (mut keys, mut patterns) = (Vec::new(), Vec::new());
+        if all.contains(&Dirty::Database) {
+            said(&mut talk, &[b"FLUSHDB", b"ASYNC"]).await?;
+            tracing::warn!(redis = gate.config.name, database, "flushed");
+            continue;
+        }
         for dirty in all {
             match dirty {
                 Dirty::Key(key) => keys.push(key),
                 Dirty::Pattern(pattern) => patterns.push(pattern),
+                // Then nothing else was looked at.
+                Dirty::Database => {}
             }
         }
         count += keys.len();

@@ -52,6 +52,8 @@ pub enum Family {
     Unset,
     /// Written and gone at once, or deleted: what Redis still has of it must go before it is read again.
     Write(Dropped),
+    /// Everything is deleted.
+    Flush,
     /// Waits for something, which does not come.
     Blocking,
     /// Told to nobody.
@@ -111,7 +113,7 @@ pub enum Dropped {
 }
 
 use Family::{
-    Blocking, Local, Message, Never, Read, Search, Set, Subscribe, Transaction, Unset, Write,
+    Blocking, Flush, Local, Message, Never, Read, Search, Set, Subscribe, Transaction, Unset, Write,
 };
 
 /// The command of this name, in whatever case.
@@ -185,7 +187,7 @@ static COMMANDS: [Command; 240] = [
     row("fcall", -3, Keys::Counted(2), Never, ""),
     row("fcall_ro", -3, Keys::Counted(2), Never, ""),
     row("flushall", -1, Keys::None, Never, ""),
-    row("flushdb", -1, Keys::None, Never, ""),
+    row("flushdb", -1, Keys::None, Flush, "| ASYNC | SYNC"),
     row("function", -2, Keys::None, Never, ""),
     row("geoadd", -5, Keys::At(1, 1, 1), Never, ""),
     row("geodist", -4, Keys::At(1, 1, 1), Read(Miss::Nil), "v v v <M KM FT MI>"),

@@ -48,7 +48,7 @@ pub(super) fn long(gate: &Gate, arguments: &Arguments<'_>) -> Option<Box<Dropped
     if !drops(gate) {
         return None;
     }
-    match answer(arguments, &gate.config.rules) {
+    match said_of(gate, arguments) {
         Verdict::Dropped { answer, dirty } => Some(Box::new(DroppedWrite { answer, dirty })),
         Verdict::Said(_) | Verdict::Waits { .. } | Verdict::Refused(_) | Verdict::Own(_) => None,
     }
@@ -80,7 +80,7 @@ pub(super) fn refused(gate: &Gate, session: &Session, sent: &Sent) -> Option<Out
     };
     let mut requests = Requests::default();
     let Ok(Request::Whole { arguments, .. }) = requests.read(bytes) else { return None };
-    let verdict = answer(&arguments, &gate.config.rules);
+    let verdict = said_of(gate, &arguments);
     if matches!(sent.within, Within::Queued) {
         let is_said = matches!(verdict, Verdict::Said(_) | Verdict::Dropped { .. });
         return is_said.then(|| Outcome::Said(Value::Status("QUEUED").encoded(version).into()));
@@ -150,6 +150,6 @@ pub(super) fn behind(gate: &Gate, version: Resp, sent: &Sent, dropped: &[Entry])
 pub(super) fn not_clean(arguments: &Arguments<'_>, version: Resp) -> Bytes {
     let name = String::from_utf8_lossy(arguments.name()).to_ascii_uppercase();
     let name: String = name.chars().filter(char::is_ascii_graphic).take(40).collect();
-    let text = format!("ROADWORKSDOWN redis takes no writes; what '{name}' reads is out of date");
+    let text = format!("ROADWORKSDOWN what '{name}' reads is out of date, and not removed yet");
     Value::Error(text).encoded(version).into()
 }

@@ -7,6 +7,7 @@ pub(crate) mod forms;
 mod frames;
 mod guard;
 mod orders;
+mod several;
 mod slow;
 mod stale;
 mod unwritable;

@@ -63,10 +63,12 @@ pub struct RedisConfig {
 /// The journal of a guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalConfig {
-    /// A file of its own, on a disk that outlives the process.
-    pub path: PathBuf,
+    /// A file of its own, on a disk that outlives the process; without, it is kept in memory.
+    pub path: Option<PathBuf>,
     /// So many keys it has at most; with more, Redis stays away until a person has seen to it.
     pub most: usize,
+    /// Whether whole databases may be flushed: where a client asks for it, and where nobody knows what else is to be removed.
+    pub allow_flush: bool,
 }
 
 /// What is kept in memory while Redis is away.
@@ -195,7 +197,8 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
     let on_outage = on_outage(reader, body).unwrap_or_else(|| OnOutage::of(role));
     let when = modes(reader, block, ("a site that is open has its Redis", &[]));
     let limit_gateway = reader.count(body, "limit_gateway", 1..=MOST_INSIDE);
-    let journal = journal(reader, body, &mut spots);
+    let all = rules.iter().map(|rule| rule.role).chain([role]);
+    let journal = journal(reader, body, &mut spots, all.collect());
     let budget = reader.duration(body, "budget", Duration::from_millis(1)..=LONGEST_BUDGET);
     if role == RedisRole::Mixed && rules.is_empty() && on_outage.then == Afterwards::Open {
         let said = "nothing is ever answered for this Redis: it is a cache in no part";
@@ -285,17 +288,26 @@ fn journal<'a>(
     reader: &mut Reader<'a>,
     body: &'a Body,
     spots: &mut Spots,
+    roles: Vec<RedisRole>,
 ) -> Option<JournalConfig> {
+    let is_cache_alone = roles.into_iter().all(|role| role == RedisRole::Cache);
     let block = body.get_blocks("journal").next()?;
     reader.labels(block, &[]);
-    reader.only(&block.body, &["path", "max_keys"], &[], &[]);
-    let path = reader.needed(block, "path");
+    reader.only(&block.body, &["path", "max_keys", "allow_flush"], &[], &[]);
+    let path = reader.text(&block.body, "path").filter(|path| !path.is_empty());
     if let Some(given) = block.body.get_attribute("path") {
         spots.note("journal", reader.spot(&given.value));
     }
     let most = reader.count(&block.body, "max_keys", 1..=MOST_KEYS).unwrap_or(KEYS);
-    let path = reader.folder().join(path.filter(|path| !path.is_empty())?);
-    Some(JournalConfig { path, most: usize::try_from(most).unwrap_or(usize::MAX) })
+    let allow_flush = reader.boolean(&block.body, "allow_flush").unwrap_or_default();
+    if allow_flush && !is_cache_alone {
+        let message = "keys that are no cache would be flushed with it";
+        let hint = "role = \"cache\", and no `key` or preset of another role";
+        reader.wrong_with(&block.ident, message, Some(hint.to_owned()));
+    }
+    let path = path.map(|path| reader.folder().join(path));
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    Some(JournalConfig { path, most, allow_flush })
 }
 
 fn emergency<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Option<EmergencyConfig> {
@@ -440,7 +452,13 @@ mod tests {
             (&format!("{PLACES}    key \"a*\" {{\n    }}\n"), 5, "needs `role`"),
             (&format!("{PLACES}    key \"\" {{ role = \"cache\" }}\n"), 5, "an empty pattern"),
             (&format!("{PLACES}    journal = \"x\"\n"), 5, "`journal` is not known here"),
-            (&format!("{PLACES}    journal {{\n    }}\n"), 5, "needs `path`"),
+            (
+                &format!(
+                    "{PLACES}    role = \"cache\"\n    key \"s:*\" {{ role = \"session\" }}\n    journal {{ allow_flush = true }}\n"
+                ),
+                7,
+                "no cache would be flushed",
+            ),
             (&format!("{PLACES}    emergency {{ ttl = \"1m\" }}\n"), 5, "at most 10 s"),
             (
                 &format!("{PLACES}    emergency {{ max = \"1MiB\" }}\n"),
