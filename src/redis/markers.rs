@@ -138,7 +138,7 @@ pub(super) fn start<S: Store + Send + 'static>(
         name,
         is_readable: true,
         is_writable: true,
-        was_kept: false,
+        others: Others::Clean,
     };
     let stopping = tasks.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -159,7 +159,8 @@ struct Watch<S> {
     /// Whether it was, the last time.
     is_readable: bool,
     is_writable: bool,
-    was_kept: bool,
+    /// What was told last.
+    others: Others,
 }
 
 impl<S: Store> Watch<S> {
@@ -280,10 +281,11 @@ impl<S: Store> Watch<S> {
             }
         }
         let is_kept = self.known.keeps_from_reading();
+        let others = if is_kept { Others::HaveDropped } else { Others::Clean };
         if let Some(gate) = self.gate.upgrade() {
-            gate.others(if is_kept { Others::HaveDropped } else { Others::Clean });
+            gate.others(others);
         }
-        if is_kept != std::mem::replace(&mut self.was_kept, is_kept) {
+        if others != std::mem::replace(&mut self.others, others) {
             let redis = self.name.as_str();
             let guards = self.known.others().collect::<Vec<_>>().join(" ");
             if !self.known.has_looked() {
