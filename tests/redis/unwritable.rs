@@ -65,29 +65,10 @@ fn each(lines: &str, does: impl Fn(&Shop, &mut Client, &str)) {
     ] {
         let shop = Shop::new(lines);
         let mut client = shop.client();
-        for form in [
-            "SET price old",
-            "SET name old",
-            "HSET cart a 1",
-            "SET kept here",
-            "SET sess:1 ana",
-            "SET n 7",
-        ] {
-            assert!(!client.does(form).starts_with('-'), "{form}");
-        }
+        fill(&mut client);
         if code == "READONLY" {
             // What the master has is what its replica has.
-            let mut master = other.client();
-            for form in [
-                "SET price old",
-                "SET name old",
-                "HSET cart a 1",
-                "SET kept here",
-                "SET sess:1 ana",
-                "SET n 7",
-            ] {
-                assert!(!master.does(form).starts_with('-'), "{form}");
-            }
+            fill(&mut other.client());
         }
         let mut direct = shop.redis.client();
         if code == "MISCONF" {
@@ -107,33 +88,50 @@ fn each(lines: &str, does: impl Fn(&Shop, &mut Client, &str)) {
         does(&shop, &mut client, code);
         assert!(direct.does(end).starts_with('+'), "{end}");
         asks_until(&mut direct, "SET probe x", |said| said.starts_with('+'));
-        // What was dropped is removed before it is read.
-        asks_until(&mut direct, "EXISTS price", |said| said == ":0");
-        for _ in 0..20 {
-            assert_eq!(
-                (client.does("GET price"), client.does("GET name")),
-                ("$-1".to_owned(), "$-1".to_owned()),
-                "{code}"
-            );
-        }
-        assert_eq!(client.does("HGETALL cart"), "*0", "{code}");
-        assert_eq!(client.does("GET kept"), "$4\r\nhere", "{code}");
-        assert_eq!(client.does("GET sess:1"), "$3\r\nana", "{code}");
-        // Until all that was dropped is removed, and no longer, it is a miss.
-        let began = monotonic();
-        loop {
-            assert_eq!(client.does("SET price new"), "+OK", "{code}");
-            let read = shop.client().does("GET price");
-            if read == "$3\r\nnew" {
-                break;
-            }
-            assert_eq!(read, "$-1", "{code}");
-            assert!(monotonic().duration_since(began) < LONG, "{code}");
-        }
-        shop.says("redis has refused no write for a while");
-        assert!(!shop.serving.log().contains("redis is away"), "{code}: {}", shop.serving.log());
+        is_read_again(&shop, &mut client, code);
         assert_eq!(client.does("SET price newer"), "+OK");
     }
+}
+
+fn fill(client: &mut Client) {
+    for form in [
+        "SET price old",
+        "SET name old",
+        "HSET cart a 1",
+        "SET kept here",
+        "SET sess:1 ana",
+        "SET n 7",
+    ] {
+        assert!(!client.does(form).starts_with('-'), "{form}");
+    }
+}
+
+/// Nothing that was dropped is read once it takes writes again, and everything else is.
+fn is_read_again(shop: &Shop, client: &mut Client, code: &str) {
+    asks_until(&mut shop.redis.client(), "EXISTS price", |said| said == ":0");
+    for _ in 0..20 {
+        assert_eq!(
+            (client.does("GET price"), client.does("GET name")),
+            ("$-1".to_owned(), "$-1".to_owned()),
+            "{code}"
+        );
+    }
+    assert_eq!(client.does("HGETALL cart"), "*0", "{code}");
+    assert_eq!(client.does("GET kept"), "$4\r\nhere", "{code}");
+    assert_eq!(client.does("GET sess:1"), "$3\r\nana", "{code}");
+    // Until all that was dropped is removed, and no longer, it is a miss.
+    let began = monotonic();
+    loop {
+        assert_eq!(client.does("SET price new"), "+OK", "{code}");
+        let read = shop.client().does("GET price");
+        if read == "$3\r\nnew" {
+            break;
+        }
+        assert_eq!(read, "$-1", "{code}");
+        assert!(monotonic().duration_since(began) < LONG, "{code}");
+    }
+    shop.says("redis has refused no write for a while");
+    assert!(!shop.serving.log().contains("redis is away"), "{code}: {}", shop.serving.log());
 }
 
 #[test]
