@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::follow::{LocalRefused, Request};
 use super::kept::Local;
-use crate::redis::{Guards, NotOrdered, Wanted};
+use crate::redis::{Guards, NotOrdered, Recover, RecoverRefused, Recovered, Wanted};
 use crate::tasks::Tasks;
 
 /// The socket's name in the state folder.
@@ -265,7 +265,7 @@ pub struct GuardRequest {
 
 /// What can be asked of a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum GuardOrder {
     /// To answer without Redis.
     Open,
@@ -273,6 +273,10 @@ pub enum GuardOrder {
     Hold,
     /// To ask Redis again.
     Close,
+    /// To empty what nobody knows any more what must not be read of.
+    Flush,
+    /// To read what may be old.
+    AcceptStale,
 }
 
 async fn redis(
@@ -294,6 +298,10 @@ async fn redis(
         GuardOrder::Open => Wanted::Open(lasts),
         GuardOrder::Hold => Wanted::Hold(lasts),
         GuardOrder::Close => Wanted::Close,
+        GuardOrder::Flush => return recovered(guards.recover(guard, Recover::Flush).await),
+        GuardOrder::AcceptStale => {
+            return recovered(guards.recover(guard, Recover::AcceptStale).await);
+        }
     };
     match guards.order(guard, wanted, asked.by).await {
         Ok(report) => (StatusCode::OK, json!({ "format": 1, "guard": report })),
@@ -302,6 +310,19 @@ async fn redis(
         }
         Err(error @ NotOrdered::Mode(_)) => {
             refused(StatusCode::CONFLICT, "left-alone", &error.to_string())
+        }
+    }
+}
+
+fn recovered(done: Result<Recovered, RecoverRefused>) -> (StatusCode, Value) {
+    match done {
+        Ok(done) => (StatusCode::OK, json!({ "format": 1, "recovered": done })),
+        Err(RecoverRefused::Unknown(_)) => {
+            refused(StatusCode::NOT_FOUND, "no-such-guard", &NotOrdered::NoSuch.to_string())
+        }
+        Err(error) => {
+            let error = json!({ "code": "not-recovered", "message": error.to_string(), "hint": error.hint() });
+            (StatusCode::CONFLICT, json!({ "error": error }))
         }
     }
 }

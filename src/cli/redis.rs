@@ -1,6 +1,6 @@
 //! `redis`: what the guards of this machine do, and what somebody orders of them before Redis is worked on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::args::{RedisArgs, RedisVerb};
+use super::args::{RedisArgs, RedisRecoverArgs, RedisVerb};
+use super::confirm::agree;
 use super::context::Context;
 use super::error::Error;
 use super::flip::user;
@@ -18,7 +19,7 @@ use super::report::Form;
 use crate::agent::{GuardOrder, GuardRequest, ask};
 use crate::config::Config;
 use crate::hcl::nearest;
-use crate::redis::{GuardReport, JournalReport, State};
+use crate::redis::{GuardReport, JournalReport, Recovered, State};
 use crate::store::encoded;
 
 pub(super) async fn run(context: &Context, args: &RedisArgs) -> Result<u8, Error> {
@@ -31,18 +32,77 @@ pub(super) async fn run(context: &Context, args: &RedisArgs) -> Result<u8, Error
         RedisVerb::Open(args) => (GuardOrder::Open, &args.guard.name, args.r#for),
         RedisVerb::Hold(args) => (GuardOrder::Hold, &args.guard.name, args.r#for),
         RedisVerb::Close(args) => (GuardOrder::Close, &args.name, Duration::ZERO),
+        RedisVerb::Recover(args) => return recover(context, &config, &state, args).await,
     };
     let site = site_of(context, &config, name)?;
-    let path = format!("/redis/{}/{}", encoded(&site), encoded(name));
-    let request = json!(GuardRequest { order, lasts: lasts.as_secs(), by: user() });
-    let answer = ask(&state, (Method::POST, &path), Some(&request)).await.map_err(unheard)?;
-    let guard = answered(&answer)?;
+    let answer = asked(&state, (&site, name), order, lasts).await?;
+    let guard: GuardReport = answered(&answer, "guard")?;
     if context.report.form() == Form::Json {
         context.report.object(&json!({ "format": 1, "guard": guard }))?;
         return Ok(0);
     }
     context.report.data(&line(&guard))?;
     next(context, order, name, &guard);
+    Ok(0)
+}
+
+async fn asked(
+    state: &Path,
+    (site, name): (&str, &str),
+    order: GuardOrder,
+    lasts: Duration,
+) -> Result<(StatusCode, Value), Error> {
+    let path = format!("/redis/{}/{}", encoded(site), encoded(name));
+    let request = json!(GuardRequest { order, lasts: lasts.as_secs(), by: user() });
+    ask(state, (Method::POST, &path), Some(&request)).await.map_err(unheard)
+}
+
+async fn recover(
+    context: &Context,
+    config: &Config,
+    state: &Path,
+    args: &RedisRecoverArgs,
+) -> Result<u8, Error> {
+    let name = &args.guard.name;
+    let site = site_of(context, config, name)?;
+    let (order, what) = if args.flush {
+        (
+            GuardOrder::Flush,
+            format!(
+                "this empties each database of the Redis of {name} in which something was dropped"
+            ),
+        )
+    } else {
+        (
+            GuardOrder::AcceptStale,
+            format!(
+                "what was written or deleted while the Redis of {name} was away may then be read as it was before"
+            ),
+        )
+    };
+    if !args.yes {
+        agree(context.report, &what)?;
+    }
+    let answer = asked(state, (&site, name), order, Duration::ZERO).await?;
+    let Recovered { databases, given_up, guards } = answered(&answer, "recovered")?;
+    if context.report.form() == Form::Json {
+        let done = json!({ "databases": databases, "given_up": given_up, "guards": guards });
+        context.report.object(&json!({ "format": 1, "recovered": done }))?;
+        return Ok(0);
+    }
+    let flushed: Vec<_> = databases.iter().map(ToString::to_string).collect();
+    let mut done = if flushed.is_empty() {
+        format!("{name}  nothing is flushed, {given_up} keys are given up")
+    } else {
+        format!("{name}  flushed: database {}", flushed.join(", "))
+    };
+    if !guards.is_empty() {
+        done = format!("{done}; forgotten what was dropped by {}", guards.join(", "));
+    }
+    context.report.data(&done)?;
+    context
+        .report
+        .words(&format!("Redis is asked again once it is well: roadworks redis status {name}"));
     Ok(0)
 }
 
@@ -59,6 +119,9 @@ fn next(context: &Context, order: GuardOrder, name: &str, guard: &GuardReport) {
         ),
         GuardOrder::Open | GuardOrder::Hold => {
             format!("Redis is left alone. Afterwards: roadworks redis close {name}")
+        }
+        GuardOrder::Flush | GuardOrder::AcceptStale => {
+            format!("Redis is asked again once it is well: roadworks redis status {name}")
         }
     });
 }
@@ -121,13 +184,22 @@ fn site_of(context: &Context, config: &Config, name: &str) -> Result<String, Err
     }
 }
 
-fn answered((status, answer): &(StatusCode, Value)) -> Result<GuardReport, Error> {
+fn answered<T: DeserializeOwned>(
+    (status, answer): &(StatusCode, Value),
+    part: &str,
+) -> Result<T, Error> {
     if *status == StatusCode::OK {
-        return read(answer, "guard");
+        return read(answer, part);
     }
+    let hint = answer.pointer("/error/hint").and_then(Value::as_str);
     let message = answer.pointer("/error/message").and_then(Value::as_str);
     let message = message.unwrap_or("it was refused");
     Err(match *status {
+        StatusCode::CONFLICT if hint.is_some() => Error::Refused {
+            code: "not-recovered",
+            message: message.to_owned(),
+            hint: hint.unwrap_or_default().to_owned(),
+        },
         StatusCode::CONFLICT => Error::Refused {
             code: "left-alone",
             message: message.to_owned(),

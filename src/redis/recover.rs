@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::gate::Gate;
 use super::keeper::Mend;
 use super::markers::Markers;
@@ -23,7 +25,7 @@ pub enum Recover {
 }
 
 /// What was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovered {
     /// The databases that were flushed.
     pub databases: Vec<u32>,

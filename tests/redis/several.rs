@@ -240,14 +240,15 @@ impl Inside {
         fs::write(&path, config(store, port, upstream, "")).unwrap();
         let read = roadworks::config::load(&path, &|_| None).unwrap();
         let store = SiteStore::new(AnyStore::File(FileStore::at(store.join("shop"))));
-        let guarded = Guarded { config: read.sites[0].redis[0].clone(), store };
+        let guarded =
+            Guarded { site: "shop".to_owned(), config: read.sites[0].redis[0].clone(), store };
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let started = runtime.block_on(Guards::start(&[guarded], id, 1, &Tasks::new()));
         Inside { runtime, guards: started.unwrap(), _folder: folder }
     }
 
     fn recover(&self, how: Recover) -> Result<roadworks::redis::Recovered, RecoverRefused> {
-        self.runtime.block_on(self.guards.recover("cache", how))
+        self.runtime.block_on(self.guards.recover(("shop", "cache"), how))
     }
 }
 
@@ -277,7 +278,7 @@ fn what_a_guard_that_is_gone_dropped_is_read_by_nobody_until_somebody_decides() 
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(matches!(
-        b.runtime.block_on(b.guards.recover("other", Recover::Flush)),
+        b.runtime.block_on(b.guards.recover(("shop", "other"), Recover::Flush)),
         Err(RecoverRefused::Unknown(_))
     ));
     let done = b.recover(Recover::Flush).unwrap();

@@ -31,7 +31,7 @@ pub(super) use page::{
     PageVerifyArgs,
 };
 pub(super) use pipeline::{AgreeArgs, FollowArgs, PassArgs, PipelineArgs, PipelineVerb, StartArgs};
-pub(super) use redis::{RedisArgs, RedisVerb};
+pub(super) use redis::{RedisArgs, RedisRecoverArgs, RedisVerb};
 pub(super) use run::{GateArgs, OnFailure, RunArgs, Unknown};
 pub(super) use schedule::{AddArgs, ScheduleArgs, ScheduleVerb};
 pub(super) use serve::{DigArgs, HealthcheckArgs, LogForm, Role, ServeArgs};

@@ -14,7 +14,7 @@ const LONGEST_OPEN: Duration = Duration::from_hours(24);
 /// `redis`
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  roadworks redis status                    each guard of this machine: what it does, and why\n  roadworks redis open cache --for 10m      answer without Redis from now on; then work on it\n  roadworks redis hold jobs --for 30s       let clients wait while it restarts\n  roadworks redis close cache               ask Redis again, once it is found to be well\n\nIt speaks to the running `roadworks serve` of this machine. A site's mode moves guards as well: `when` in docs/redis.md."
+    after_help = "Examples:\n  roadworks redis status                    each guard of this machine: what it does, and why\n  roadworks redis open cache --for 10m      answer without Redis from now on; then work on it\n  roadworks redis hold jobs --for 30s       let clients wait while it restarts\n  roadworks redis close cache               ask Redis again, once it is found to be well\n  roadworks redis recover cache --flush     its journal was lost, and it stays away: empty it\n\nIt speaks to the running `roadworks serve` of this machine. A site's mode moves guards as well: `when` in docs/redis.md."
 )]
 pub(in crate::cli) struct RedisArgs {
     #[command(subcommand)]
@@ -32,6 +32,8 @@ pub(in crate::cli) enum RedisVerb {
     Open(RedisOpenArgs),
     /// Ask Redis again, once it is found to be well
     Close(RedisNameArgs),
+    /// Decide what nobody knows any more: a journal is full, damaged or lost, and Redis stays away
+    Recover(RedisRecoverArgs),
 }
 
 /// `redis status`
@@ -68,6 +70,25 @@ pub(in crate::cli) struct RedisOpenArgs {
     /// For how long, at most 24h
     #[arg(long = "for", value_name = "DURATION", value_parser = opened, default_value = "10m")]
     pub(in crate::cli) r#for: Duration,
+}
+
+/// `redis recover`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  roadworks redis recover cache --flush           empty it, so that nothing old can be read\n  roadworks redis recover cache --accept-stale    read it as it is: what was written or deleted meanwhile may be old"
+)]
+pub(in crate::cli) struct RedisRecoverArgs {
+    #[command(flatten)]
+    pub(in crate::cli) guard: RedisNameArgs,
+    /// Empty each database in which something was dropped
+    #[arg(long, required_unless_present = "accept_stale", conflicts_with = "accept_stale")]
+    pub(in crate::cli) flush: bool,
+    /// Read what is there, however old it is
+    #[arg(long)]
+    pub(in crate::cli) accept_stale: bool,
+    /// Do not ask
+    #[arg(long, alias = "auto-approve")]
+    pub(in crate::cli) yes: bool,
 }
 
 fn held(text: &str) -> Result<Duration, String> {
