@@ -11,7 +11,7 @@ use super::keys;
 use super::syntax::{fits, is_an_entry, real};
 use super::table::{self, Command, Dropped, Family, Miss};
 use super::value::Value;
-use crate::config::{KeyRules, RedisRole};
+use crate::config::{KeyRules, RedisRole, Says, Whether};
 
 /// What becomes of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,11 +81,15 @@ pub fn answer(arguments: &Arguments<'_>, rules: &KeyRules) -> Verdict {
         | Family::Search
         | Family::Set
         | Family::Unset
+        | Family::Count
         | Family::Write(_)
         | Family::Flush
         | Family::Message
         | Family::Blocking => match role(command, arguments, rules) {
-            Some(RedisRole::Cache) if fits() => cached(command, arguments),
+            Some(RedisRole::Cache) if fits() => {
+                let keys = keys::of(command, arguments).unwrap_or_default();
+                cached(command, arguments, rules.says(&keys))
+            }
             Some(RedisRole::Cache) | None => Verdict::Refused(Refusal::Never),
             Some(other) => Verdict::Refused(Refusal::Role(other)),
         },
@@ -112,8 +116,21 @@ fn role(command: &Command, arguments: &Arguments<'_>, rules: &KeyRules) -> Optio
 }
 
 /// What is said of a command all of whose keys are a cache's.
-fn cached(command: &Command, arguments: &Arguments<'_>) -> Verdict {
+fn cached(command: &Command, arguments: &Arguments<'_>, says: Says) -> Verdict {
+    if says.invalidate == Whether::Refused && takes_away(command) {
+        return Verdict::Refused(Refusal::Lost);
+    }
+    let is_nx = || (3..arguments.count()).any(|at| arguments.is(at, "NX"));
+    let is_unset = match command.family {
+        Family::Unset => true,
+        Family::Set => command.name == "set" && is_nx(),
+        _ => false,
+    };
+    if says.nx == Whether::Refused && is_unset {
+        return Verdict::Refused(Refusal::Never);
+    }
     match command.family {
+        Family::Count if says.counters == Whether::Said => counted(command, arguments),
         Family::Read(miss) => read(command, miss, arguments),
         Family::Unset => Verdict::Said(Value::Number(0)),
         Family::Set => set(command, arguments),
@@ -130,11 +147,43 @@ fn cached(command: &Command, arguments: &Arguments<'_>) -> Verdict {
             Verdict::Dropped { answer: Value::Status("OK"), dirty: vec![Dirty::Database] }
         }
         Family::Never
+        | Family::Count
         | Family::Blocking
         | Family::Message
         | Family::Subscribe
         | Family::Transaction
         | Family::Local => Verdict::Refused(Refusal::Never),
+    }
+}
+
+/// Whether it deletes, shortens a life, or looks for what to delete.
+fn takes_away(command: &Command) -> bool {
+    match command.family {
+        Family::Search => true,
+        Family::Write(Dropped::Zero) => command.name != "copy",
+        Family::Write(_) => matches!(command.name, "getdel" | "ltrim"),
+        _ => false,
+    }
+}
+
+/// What counts begins at nothing. The forms are known to be right.
+fn counted(command: &Command, arguments: &Arguments<'_>) -> Verdict {
+    let given = |at: usize| arguments.short(at).and_then(number);
+    let last = arguments.count() - 1;
+    let answer = match command.name {
+        "incr" | "pfadd" => Some(Value::Number(1)),
+        "decr" => Some(Value::Number(-1)),
+        "incrby" | "hincrby" => given(last).map(Value::Number),
+        "decrby" => given(last).map(|by| Value::Number(-by)),
+        "setbit" => Some(Value::Number(0)),
+        "append" => arguments
+            .short(last)
+            .map(|text| Value::Number(i64::try_from(text.len()).unwrap_or(i64::MAX))),
+        _ => arguments.short(last).map(Value::text),
+    };
+    match answer {
+        Some(answer) => Verdict::Dropped { answer, dirty: keys_of(command, arguments) },
+        None => Verdict::Refused(Refusal::Never),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
 
 use super::answer::{Dirty, Refusal, Verdict, answer};
 use super::breaker::Posture;
@@ -12,6 +13,7 @@ use super::emergency::{Effect, Moment, Named, View, effect};
 use super::frame::{Arguments, Request, Requests};
 use super::gate::Gate;
 use super::journal::Entry;
+use super::keys;
 use super::line::{Asked, Sent, Slot, Within};
 use super::local::local;
 use super::session::{Change, Queued, Session, Standing, Transaction, aborted, change, queued};
@@ -19,7 +21,7 @@ use super::table::{self, Family};
 use super::unwritable::executed;
 use super::value::{Resp, Value};
 use crate::clock;
-use crate::config::{Afterwards, RedisRole};
+use crate::config::{Afterwards, OnOutage, RedisRole, RefuseAs};
 
 /// What becomes of a command.
 #[derive(Debug)]
@@ -94,7 +96,12 @@ pub(super) fn outcome(
     arguments: &Arguments<'_>,
     bytes: Option<&Bytes>,
 ) -> Outcome {
-    let verdict = || said_of(gate, arguments);
+    let own_way = outage_of(gate, arguments);
+    if own_way.is_some_and(|outage| outage.then == Afterwards::Drop) {
+        return Outcome::Ends(Bytes::new());
+    }
+    let then = then_of(gate, arguments);
+    let verdict = || said_of(gate, arguments, then);
     let (version, database) = (session.version, session.database);
     // Nothing is kept while Redis is there.
     let view = posture.away().map(|_| View { epoch: posture.epoch, database });
@@ -107,7 +114,7 @@ pub(super) fn outcome(
         return match found {
             Queued::Said(value) => Outcome::Said(value.encoded(version).into()),
             Queued::Done { answer, dirty } => done(&answer, dirty, version),
-            Queued::Refused => refused(arguments, Refusal::Never, version),
+            Queued::Refused => refused(gate, arguments, Refusal::Never, version),
         };
     }
     match verdict() {
@@ -119,18 +126,16 @@ pub(super) fn outcome(
             let answer = kept_meanwhile(gate, view, session, arguments, answer);
             Outcome::Waits { at_most, answer: answer.encoded(version).into() }
         }
-        Verdict::Refused(why) => refused(arguments, why, version),
+        Verdict::Refused(why) => refused(gate, arguments, why, version),
         Verdict::Dropped { answer, dirty } if gate.keeper.is_some() => {
-            let Outcome::Refused(otherwise) = refused(arguments, Refusal::Lost, version) else {
-                return refused(arguments, Refusal::Lost, version);
-            };
+            let otherwise = refusal(gate, arguments, Refusal::Lost, version);
             let entries = entries(session, &dirty);
             let later = later(gate, view, session, arguments, answer);
             Outcome::Dropped { later, otherwise, entries }
         }
         // Without a journal nobody could remove what Redis still has.
-        Verdict::Dropped { .. } => refused(arguments, Refusal::Lost, version),
-        Verdict::Own(Family::Subscribe) => listens(arguments, version),
+        Verdict::Dropped { .. } => refused(gate, arguments, Refusal::Lost, version),
+        Verdict::Own(Family::Subscribe) => listens(gate, arguments, version),
         Verdict::Own(_) => own(gate, session, arguments, bytes),
     }
 }
@@ -193,10 +198,15 @@ fn evict_queued(gate: &Gate, view: Option<View>, session: &mut Session, argument
     }
 }
 
-/// By the guard's own rule: with `refuse` nothing is said of keys.
-pub(super) fn said_of(gate: &Gate, arguments: &Arguments<'_>) -> Verdict {
+/// What is done with a command once nobody waits for its keys.
+pub(super) fn then_of(gate: &Gate, arguments: &Arguments<'_>) -> Afterwards {
+    outage_of(gate, arguments).map_or(gate.then(), |outage| outage.then)
+}
+
+/// By the rule that counts for it: with `refuse` nothing is said of keys.
+pub(super) fn said_of(gate: &Gate, arguments: &Arguments<'_>, then: Afterwards) -> Verdict {
     let found = answer(arguments, &gate.config.rules);
-    match (&found, gate.then()) {
+    match (&found, then) {
         (Verdict::Said(_) | Verdict::Dropped { .. }, Afterwards::Refuse) => {
             let family = table::find(arguments.name()).map(|command| command.family);
             if family == Some(Family::Message) { found } else { Verdict::Refused(Refusal::Never) }
@@ -211,6 +221,33 @@ pub(super) fn said_of(gate: &Gate, arguments: &Arguments<'_>) -> Verdict {
     }
 }
 
+/// What is done in an outage with a command whose keys have a rule of their own for that.
+fn outage_of(gate: &Gate, arguments: &Arguments<'_>) -> Option<OnOutage> {
+    let command = table::find(arguments.name())?;
+    // What waits by itself does so already, and a channel is no key.
+    if matches!(command.family, Family::Blocking | Family::Message | Family::Subscribe) {
+        return None;
+    }
+    let keys = keys::of(command, arguments).filter(|keys| !keys.is_empty())?;
+    gate.config.rules.says(&keys).on_outage
+}
+
+/// Until when a command waits because of its keys, from the beginning of an outage. Not in a transaction of which something is
+/// answered already: Redis would have to be told that it was.
+pub(super) fn held(
+    gate: &Gate,
+    session: &Session,
+    arguments: &Arguments<'_>,
+    posture: Posture,
+) -> Option<Instant> {
+    let may_wait = match &session.transaction {
+        Transaction::Here { .. } => session.transaction.is_begun(),
+        Transaction::None | Transaction::There => true,
+    };
+    let hold = outage_of(gate, arguments).filter(|_| may_wait)?.hold;
+    Some(posture.away()? + hold)
+}
+
 fn own(
     gate: &Gate,
     session: &mut Session,
@@ -219,7 +256,7 @@ fn own(
 ) -> Outcome {
     let info = gate.about().info;
     let Some(value) = local(arguments, session, info.as_deref(), clock::now()) else {
-        return refused(arguments, Refusal::Never, session.version);
+        return refused(gate, arguments, Refusal::Never, session.version);
     };
     let is_error = matches!(value, Value::Error(_));
     let done = change(arguments).filter(|_| !is_error);
@@ -245,7 +282,7 @@ fn password<'a>(arguments: &Arguments<'a>) -> Option<&'a [u8]> {
 }
 
 /// Confirms each channel, as Redis does it; nothing ever comes there.
-fn listens(arguments: &Arguments<'_>, version: Resp) -> Outcome {
+fn listens(gate: &Gate, arguments: &Arguments<'_>, version: Resp) -> Outcome {
     let word = arguments.name().to_ascii_lowercase();
     if word.windows(5).any(|part| part == b"unsub") || word.starts_with(b"uns") {
         let none = vec![Value::Text(word), Value::Nil, Value::Number(0)];
@@ -254,7 +291,7 @@ fn listens(arguments: &Arguments<'_>, version: Resp) -> Outcome {
     let mut said = Vec::new();
     for (number, at) in (1_i64..).zip(1..arguments.count()) {
         let Some(channel) = arguments.short(at) else {
-            return refused(arguments, Refusal::Never, version);
+            return refused(gate, arguments, Refusal::Never, version);
         };
         let one = vec![Value::Text(word.clone()), Value::text(channel), Value::Number(number)];
         Value::Push(one).write(version, &mut said);
@@ -263,7 +300,21 @@ fn listens(arguments: &Arguments<'_>, version: Resp) -> Outcome {
 }
 
 /// An error with a code that no client takes for a reason to try again or to reconnect: those cost seconds for each command.
-fn refused(arguments: &Arguments<'_>, why: Refusal, version: Resp) -> Outcome {
+fn refused(gate: &Gate, arguments: &Arguments<'_>, why: Refusal, version: Resp) -> Outcome {
+    match gate.config.refuse_as {
+        RefuseAs::Close => Outcome::Ends(Bytes::new()),
+        RefuseAs::Plain | RefuseAs::Masterdown => {
+            Outcome::Refused(refusal(gate, arguments, why, version))
+        }
+    }
+}
+
+fn refusal(gate: &Gate, arguments: &Arguments<'_>, why: Refusal, version: Resp) -> Bytes {
+    let code = match gate.config.refuse_as {
+        RefuseAs::Plain => "ROADWORKSDOWN",
+        RefuseAs::Masterdown => "MASTERDOWN",
+        RefuseAs::Close => return Bytes::new(),
+    };
     let name = String::from_utf8_lossy(arguments.name()).to_ascii_uppercase();
     let name: String = name.chars().filter(char::is_ascii_graphic).take(40).collect();
     let reason = match why {
@@ -274,8 +325,8 @@ fn refused(arguments: &Arguments<'_>, why: Refusal, version: Resp) -> Outcome {
         }
         Refusal::Role(role) => format!("the keys of '{name}' are for a {}", role.word()),
     };
-    let text = format!("ROADWORKSDOWN redis is unreachable; {reason}");
-    Outcome::Refused(Value::Error(text).encoded(version).into())
+    let text = format!("{code} redis is unreachable; {reason}");
+    Value::Error(text).encoded(version).into()
 }
 
 /// What is said of a command that was sent and not answered.
@@ -300,6 +351,7 @@ pub(super) fn unanswered(gate: &Gate, session: &mut Session, sent: Sent, posture
     };
     if arguments.is(0, "EXEC") {
         session.transaction = Transaction::None;
+        session.named = Named::default();
         // Whether it was done or not.
         if let (Some(keeper), Within::Ends(Some(queue))) = (&gate.keeper, &sent.within)
             && let Some(Outcome::Dropped { entries, .. }) = executed(gate, session, queue)
@@ -309,6 +361,15 @@ pub(super) fn unanswered(gate: &Gate, session: &mut Session, sent: Sent, posture
         return unknown(session.version);
     }
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
+    let family = table::find(arguments.name()).map(|command| command.family);
+    if matches!(family, Some(Family::Read(_)))
+        && let Some(until) = held(gate, session, &arguments, posture)
+        && until > now
+        && !is_queueing
+    {
+        let answer = refusal(gate, &arguments, Refusal::Never, session.version);
+        return Slot::Waits { until: Some(until), answer, again: Some(sent) };
+    }
     // What only reads, or waits for what has not come, can be asked again; but nothing of a transaction.
     let found = answer(&arguments, &gate.config.rules);
     let held = posture.held_until(gate.config.on_outage.hold);

@@ -32,7 +32,7 @@ use super::table;
 use super::unwritable;
 use super::upstream::{Lost, Stream, restored};
 use crate::clock;
-use crate::config::Afterwards;
+use crate::config::{Afterwards, RefuseAs};
 use crate::tasks::Tasks;
 
 /// So much is read at once.
@@ -80,6 +80,8 @@ pub(super) struct Connection {
     /// When Redis last answered.
     heard: Instant,
     refusals: Refusals,
+    /// Until when the next command waits, because of its keys.
+    waiting: Option<Instant>,
     /// Counts the client.
     _here: Counted,
 }
@@ -156,6 +158,7 @@ impl Connection {
             linked: None,
             heard: moment,
             refusals: Refusals::since(moment),
+            waiting: None,
             _here: here,
         }
     }
@@ -164,8 +167,10 @@ impl Connection {
     pub(super) async fn run(mut self, tasks: &Tasks) {
         loop {
             self.look();
+            // From before: whoever is let go in between is looked at again at once.
+            let looked = clock::monotonic();
             self.take_in();
-            let wake = self.wait();
+            let wake = self.wait(looked);
             self.line.say(&mut self.outbox);
             let has_ended =
                 self.stage == Stage::Ends && self.line.is_empty() && self.outbox.is_empty();
@@ -320,13 +325,21 @@ impl Connection {
     }
 
     fn come_back(&mut self) {
-        self.leaving_by = None;
+        (self.leaving_by, self.waiting) = (None, None);
         if self.stage == Stage::ListensHere {
             self.stage = Stage::Over;
             return;
         }
         let leaving = &mut self.leaving;
         self.line.asked_again(clock::monotonic(), |bytes| leaving.extend_from_slice(bytes));
+        if self.session.transaction.is_begun() {
+            // Nothing of it was answered: Redis does it.
+            leaving.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+            self.line.sent_unheard();
+            self.line.say(&mut self.outbox);
+            self.session.transaction = Transaction::There;
+            self.session.is_queueing = true;
+        }
         if !self.leaving.is_empty() {
             self.open();
         }
@@ -378,6 +391,7 @@ impl Connection {
             }
             Stage::Asks | Stage::ListensHere if self.is_ours() => {
                 self.line.is_empty()
+                    && self.waiting.is_none()
                     && !self.is_held(clock::monotonic())
                     && self.outbox.len() < AHEAD * 64
             }
@@ -396,7 +410,9 @@ impl Connection {
 
     /// Looks at what the client has sent.
     fn take_in(&mut self) {
+        self.waiting = self.waiting.filter(|until| *until > clock::monotonic());
         while !self.inbox.is_empty() && self.takes_in() {
+            let is_ours = self.is_ours();
             match self.requests.read(&self.inbox) {
                 Ok(Request::Nothing { length }) => self.inbox.advance(length),
                 Ok(Request::More { done: 0 }) => return,
@@ -414,8 +430,17 @@ impl Connection {
                         self.requests.look_again();
                         return;
                     }
-                    let (gate, session) = (&self.gate, &self.session);
                     let is_long = self.passing.is_some();
+                    if is_ours && !is_long {
+                        // The same: it is asked of Redis, or answered, when its time has come.
+                        let held = away::held(&self.gate, &self.session, &arguments, self.now);
+                        self.waiting = held.filter(|until| *until > clock::monotonic());
+                        if self.waiting.is_some() {
+                            self.requests.look_again();
+                            return;
+                        }
+                    }
+                    let (gate, session) = (&self.gate, &self.session);
                     let who = match self.now.asks {
                         Asks::All => Who::Redis,
                         asks => unwritable::whose(gate, asks, session, &arguments),
@@ -423,7 +448,7 @@ impl Connection {
                     let long = if is_long { unwritable::long(gate, &arguments) } else { None };
                     let instead = (is_long && who == Who::Guard)
                         .then(|| unwritable::instead(gate, session.version, &arguments));
-                    if self.is_ours() {
+                    if is_ours {
                         self.answer_here(length);
                     } else if is_long {
                         self.forward(length, plan, long);
@@ -536,6 +561,13 @@ impl Connection {
                 self.line.push(Slot::Ready(answer));
                 self.stage = Stage::ListensHere;
             }
+        }
+    }
+
+    /// Something was refused, and not by words.
+    fn ends_where_nothing_is_said(&mut self) {
+        if self.gate.config.refuse_as == RefuseAs::Close {
+            self.stage = Stage::Ends;
         }
     }
 
@@ -658,12 +690,12 @@ impl Connection {
     // ## Time
 
     /// Says what waited long enough, and what Redis takes too long for; when to look again.
-    fn wait(&mut self) -> Option<Instant> {
+    fn wait(&mut self, looked: Instant) -> Option<Instant> {
         let now = clock::monotonic();
         let waits = self.line.waited(now);
-        let held = self.held_until().filter(|until| *until > now);
+        let held = self.held_until().filter(|until| *until > looked);
         let late = self.late(now);
-        [waits, held, late, self.leaving_by].into_iter().flatten().min()
+        [waits, held, late, self.leaving_by, self.waiting].into_iter().flatten().min()
     }
 
     /// Each command in its turn has its budget, from when Redis last answered; when the next one's is over.

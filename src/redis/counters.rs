@@ -54,7 +54,7 @@ fn number(family: Option<Family>) -> usize {
     match family {
         Some(Family::Read(_)) => 0,
         Some(Family::Search) => 1,
-        Some(Family::Set | Family::Unset | Family::Write(_) | Family::Flush) => 2,
+        Some(Family::Set | Family::Unset | Family::Write(_) | Family::Flush | Family::Count) => 2,
         Some(Family::Blocking) => 3,
         Some(Family::Message) => 4,
         Some(Family::Subscribe) => 5,

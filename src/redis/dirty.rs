@@ -56,7 +56,11 @@ pub(super) fn tells(arguments: &Arguments<'_>, is_one: &dyn Fn(&[u8]) -> bool) -
     }
     let has_value = match command.family {
         // These say what was there before.
-        Family::Read(_) | Family::Never | Family::Blocking | Family::Write(Dropped::Nil) => true,
+        Family::Read(_)
+        | Family::Never
+        | Family::Count
+        | Family::Blocking
+        | Family::Write(Dropped::Nil) => true,
         // What is copied from is read.
         Family::Write(Dropped::Ok | Dropped::Zero | Dropped::Fields) => arguments.is(0, "COPY"),
         Family::Set => {

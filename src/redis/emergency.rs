@@ -133,9 +133,12 @@ impl Named {
     pub fn by(arguments: &Arguments<'_>) -> Named {
         let Some(command) = table::find(arguments.name()) else { return Named::default() };
         match command.family {
-            Family::Read(_) | Family::Search | Family::Set | Family::Unset | Family::Write(_) => {
-                of_keys(command, arguments, Named::All)
-            }
+            Family::Read(_)
+            | Family::Search
+            | Family::Set
+            | Family::Unset
+            | Family::Count
+            | Family::Write(_) => of_keys(command, arguments, Named::All),
             Family::Flush => Named::All,
             Family::Blocking => of_keys(command, arguments, Named::default()),
             Family::Never

@@ -158,6 +158,12 @@ impl Line {
         self.slots.push_back(Slot::Sent(sent));
     }
 
+    /// Redis is asked by us: what it says is nobody's.
+    pub(super) fn sent_unheard(&mut self) {
+        self.due.push_back(self.end());
+        self.slots.push_back(Slot::Ready(Bytes::new()));
+    }
+
     pub(super) fn push(&mut self, slot: Slot) {
         self.slots.push_back(slot);
     }

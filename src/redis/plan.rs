@@ -71,7 +71,7 @@ fn pace(command: &Command) -> Pace {
     ];
     let is_quick = match command.family {
         Family::Read(_) | Family::Set | Family::Unset | Family::Write(_) => true,
-        Family::Never | Family::Local => QUICK.binary_search(&command.name).is_ok(),
+        Family::Never | Family::Count | Family::Local => QUICK.binary_search(&command.name).is_ok(),
         Family::Search
         | Family::Flush
         | Family::Blocking

@@ -103,6 +103,16 @@ pub(super) enum Took {
     Not,
 }
 
+impl Transaction {
+    /// Whether it is ours, and nothing is queued in it: Redis may be told to begin it instead.
+    pub(super) fn is_begun(&self) -> bool {
+        matches!(
+            self,
+            Transaction::Here { answers, dirty, is_lost: false } if answers.is_empty() && dirty.is_empty()
+        )
+    }
+}
+
 /// What a command does to its connection, once Redis has said that it did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {

@@ -84,6 +84,7 @@ fn is_a(token: &str, arguments: &Arguments<'_>, at: usize) -> bool {
         "u" => whole().is_some_and(|number| number >= 0),
         "p" => whole().is_some_and(|number| (1..=LONGEST_TIME).contains(&number)),
         "e" => whole().is_some_and(|number| (-LONGEST_TIME..=LONGEST_TIME).contains(&number)),
+        "k" => is_a_plain_number(text),
         "b" => whole().is_some_and(|number| (0..=i64::from(u32::MAX)).contains(&number)),
         "B" => matches!(text, b"0" | b"1"),
         "c" => whole().is_some_and(|number| number >= 0),
@@ -110,6 +111,21 @@ pub(super) fn real(text: &[u8]) -> Option<f64> {
     let is_plain = text.first().is_some_and(|first| first.is_ascii_digit() || *first == b'-')
         && text.iter().all(|byte| byte.is_ascii_digit() || b"-.e".contains(byte));
     std::str::from_utf8(text).ok()?.parse().ok().filter(|_| is_plain)
+}
+
+/// With few digits, and as Redis would write it itself: `-1.5`
+fn is_a_plain_number(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let mut parts = digits.splitn(2, |byte| *byte == b'.');
+    let whole = parts.next().unwrap_or_default();
+    let behind = parts.next();
+    let is_digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let has_no_zero_before = whole == b"0" || !whole.starts_with(b"0");
+    is_digits(whole)
+        && has_no_zero_before
+        && behind.is_none_or(|behind| is_digits(behind) && !behind.ends_with(b"0"))
+        && digits.len() <= 12
+        && text != b"-0"
 }
 
 fn is_a_score(text: &[u8]) -> bool {

@@ -50,6 +50,8 @@ pub enum Family {
     Set,
     /// Written only where nothing is there: it is not, because a lock is not granted.
     Unset,
+    /// Counts, or adds to what was there: answered as if nothing had been there, where somebody wants that.
+    Count,
     /// Written and gone at once, or deleted: what Redis still has of it must go before it is read again.
     Write(Dropped),
     /// Everything is deleted.
@@ -113,7 +115,8 @@ pub enum Dropped {
 }
 
 use Family::{
-    Blocking, Flush, Local, Message, Never, Read, Search, Set, Subscribe, Transaction, Unset, Write,
+    Blocking, Count, Flush, Local, Message, Never, Read, Search, Set, Subscribe, Transaction,
+    Unset, Write,
 };
 
 /// The command of this name, in whatever case.
@@ -143,7 +146,7 @@ const fn row(
 #[rustfmt::skip]
 static COMMANDS: [Command; 240] = [
     row("acl", -2, Keys::None, Never, ""),
-    row("append", 3, Keys::At(1, 1, 1), Never, ""),
+    row("append", 3, Keys::At(1, 1, 1), Count, "v v"),
     row("asking", 1, Keys::None, Local, ""),
     row("auth", -2, Keys::None, Local, ""),
     row("bgrewriteaof", 1, Keys::None, Never, ""),
@@ -168,8 +171,8 @@ static COMMANDS: [Command; 240] = [
     row("copy", -3, Keys::At(1, 2, 1), Write(Dropped::Zero), "v v <REPLACE>"),
     row("dbsize", 1, Keys::None, Read(Miss::Zero), ""),
     row("debug", -2, Keys::None, Never, ""),
-    row("decr", 2, Keys::At(1, 1, 1), Never, ""),
-    row("decrby", 3, Keys::At(1, 1, 1), Never, ""),
+    row("decr", 2, Keys::At(1, 1, 1), Count, "v"),
+    row("decrby", 3, Keys::At(1, 1, 1), Count, "v i"),
     row("del", -2, Keys::At(1, -1, 1), Write(Dropped::Zero), "*"),
     row("discard", 1, Keys::None, Transaction, ""),
     row("dump", 2, Keys::At(1, 1, 1), Read(Miss::Nil), "v"),
@@ -210,8 +213,8 @@ static COMMANDS: [Command; 240] = [
     row("hexists", 3, Keys::At(1, 1, 1), Read(Miss::Zero), "v v"),
     row("hget", 3, Keys::At(1, 1, 1), Read(Miss::Nil), "v v"),
     row("hgetall", 2, Keys::At(1, 1, 1), Read(Miss::Map), "v"),
-    row("hincrby", 4, Keys::At(1, 1, 1), Never, ""),
-    row("hincrbyfloat", 4, Keys::At(1, 1, 1), Never, ""),
+    row("hincrby", 4, Keys::At(1, 1, 1), Count, "v v i"),
+    row("hincrbyfloat", 4, Keys::At(1, 1, 1), Count, "v v k"),
     row("hkeys", 2, Keys::At(1, 1, 1), Read(Miss::List), "v"),
     row("hlen", 2, Keys::At(1, 1, 1), Read(Miss::Zero), "v"),
     row("hmget", -3, Keys::At(1, 1, 1), Read(Miss::NilEach), "v *"),
@@ -222,9 +225,9 @@ static COMMANDS: [Command; 240] = [
     row("hsetnx", 4, Keys::At(1, 1, 1), Unset, "v v v"),
     row("hstrlen", 3, Keys::At(1, 1, 1), Read(Miss::Zero), "v v"),
     row("hvals", 2, Keys::At(1, 1, 1), Read(Miss::List), "v"),
-    row("incr", 2, Keys::At(1, 1, 1), Never, ""),
-    row("incrby", 3, Keys::At(1, 1, 1), Never, ""),
-    row("incrbyfloat", 3, Keys::At(1, 1, 1), Never, ""),
+    row("incr", 2, Keys::At(1, 1, 1), Count, "v"),
+    row("incrby", 3, Keys::At(1, 1, 1), Count, "v i"),
+    row("incrbyfloat", 3, Keys::At(1, 1, 1), Count, "v k"),
     row("info", -1, Keys::None, Local, ""),
     row("keys", 2, Keys::None, Search, "v"),
     row("lastsave", 1, Keys::None, Never, ""),
@@ -258,7 +261,7 @@ static COMMANDS: [Command; 240] = [
     row("pexpire", -3, Keys::At(1, 1, 1), Write(Dropped::Zero), "v e <NX XX GT LT>"),
     row("pexpireat", -3, Keys::At(1, 1, 1), Write(Dropped::Zero), "v e <NX XX GT LT>"),
     row("pexpiretime", 2, Keys::At(1, 1, 1), Read(Miss::NoTtl), "v"),
-    row("pfadd", -2, Keys::At(1, 1, 1), Never, ""),
+    row("pfadd", -2, Keys::At(1, 1, 1), Count, "v *"),
     row("pfcount", -2, Keys::At(1, -1, 1), Read(Miss::Zero), "*"),
     row("pfdebug", 3, Keys::At(2, 2, 1), Never, ""),
     row("pfmerge", -2, Keys::At(1, -1, 1), Never, ""),
@@ -296,7 +299,7 @@ static COMMANDS: [Command; 240] = [
     row("sdiffstore", -3, Keys::At(1, -1, 1), Never, ""),
     row("select", 2, Keys::None, Local, ""),
     row("set", -3, Keys::At(1, 1, 1), Set, "v v {NX XX GET KEEPTTL EX:p PX:p EXAT:p PXAT:p}"),
-    row("setbit", 4, Keys::At(1, 1, 1), Never, ""),
+    row("setbit", 4, Keys::At(1, 1, 1), Count, "v b B"),
     row("setex", 4, Keys::At(1, 1, 1), Write(Dropped::Ok), "v p v"),
     row("setnx", 3, Keys::At(1, 1, 1), Unset, "v v"),
     row("setrange", 4, Keys::At(1, 1, 1), Never, ""),

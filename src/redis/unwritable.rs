@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::answer::{Verdict, answer};
-use super::away::{Later, Outcome, done, entries, said_of, unknown};
+use super::away::{Later, Outcome, done, entries, said_of, then_of, unknown};
 use super::breaker::{Asks, Tells, Who};
 use super::dirty::{names, tells};
 use super::frame::{Arguments, Request, Requests};
@@ -48,7 +48,7 @@ pub(super) fn long(gate: &Gate, arguments: &Arguments<'_>) -> Option<Box<Dropped
     if !drops(gate) {
         return None;
     }
-    match said_of(gate, arguments) {
+    match said_of(gate, arguments, then_of(gate, arguments)) {
         Verdict::Dropped { answer, dirty } => Some(Box::new(DroppedWrite { answer, dirty })),
         Verdict::Said(_) | Verdict::Waits { .. } | Verdict::Refused(_) | Verdict::Own(_) => None,
     }
@@ -56,7 +56,7 @@ pub(super) fn long(gate: &Gate, arguments: &Arguments<'_>) -> Option<Box<Dropped
 
 /// What is said of a long command that would tell of what was dropped, and was sent.
 pub(super) fn instead(gate: &Gate, version: Resp, arguments: &Arguments<'_>) -> Bytes {
-    match said_of(gate, arguments) {
+    match said_of(gate, arguments, then_of(gate, arguments)) {
         Verdict::Said(value) => value.encoded(version).into(),
         _ => unknown(version),
     }
@@ -80,7 +80,7 @@ pub(super) fn refused(gate: &Gate, session: &Session, sent: &Sent) -> Option<Out
     };
     let mut requests = Requests::default();
     let Ok(Request::Whole { arguments, .. }) = requests.read(bytes) else { return None };
-    let verdict = said_of(gate, &arguments);
+    let verdict = said_of(gate, &arguments, then_of(gate, &arguments));
     if matches!(sent.within, Within::Queued) {
         let is_said = matches!(verdict, Verdict::Said(_) | Verdict::Dropped { .. });
         return is_said.then(|| Outcome::Said(Value::Status("QUEUED").encoded(version).into()));
@@ -106,7 +106,9 @@ pub(super) fn executed(gate: &Gate, session: &Session, queue: &[Bytes]) -> Optio
         let mut requests = Requests::default();
         let Ok(Request::Whole { arguments, .. }) = requests.read(bytes) else { return None };
         let database = Some(session.database);
-        match queued(&mut transaction, &arguments, database, || said_of(gate, &arguments)) {
+        match queued(&mut transaction, &arguments, database, || {
+            said_of(gate, &arguments, then_of(gate, &arguments))
+        }) {
             Queued::Refused | Queued::Said(Value::Error(_)) => None,
             known => Some(known),
         }

@@ -91,7 +91,7 @@ const WORDS: &str = "\
     BIT RANK TYPE ASC BY FROMMEMBER BYRADIUS NUMSUB CHANNELS REPLACE DB 9223372036854775807 WITHVALUES PERSIST ";
 
 fn caches() -> KeyRules {
-    KeyRules { rules: Vec::new(), otherwise: RedisRole::Cache }
+    KeyRules { otherwise: RedisRole::Cache, ..KeyRules::default() }
 }
 
 fn verdict(words: &[&str], rules: &KeyRules) -> Verdict {
@@ -150,8 +150,7 @@ fn every_form_is_answered_as_an_empty_redis_does_or_refused_as_the_table_says() 
 
 #[test]
 fn nothing_is_said_of_keys_that_are_no_cache() {
-    let rules =
-        KeyRules { rules: KeyRules::preset("django").unwrap(), otherwise: RedisRole::Mixed };
+    let rules = KeyRules { rules: KeyRules::preset("django").unwrap(), ..KeyRules::default() };
     let role = |role| Verdict::Refused(Refusal::Role(role));
     for (form, wanted) in [
         ("GET :1:django.contrib.sessions.cachex", role(RedisRole::Session)),

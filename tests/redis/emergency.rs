@@ -323,7 +323,7 @@ fn said(
     at: Moment,
     disk: bool,
 ) -> Option<String> {
-    let rules = KeyRules { rules: Vec::new(), otherwise: RedisRole::Cache };
+    let rules = KeyRules { otherwise: RedisRole::Cache, ..KeyRules::default() };
     let (mut requests, bytes) = (Requests::default(), encoded(words));
     let arguments = arguments(&mut requests, &bytes);
     let value = match answer(&arguments, &rules) {

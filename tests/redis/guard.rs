@@ -14,20 +14,20 @@ use crate::support::redis::{Client, RedisServer, encoded};
 use crate::support::serving::{Serving, Stand, until};
 
 /// A guard in front of a Redis.
-struct Guarded {
-    serving: Serving,
+pub(super) struct Guarded {
+    pub(super) serving: Serving,
     stand: Stand,
     port: u16,
-    redis: RedisServer,
+    pub(super) redis: RedisServer,
 }
 
 impl Guarded {
     /// A cache; `lines` go into its block.
-    fn cache(lines: &str) -> Guarded {
+    pub(super) fn cache(lines: &str) -> Guarded {
         Guarded::before(RedisServer::start(), &format!("role = \"cache\"\n{lines}"))
     }
 
-    fn before(redis: RedisServer, lines: &str) -> Guarded {
+    pub(super) fn before(redis: RedisServer, lines: &str) -> Guarded {
         let port = free_port();
         let upstream = format!("redis://127.0.0.1:{}", redis.port);
         let stand = Stand::new(&config(&format!("127.0.0.1:{port}"), &upstream, lines));
@@ -35,16 +35,16 @@ impl Guarded {
         Guarded { serving, stand, port, redis }
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         Client::at(self.port)
     }
 
-    fn says(&self, words: &str) {
+    pub(super) fn says(&self, words: &str) {
         until(|| self.serving.log().contains(words).then_some(()));
     }
 
     /// Kills Redis, and waits until the guard knows.
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.redis.kill();
         // Somebody has to ask.
         assert_eq!(self.client().does("GET nobody"), "$-1");
@@ -52,7 +52,7 @@ impl Guarded {
     }
 
     /// Starts Redis, and waits until the guard knows.
-    fn again(&mut self) {
+    pub(super) fn again(&mut self) {
         let times = |log: &str| log.matches("redis is back").count();
         let before = times(&self.serving.log());
         self.redis.again();
@@ -355,7 +355,9 @@ fn refusals_are_slowed_down() {
 
 #[test]
 fn keys_that_are_no_cache_are_never_answered_for() {
-    let mut guarded = Guarded::before(RedisServer::start(), "presets = [\"django\"]");
+    let at_once = "key \"*.sessions.*\" {\n role = \"session\"\n on_outage = [\"refuse\"]\n }";
+    let lines = format!("presets = [\"django\"]\n{at_once}");
+    let mut guarded = Guarded::before(RedisServer::start(), &lines);
     let mut client = guarded.client();
     guarded.redis.kill();
     assert_eq!(client.does("GET :1:price"), "$-1");

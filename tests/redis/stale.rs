@@ -31,7 +31,7 @@ impl Shop {
     pub(super) fn before(redis: RedisServer, journal: &str, lines: &str, user: &str) -> Shop {
         let port = free_port();
         let stand = Stand::new(&format!(
-            "serve {{ admin = \"127.0.0.1:0\" }}\nsite \"shop\" {{\n  redis \"cache\" {{\n    listen = \"127.0.0.1:{port}\"\n    upstream = \"redis://{user}127.0.0.1:{}\"\n    role = \"cache\"\n    budget = \"1s\"\n    journal {{\n      path = \"cache.journal\"\n      {journal}\n    }}\n    {lines}\n    key \"sess:*\" {{ role = \"session\" }}\n  }}\n}}\n",
+            "serve {{ admin = \"127.0.0.1:0\" }}\nsite \"shop\" {{\n  redis \"cache\" {{\n    listen = \"127.0.0.1:{port}\"\n    upstream = \"redis://{user}127.0.0.1:{}\"\n    role = \"cache\"\n    budget = \"1s\"\n    journal {{\n      path = \"cache.journal\"\n      {journal}\n    }}\n    {lines}\n    key \"sess:*\" {{\n      role = \"session\"\n      on_outage = [\"refuse\"]\n    }}\n  }}\n}}\n",
             redis.port
         ));
         Shop { redis, stand, port }
@@ -49,7 +49,7 @@ impl Shop {
     }
 
     /// Reads `key` until Redis is back, and says so if it ever has a value.
-    fn never_reads(&self, serving: &Serving, key: &str) {
+    pub(super) fn never_reads(&self, serving: &Serving, key: &str) {
         let (mut client, began) = (self.client(), monotonic());
         let reads = |client: &mut Client| assert_eq!(client.does(&format!("GET {key}")), "$-1");
         while !serving.log().contains("redis is back") {

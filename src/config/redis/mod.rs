@@ -1,5 +1,6 @@
 //! A `redis` block -> what is guarded, and what may be said for it while it is away. Connects to nobody.
 
+mod keys;
 mod rules;
 mod words;
 
@@ -13,9 +14,8 @@ use super::database::modes;
 use super::read::{Item, Reader};
 use super::secret::Secret;
 use super::spot::Spots;
-use crate::hcl::nearest;
 use crate::switch::Mode;
-pub use rules::{KeyPattern, KeyRule, KeyRules, RedisRole};
+pub use rules::{KeyPattern, KeyRule, KeyRules, RedisRole, Says, Whether};
 pub use words::RedisListen;
 
 /// How long a command may take where nothing is said.
@@ -56,6 +56,8 @@ pub struct RedisConfig {
     pub emergency: Option<EmergencyConfig>,
     /// How long an answer may take that an empty Redis could give as well.
     pub budget: Duration,
+    /// How it refuses.
+    pub refuse_as: RefuseAs,
     /// Where its addresses stand in the file.
     pub spots: Spots,
 }
@@ -155,6 +157,25 @@ impl OnOutage {
         };
         OnOutage { hold: Duration::from_secs(seconds), then }
     }
+
+    /// What is done for keys of `role` in a guard that does this for those of `own`: nobody waits for a cache, but for work and for
+    /// who is logged in.
+    fn beside(self, role: RedisRole, own: RedisRole) -> Option<OnOutage> {
+        let is_waited_for = matches!(role, RedisRole::Queue | RedisRole::Session) && role != own;
+        (is_waited_for && self.then == Afterwards::Open).then(|| OnOutage::of(role))
+    }
+}
+
+/// How a client is told that something is refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RefuseAs {
+    /// By an error that clients neither try again for nor reconnect.
+    #[default]
+    Plain,
+    /// By the error of a replica that has lost its master, for which some clients try another one.
+    Masterdown,
+    /// Not at all: its connection is closed.
+    Close,
 }
 
 /// Reads the `redis` blocks of a site.
@@ -177,9 +198,18 @@ pub(super) fn read<'a>(
 
 fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<RedisConfig> {
     let body = &block.body;
-    let keys =
-        ["listen", "upstream", "role", "on_outage", "budget", "presets", "when", "limit_gateway"];
-    reader.only(body, &keys, &["journal", "emergency"], &["key"]);
+    let own = [
+        "listen",
+        "upstream",
+        "role",
+        "on_outage",
+        "budget",
+        "presets",
+        "when",
+        "limit_gateway",
+        "refuse_as",
+    ];
+    reader.only(body, &[&own[..], &keys::OPINIONS].concat(), &["journal", "emergency"], &["key"]);
     if name.is_empty() {
         reader.wrong(&block.ident, "a guard's name is not empty");
     }
@@ -192,9 +222,19 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         reader.wrong(&given.value, "this is where this guard listens itself");
     }
     let role = reader.choice(body, "role", &RedisRole::WORDS).unwrap_or_default();
-    let mut rules = key_rules(reader, body);
-    rules.extend(presets(reader, body));
     let on_outage = on_outage(reader, body).unwrap_or_else(|| OnOutage::of(role));
+    let says = keys::says(reader, body, Says::default());
+    let mut rules = keys::rules(reader, body, (role, says));
+    rules.extend(keys::presets(reader, body).into_iter().map(|rule| KeyRule { says, ..rule }));
+    for rule in &mut rules {
+        rule.says.on_outage = rule.says.on_outage.or_else(|| on_outage.beside(rule.role, role));
+    }
+    let words = [
+        ("plain", RefuseAs::Plain),
+        ("masterdown", RefuseAs::Masterdown),
+        ("close", RefuseAs::Close),
+    ];
+    let refuse_as = reader.choice(body, "refuse_as", &words).unwrap_or_default();
     let when = modes(reader, block, ("a site that is open has its Redis", &[]));
     let limit_gateway = reader.count(body, "limit_gateway", 1..=MOST_INSIDE);
     let all = rules.iter().map(|rule| rule.role).chain([role]);
@@ -210,13 +250,14 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         name: name.to_owned(),
         listen,
         upstream: upstream?,
-        rules: KeyRules { rules, otherwise: role },
+        rules: KeyRules { rules, otherwise: role, says },
         on_outage,
         journal,
         when,
         limit_gateway: limit_gateway.and_then(|most| usize::try_from(most).ok()),
         emergency: emergency(reader, body),
         budget: budget.unwrap_or(BUDGET),
+        refuse_as,
         spots,
     })
 }
@@ -260,30 +301,6 @@ fn upstream(reader: &mut Reader<'_>, block: &Block) -> Option<RedisUpstream> {
     words::upstream(&text, reader.folder()).map_err(|why| reader.wrong(&given.value, why)).ok()
 }
 
-fn key_rules<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Vec<KeyRule> {
-    let mut rules: Vec<KeyRule> = Vec::new();
-    for block in body.get_blocks("key") {
-        let Some(labels) = reader.labels(block, &["pattern"]) else { continue };
-        reader.only(&block.body, &["role"], &[], &[]);
-        reader.needed(block, "role");
-        let role = reader.choice(&block.body, "role", &RedisRole::WORDS);
-        let pattern = KeyPattern::new(labels.first().copied().unwrap_or_default());
-        match pattern {
-            Err(message) => reader.wrong(&block.ident, message),
-            Ok(pattern) if rules.iter().any(|rule| rule.pattern == pattern) => {
-                let message = format!("there are two `key` blocks \"{}\"", pattern.text());
-                reader.wrong_with(
-                    &block.ident,
-                    message,
-                    Some("the first that fits counts".to_owned()),
-                );
-            }
-            Ok(pattern) => rules.extend(role.map(|role| KeyRule { pattern, role })),
-        }
-    }
-    rules
-}
-
 fn journal<'a>(
     reader: &mut Reader<'a>,
     body: &'a Body,
@@ -320,20 +337,6 @@ fn emergency<'a>(reader: &mut Reader<'a>, body: &'a Body) -> Option<EmergencyCon
         size = reader.size(&block.body, "size", 1 << 20..=1 << 36).unwrap_or(size);
     }
     Some(EmergencyConfig { ttl, size }).filter(|kept| !kept.ttl.is_zero())
-}
-
-fn presets(reader: &mut Reader<'_>, body: &Body) -> Vec<KeyRule> {
-    let read = |text: &str| {
-        KeyRules::preset(text).ok_or_else(|| {
-            let known: Vec<_> = KeyRules::presets().collect();
-            let hint = match nearest(text, known.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("known: {}", known.join(", ")),
-            };
-            format!("there is no preset \"{text}\": {hint}")
-        })
-    };
-    reader.list(body, "presets", read).unwrap_or_default().concat()
 }
 
 /// `["hold 500ms", "open"]`
@@ -411,6 +414,31 @@ mod tests {
         assert_eq!(kept("    emergency { ttl = \"0s\" }\n"), None);
         let small = Some(EmergencyConfig { size: 2 << 20, ..second });
         assert_eq!(kept("    emergency { size = \"2MiB\" }\n"), small);
+    }
+
+    #[test]
+    fn a_key_has_what_its_guard_has_where_it_says_nothing_else() {
+        let guard = read(
+            "    role = \"cache\"\n    nx = \"refuse\"\n    presets = [\"rq\"]\n    refuse_as = \"close\"\n    key \"a*\" { counters = \"open\" }\n    key \"b*\" {\n      nx = \"nil\"\n      on_outage = [\"refuse\"]\n    }\n    key \"sess:*\" { role = \"session\" }\n",
+        );
+        let of =
+            |key: &str| (guard.rules.role(key.as_bytes()), guard.rules.says(&[key.as_bytes()]));
+        let own = Says { nx: Whether::Refused, ..Says::default() };
+        assert_eq!(guard.refuse_as, RefuseAs::Close);
+        assert_eq!(of("other"), (RedisRole::Cache, own));
+        assert_eq!(of("a1"), (RedisRole::Cache, Says { counters: Whether::Said, ..own }));
+        let refused = OnOutage { hold: Duration::ZERO, then: Afterwards::Refuse };
+        let of_b = Says { on_outage: Some(refused), ..Says::default() };
+        assert_eq!(of("b1"), (RedisRole::Cache, of_b));
+        let waits = |role| Says { on_outage: Some(OnOutage::of(role)), ..own };
+        assert_eq!(of("sess:1"), (RedisRole::Session, waits(RedisRole::Session)));
+        assert_eq!(of("rq:job:1"), (RedisRole::Queue, waits(RedisRole::Queue)));
+        // Of several keys: what all of them have, and no half of it.
+        let both = guard.rules.says(&[b"rq:a", b"sess:1"]).on_outage;
+        assert_eq!(both, Some(OnOutage { hold: Duration::from_secs(10), then: Afterwards::Drop }));
+        assert_eq!(guard.rules.says(&[b"sess:1", b"other"]).on_outage, Some(refused));
+        let queue = read("    role = \"queue\"\n    key \"sess:*\" { role = \"session\" }\n");
+        assert_eq!(queue.rules.says(&[b"sess:1"]).on_outage, None, "it is let go with the rest");
     }
 
     #[test]

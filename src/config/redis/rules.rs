@@ -1,6 +1,10 @@
 //! What a key is for, by its name: rules and the presets of common frameworks.
 
+use std::time::Duration;
+
 use RedisRole::{Cache, Mixed, Queue, Session};
+
+use super::{Afterwards, OnOutage};
 
 /// What keys are for, which says what may be said of them while Redis is away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,6 +84,69 @@ impl KeyPattern {
     }
 }
 
+/// Whether something is said while Redis is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whether {
+    /// What an empty Redis would say.
+    Said,
+    /// An error.
+    Refused,
+}
+
+/// What is said of keys of a cache, where there are two opinions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Says {
+    /// `SET NX` and its like: not set, or refused.
+    pub nx: Whether,
+    /// `INCR` and its like: as if nothing had been counted, or refused.
+    pub counters: Whether,
+    /// `DEL`, `EXPIRE` and whatever else takes away: kept in the journal, or refused all the same.
+    pub invalidate: Whether,
+    /// What is done in an outage, where it is something else than the guard's.
+    pub on_outage: Option<OnOutage>,
+}
+
+impl Default for Says {
+    fn default() -> Self {
+        let (nx, counters, invalidate) = (Whether::Said, Whether::Refused, Whether::Said);
+        Says { nx, counters, invalidate, on_outage: None }
+    }
+}
+
+impl Says {
+    /// What is said of several: only what is said of each.
+    fn and(self, other: Says) -> Says {
+        let both = |one: Whether, other: Whether| {
+            if one == other { one } else { Whether::Refused }
+        };
+        Says {
+            nx: both(self.nx, other.nx),
+            counters: both(self.counters, other.counters),
+            invalidate: both(self.invalidate, other.invalidate),
+            on_outage: OnOutage::of_both(self.on_outage, other.on_outage),
+        }
+    }
+}
+
+impl OnOutage {
+    /// What is done of a command that has keys of both: whoever waits waits for as long as both do, and nothing is said that one of
+    /// them does not say.
+    fn of_both(one: Option<OnOutage>, other: Option<OnOutage>) -> Option<OnOutage> {
+        match (one, other) {
+            (Some(one), Some(other)) => {
+                let is_of_one = |then: &Afterwards| [one.then, other.then].contains(then);
+                let worst = [Afterwards::Drop, Afterwards::Refuse].into_iter().find(is_of_one);
+                let then = worst.unwrap_or(Afterwards::Open);
+                Some(OnOutage { hold: one.hold.min(other.hold), then })
+            }
+            (Some(one), None) | (None, Some(one)) if one.then != Afterwards::Open => {
+                Some(OnOutage { hold: Duration::ZERO, then: Afterwards::Refuse })
+            }
+            (Some(_), None) | (None, Some(_) | None) => None,
+        }
+    }
+}
+
 /// What keys of a name are for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRule {
@@ -87,6 +154,8 @@ pub struct KeyRule {
     pub pattern: KeyPattern,
     /// What they are for.
     pub role: RedisRole,
+    /// What is said of them.
+    pub says: Says,
 }
 
 /// All rules of a guard: the first that fits counts.
@@ -96,6 +165,8 @@ pub struct KeyRules {
     pub rules: Vec<KeyRule>,
     /// What every other key is for.
     pub otherwise: RedisRole,
+    /// What is said of those.
+    pub says: Says,
 }
 
 impl KeyRules {
@@ -105,12 +176,28 @@ impl KeyRules {
         rule.map_or(self.otherwise, |rule| rule.role)
     }
 
+    /// What is said of all these keys together; of none, of the whole database.
+    pub fn says(&self, keys: &[&[u8]]) -> Says {
+        let of_key = |key: &&[u8]| {
+            let rule = self.rules.iter().find(|rule| rule.pattern.matches(key));
+            rule.map_or(self.says, |rule| rule.says)
+        };
+        if keys.is_empty() {
+            // Whoever looks for keys of a cache may find any of them.
+            let caches = self.rules.iter().filter(|rule| rule.role == Cache);
+            let invalidate = caches.fold(self.says, |all, rule| all.and(rule.says)).invalidate;
+            return Says { invalidate, ..self.says };
+        }
+        keys.iter().map(of_key).reduce(Says::and).unwrap_or(self.says)
+    }
+
     /// The rules of a preset, in order; `None` where there is none of this name.
     pub fn preset(name: &str) -> Option<Vec<KeyRule>> {
         let (_, rules) = PRESETS.iter().find(|(known, _)| *known == name)?;
         let rule = |(pattern, role): &(&str, RedisRole)| KeyRule {
             pattern: KeyPattern((*pattern).to_owned()),
             role: *role,
+            says: Says::default(),
         };
         Some(rules.iter().map(rule).collect())
     }
@@ -197,7 +284,8 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_counts() {
-        let mut rules = KeyRules { rules: KeyRules::preset("django").unwrap(), otherwise: Mixed };
+        let mut rules =
+            KeyRules { rules: KeyRules::preset("django").unwrap(), ..KeyRules::default() };
         for (key, role) in [
             (":1:price:7", Cache),
             (":1:django.contrib.sessions.cacheabc", Session),

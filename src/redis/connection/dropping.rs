@@ -111,7 +111,10 @@ impl Connection {
                 self.line.put(number, Slot::Waits { until: None, answer: otherwise, again: None });
                 self.keeping.push_back(Keeping { number, kept, later });
             }
-            None => self.line.put(number, Slot::Ready(otherwise)),
+            None => {
+                self.line.put(number, Slot::Ready(otherwise));
+                self.ends_where_nothing_is_said();
+            }
         }
     }
 
@@ -120,7 +123,10 @@ impl Connection {
         let Some(Keeping { number, later, .. }) = self.keeping.pop_front() else { return };
         match kept {
             Kept::Safely => self.line.known(number, later.done(&self.gate)),
-            Kept::Not => self.line.refuse(number),
+            Kept::Not => {
+                self.line.refuse(number);
+                self.ends_where_nothing_is_said();
+            }
         }
     }
 
