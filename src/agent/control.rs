@@ -311,6 +311,9 @@ async fn redis(
         Err(error @ NotOrdered::Mode(_)) => {
             refused(StatusCode::CONFLICT, "left-alone", &error.to_string())
         }
+        Err(error @ NotOrdered::Observes) => {
+            refused(StatusCode::FORBIDDEN, "observes", &error.to_string())
+        }
     }
 }
 

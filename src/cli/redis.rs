@@ -19,7 +19,7 @@ use super::report::Form;
 use crate::agent::{GuardOrder, GuardRequest, ask};
 use crate::config::Config;
 use crate::hcl::nearest;
-use crate::redis::{GuardReport, JournalReport, Recovered, State};
+use crate::redis::{GuardReport, JournalReport, Observation as Observed, Recovered, State};
 use crate::store::encoded;
 
 pub(super) async fn run(context: &Context, args: &RedisArgs) -> Result<u8, Error> {
@@ -200,6 +200,12 @@ fn answered<T: DeserializeOwned>(
             message: message.to_owned(),
             hint: hint.unwrap_or_default().to_owned(),
         },
+        StatusCode::FORBIDDEN => Error::Refused {
+            code: "observes",
+            message: message.to_owned(),
+            hint: "take `mode = \"observe\"` out of its block, and restart `roadworks serve`"
+                .to_owned(),
+        },
         StatusCode::CONFLICT => Error::Refused {
             code: "left-alone",
             message: message.to_owned(),
@@ -262,6 +268,10 @@ fn whole(guard: &GuardReport) -> String {
             lines.push(format!("  {keys} keys to remove before it is read"));
         }
         Some(_) | None => {}
+    }
+    if let Some(Observed { rules, .. }) = &guard.observed {
+        lines.push("  it only observes. What its keys seem to be for:".to_owned());
+        lines.extend(rules.lines().map(|rule| format!("    {rule}")));
     }
     let said = guard.answers.iter().filter(|(_, count)| **count > 0);
     let said: Vec<_> = said.map(|(reason, count)| format!("{count} {reason}")).collect();

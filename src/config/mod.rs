@@ -59,7 +59,8 @@ pub use page::PageConfig;
 pub use records::{RecordKey, RecordSet, Routing, SwitchedRecord, Target};
 pub use redis::{
     Afterwards, EmergencyConfig, JournalConfig, KeyPattern, KeyRule, KeyRules, OnOutage,
-    RedisConfig, RedisListen, RedisPlace, RedisRole, RedisUpstream, RefuseAs, Says, Whether,
+    RedisConfig, RedisListen, RedisMode, RedisPlace, RedisRole, RedisUpstream, RefuseAs, Says,
+    Whether,
 };
 pub use resolve::{Beside, Pinned, Resolved, Variable, name_of, resolve};
 pub use rfc2136::{Answers, MOVED, Rfc2136Config};

@@ -41,6 +41,8 @@ const PIECE: usize = 16 << 10;
 const AHEAD: usize = 1 << 20;
 /// So many answers may be owed: a client that does not read them sends no more.
 const OWED: usize = 100_000;
+/// A guard that only observes gives up a connection as late as a client would.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A connection takes at most so many budgets.
 const BUDGETS: u32 = 3;
 
@@ -255,7 +257,13 @@ impl Connection {
 
     /// Acts on a change.
     fn look(&mut self) {
-        let posture = *self.posture.borrow_and_update();
+        let mut posture = *self.posture.borrow_and_update();
+        if self.gate.only_observes() {
+            // It has no part in it.
+            posture.asks = Asks::All;
+            self.now = posture;
+            return;
+        }
         let was = std::mem::replace(&mut self.now, posture);
         match (was.away(), posture.away()) {
             // Redis is there: what it was asked is waited for.
@@ -348,6 +356,10 @@ impl Connection {
     /// Redis is not there.
     fn gone(&mut self, why: &str) {
         self.gate.trouble(self.now.epoch, Trouble::Gone, why);
+        if self.gate.only_observes() {
+            self.stage = Stage::Over;
+            return;
+        }
         // The breaker may have been told by somebody else meanwhile: then this is of before.
         self.look();
         if !matches!(self.link, Link::None) || self.line.owed() > 0 {
@@ -358,7 +370,10 @@ impl Connection {
     /// A connection that nobody waits on may end: Redis ends idle ones, and one is made anew when it is needed.
     fn hung_up(&mut self, why: &str) {
         let is_idle = self.line.owed() == 0 && self.leaving.is_empty() && self.passing.is_none();
-        if is_idle || self.stage == Stage::Ends {
+        if self.gate.only_observes() {
+            // As without a guard.
+            self.stage = Stage::Over;
+        } else if is_idle || self.stage == Stage::Ends {
             self.lose();
         } else {
             self.gone(why);
@@ -370,7 +385,8 @@ impl Connection {
             self.way = self.gate.way();
             let place = self.gate.config.upstream.place.clone();
             self.linked = Some(Counted::one(&self.gate.links));
-            let within = (self.gate.config.budget * BUDGETS).max(Duration::from_millis(100));
+            let quickly = (self.gate.config.budget * BUDGETS).max(Duration::from_millis(100));
+            let within = if self.gate.only_observes() { PATIENCE } else { quickly };
             self.link = Link::Opening(Box::pin(restored(place, self.session.before(), within)));
         }
     }
@@ -430,6 +446,7 @@ impl Connection {
                         self.requests.look_again();
                         return;
                     }
+                    self.gate.asked(&arguments);
                     let is_long = self.passing.is_some();
                     if is_ours && !is_long {
                         // The same: it is asked of Redis, or answered, when its time has come.
@@ -620,7 +637,8 @@ impl Connection {
 
     /// An answer has come; whether there is still a connection.
     fn answered(&mut self, bytes: &Bytes, kind: Kind) -> bool {
-        let trouble = if kind == Kind::Error { Trouble::told_by(bytes) } else { None };
+        let is_told = kind == Kind::Error && !self.gate.only_observes();
+        let trouble = if is_told { Trouble::told_by(bytes) } else { None };
         let is_late = match self.line.next_due() {
             Due::Nobody => {
                 self.hung_up(&String::from_utf8_lossy(
@@ -700,6 +718,9 @@ impl Connection {
 
     /// Each command in its turn has its budget, from when Redis last answered; when the next one's is over.
     fn late(&mut self, now: Instant) -> Option<Instant> {
+        if self.gate.only_observes() {
+            return None;
+        }
         let (budget, heard, epoch) = (self.gate.config.budget, self.heard, self.now.epoch);
         let mut is_told = false;
         while !self.replies.is_in_mid_answer() {

@@ -15,9 +15,10 @@ use super::emergency::Emergency;
 use super::frame::Arguments;
 use super::journal::Entry;
 use super::keeper::Keeper;
+use super::observe::{Observed, When};
 use super::orders::Orders;
 use crate::clock::monotonic;
-use crate::config::{Afterwards, RedisConfig, RedisRole};
+use crate::config::{Afterwards, RedisConfig, RedisMode, RedisRole};
 
 /// A Redis that is a replica is looked up anew at most so often.
 const LOOKED_UP: Duration = Duration::from_secs(2);
@@ -35,6 +36,8 @@ pub(super) struct Gate {
     pub(super) keeper: Option<Keeper>,
     /// What is written meanwhile, for a moment.
     pub(super) emergency: Option<Emergency>,
+    /// What is asked, where it is only observed.
+    observed: Option<Mutex<Observed>>,
     breaker: Mutex<Breaker>,
     /// Whether a good answer is worth telling: most of them need no lock.
     is_troubled: AtomicBool,
@@ -118,11 +121,13 @@ impl Gate {
         let (posture, _) = watch::channel(breaker.posture());
         let kept = config.emergency.as_ref();
         let emergency = kept.map(|kept| Emergency::new(kept.ttl, kept.size));
+        let observed = (config.mode == RedisMode::Observe).then(Mutex::default);
         Gate {
             site,
             config,
             keeper,
             emergency,
+            observed,
             breaker: Mutex::new(breaker),
             is_troubled: AtomicBool::new(false),
             in_time: AtomicU32::new(0),
@@ -190,6 +195,26 @@ impl Gate {
     /// Its label.
     pub(super) fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// What was asked so far, where that is observed.
+    pub(super) fn observed(&self) -> Option<Observed> {
+        let observed = self.observed.as_ref()?;
+        Some(observed.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Whether nothing is ever said by this guard.
+    pub(super) fn only_observes(&self) -> bool {
+        self.observed.is_some()
+    }
+
+    /// Something is asked, while Redis is there or away.
+    pub(super) fn asked(&self, arguments: &Arguments<'_>) {
+        if let Some(observed) = &self.observed {
+            let is_away = self.posture.borrow().away().is_some();
+            let when = if is_away { When::Away } else { When::There };
+            observed.lock().unwrap_or_else(PoisonError::into_inner).count(arguments, when);
+        }
     }
 
     pub(super) fn posture(&self) -> watch::Receiver<Posture> {

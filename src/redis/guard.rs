@@ -228,7 +228,7 @@ impl Guards {
 
     /// The site has this mode from now on: the guards whose `when` has it leave Redis alone.
     pub fn follow(&self, site: &str, mode: Option<Mode>) {
-        for gate in self.of_site(site) {
+        for gate in self.of_site(site).filter(|gate| !gate.only_observes()) {
             // What nobody knows changes nothing.
             let Some(mode) = mode else { continue };
             let mode = Some(mode).filter(|mode| gate.config.when.contains(mode));
@@ -268,6 +268,9 @@ impl Guards {
     ) -> Result<GuardReport, NotOrdered> {
         let gate = self.of_site(site).find(|gate| gate.name() == name);
         let gate = gate.ok_or(NotOrdered::NoSuch)?;
+        if gate.only_observes() {
+            return Err(NotOrdered::Observes);
+        }
         let now = (clock::monotonic(), clock::now());
         match ordered {
             Wanted::Close => {
@@ -318,6 +321,9 @@ pub enum NotOrdered {
     /// There is none of this name.
     #[error("this process has no such guard")]
     NoSuch,
+    /// It answers nothing itself.
+    #[error("it only observes: clients have what they would have without it")]
+    Observes,
     /// The switch orders it.
     #[error("redis is left alone while the site's mode is {0}")]
     Mode(Mode),

@@ -42,8 +42,19 @@ pub struct GuardReport {
     pub connections: usize,
     /// What is to be removed before Redis is read; `None` without a journal.
     pub journal: Option<JournalReport>,
+    /// What was asked, where it only observes.
+    pub observed: Option<Observation>,
     /// How many commands were answered how, since it started.
     pub answers: BTreeMap<String, u64>,
+}
+
+/// What a guard that only observes has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// By how keys begin: see [`Proposal`](super::observe::Proposal).
+    pub prefixes: serde_json::Value,
+    /// The same as `key` blocks, where it is plain what they are for.
+    pub rules: String,
 }
 
 /// What is done with a command.
@@ -132,6 +143,11 @@ pub(super) fn of(gate: &Gate, (now, at): (Instant, Timestamp)) -> GuardReport {
             .keeper
             .as_ref()
             .map(|_| JournalReport { keys: kept.keys, broken: kept.broken }),
+        observed: gate.observed().map(|observed| Observation {
+            // It has texts and numbers only.
+            prefixes: serde_json::to_value(observed.report()).unwrap_or_default(),
+            rules: observed.rules(),
+        }),
         answers: answers.collect(),
     }
 }
@@ -139,6 +155,7 @@ pub(super) fn of(gate: &Gate, (now, at): (Instant, Timestamp)) -> GuardReport {
 /// What is done with a command now.
 pub(super) fn state(gate: &Gate, posture: Posture, now: Instant) -> State {
     match posture.held_until(gate.config.on_outage.hold) {
+        _ if gate.only_observes() => State::Closed,
         None => State::Closed,
         Some(until) if until > now => State::Hold,
         Some(_) => match gate.then() {

@@ -16,7 +16,7 @@ use crate::support::serving::{Serving, Stand, until};
 /// A guard in front of a Redis.
 pub(super) struct Guarded {
     pub(super) serving: Serving,
-    stand: Stand,
+    pub(super) stand: Stand,
     port: u16,
     pub(super) redis: RedisServer,
 }

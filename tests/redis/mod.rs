@@ -6,6 +6,7 @@ mod emergency;
 pub(crate) mod forms;
 mod frames;
 mod guard;
+mod observing;
 mod options;
 mod orders;
 mod several;

@@ -56,6 +56,8 @@ pub struct RedisConfig {
     pub emergency: Option<EmergencyConfig>,
     /// How long an answer may take that an empty Redis could give as well.
     pub budget: Duration,
+    /// Whether it answers at all.
+    pub mode: RedisMode,
     /// How it refuses.
     pub refuse_as: RefuseAs,
     /// Where its addresses stand in the file.
@@ -166,6 +168,16 @@ impl OnOutage {
     }
 }
 
+/// Whether a guard answers anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RedisMode {
+    /// While Redis is away.
+    #[default]
+    Guard,
+    /// It passes everything on, and counts what it is asked.
+    Observe,
+}
+
 /// How a client is told that something is refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RefuseAs {
@@ -205,6 +217,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         "on_outage",
         "budget",
         "presets",
+        "mode",
         "when",
         "limit_gateway",
         "refuse_as",
@@ -240,7 +253,15 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
     let all = rules.iter().map(|rule| rule.role).chain([role]);
     let journal = journal(reader, body, &mut spots, all.collect());
     let budget = reader.duration(body, "budget", Duration::from_millis(1)..=LONGEST_BUDGET);
-    if role == RedisRole::Mixed && rules.is_empty() && on_outage.then == Afterwards::Open {
+    let modes = [("guard", RedisMode::Guard), ("observe", RedisMode::Observe)];
+    let mode = reader.choice(body, "mode", &modes).unwrap_or_default();
+    if mode == RedisMode::Observe
+        && let Some(block) = body.get_blocks("journal").next()
+    {
+        reader.wrong(&block.ident, "a guard that only observes drops nothing, and has no journal");
+    }
+    let answers = mode == RedisMode::Guard && on_outage.then == Afterwards::Open;
+    if role == RedisRole::Mixed && rules.is_empty() && answers {
         let said = "nothing is ever answered for this Redis: it is a cache in no part";
         let hint =
             "role = \"cache\", or presets = [\"django\"], or key \"cache:*\" with role = \"cache\"";
@@ -257,6 +278,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         limit_gateway: limit_gateway.and_then(|most| usize::try_from(most).ok()),
         emergency: emergency(reader, body),
         budget: budget.unwrap_or(BUDGET),
+        mode,
         refuse_as,
         spots,
     })
@@ -439,6 +461,9 @@ mod tests {
         assert_eq!(guard.rules.says(&[b"sess:1", b"other"]).on_outage, Some(refused));
         let queue = read("    role = \"queue\"\n    key \"sess:*\" { role = \"session\" }\n");
         assert_eq!(queue.rules.says(&[b"sess:1"]).on_outage, None, "it is let go with the rest");
+        let lines = "    mode = \"observe\"\n    journal { path = \"x\" }\n";
+        assert!(wrong(&site(&format!("{PLACES}{lines}")))[0].contains("has no journal"));
+        assert_eq!(read("    mode = \"observe\"\n").mode, RedisMode::Observe);
     }
 
     #[test]
