@@ -9,6 +9,7 @@ mod guard;
 mod observing;
 mod options;
 mod orders;
+mod presets;
 mod several;
 mod slow;
 mod stale;

@@ -238,7 +238,14 @@ const PRESETS: [(&str, &[(&str, RedisRole)]); 9] = [
     ),
     (
         "celery",
-        &[("celery*", Queue), ("_kombu.*", Queue), ("unacked*", Queue), ("*.pidbox", Queue)],
+        &[
+            ("celery*", Queue),
+            ("_kombu.*", Queue),
+            ("unacked*", Queue),
+            // Of replies, and of priorities: those have a number behind a separator that nobody types.
+            ("*.pidbox", Queue),
+            ("*\u{6}\u{16}*", Queue),
+        ],
     ),
     ("rq", &[("rq:*", Queue)]),
     ("bullmq", &[("bull:*", Queue)]),
