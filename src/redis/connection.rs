@@ -43,6 +43,8 @@ const AHEAD: usize = 1 << 20;
 const OWED: usize = 100_000;
 /// A guard that only observes gives up a connection as late as a client would.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So long a client whose connection ends may take to read what was said before.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A connection takes at most so many budgets.
 const BUDGETS: u32 = 3;
 
@@ -79,6 +81,8 @@ pub(super) struct Connection {
     leaving_by: Option<Instant>,
     /// Counts the connection to Redis, while there is one.
     linked: Option<Counted>,
+    /// Until when a client may read what was said before its connection ends.
+    ends: Option<Instant>,
     /// When Redis last answered.
     heard: Instant,
     refusals: Refusals,
@@ -158,6 +162,7 @@ impl Connection {
             stage: Stage::Asks,
             leaving_by: None,
             linked: None,
+            ends: None,
             heard: moment,
             refusals: Refusals::since(moment),
             waiting: None,
@@ -176,7 +181,8 @@ impl Connection {
             self.line.say(&mut self.outbox);
             let has_ended =
                 self.stage == Stage::Ends && self.line.is_empty() && self.outbox.is_empty();
-            if self.stage == Stage::Over || has_ended {
+            let is_late = self.ends.is_some_and(|ends| ends <= clock::monotonic());
+            if self.stage == Stage::Over || has_ended || is_late {
                 return;
             }
             match self.next(tasks, wake).await {
@@ -321,8 +327,7 @@ impl Connection {
         self.leaving.clear();
         // What was being said cannot be unsaid; who listens or watches must know that it missed something.
         if in_mid_answer || self.stage == Stage::Listens || self.session.is_watching {
-            self.stage = Stage::Over;
-            return;
+            return self.hang_up();
         }
         if self.passing.is_some() {
             self.passing = Some(Passing::Nowhere);
@@ -330,6 +335,14 @@ impl Connection {
         self.session.lose();
         let Connection { gate, session, line, now, .. } = self;
         line.lost(|sent| away::unanswered(gate, session, sent, *now));
+    }
+
+    /// What has come is said, and nothing more.
+    fn hang_up(&mut self) {
+        self.line = Line::default();
+        self.keeping.clear();
+        self.stage = Stage::Ends;
+        self.ends = Some(clock::monotonic() + LAST_WORDS);
     }
 
     fn come_back(&mut self) {
@@ -713,7 +726,7 @@ impl Connection {
         let waits = self.line.waited(now);
         let held = self.held_until().filter(|until| *until > looked);
         let late = self.late(now);
-        [waits, held, late, self.leaving_by, self.waiting].into_iter().flatten().min()
+        [waits, held, late, self.leaving_by, self.waiting, self.ends].into_iter().flatten().min()
     }
 
     /// Each command in its turn has its budget, from when Redis last answered; when the next one's is over.

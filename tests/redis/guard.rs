@@ -273,6 +273,16 @@ fn messages_pass_and_who_listens_is_closed_when_redis_goes_and_when_it_is_back()
 }
 
 #[test]
+fn who_listens_and_leaves_is_told_goodbye() {
+    let guarded = Guarded::cache("");
+    for _ in 0..20 {
+        let mut listener = guarded.client();
+        assert!(listener.does("SUBSCRIBE news").ends_with(":1"));
+        assert_eq!((listener.does("QUIT").as_str(), listener.next()), ("+OK", None));
+    }
+}
+
+#[test]
 fn what_waits_for_an_item_has_it_from_the_redis_that_is_back() {
     let mut guarded = Guarded::cache("");
     let mut waits = guarded.client();
