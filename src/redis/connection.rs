@@ -25,7 +25,7 @@ use super::frame::{GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
 use super::gate::{Counted, Gate};
 use super::keeper::Kept;
 use super::line::{Asked, DroppedWrite, Due, Line, Pace, Sent, Slot, Within};
-use super::plan::Plan;
+use super::plan::{Plan, wants_an_error};
 use super::refusals::Refusals;
 use super::session::{Change, Session, Standing, Transaction};
 use super::table;
@@ -651,7 +651,7 @@ impl Connection {
     /// An answer has come; whether there is still a connection.
     fn answered(&mut self, bytes: &Bytes, kind: Kind) -> bool {
         let is_told = kind == Kind::Error && !self.gate.only_observes();
-        let trouble = if is_told { Trouble::told_by(bytes) } else { None };
+        let trouble = if is_told { self.trouble(bytes) } else { None };
         let is_late = match self.line.next_due() {
             Due::Nobody => {
                 self.hung_up(&String::from_utf8_lossy(
@@ -697,6 +697,15 @@ impl Connection {
             return matches!(self.link, Link::Open(..));
         }
         true
+    }
+
+    /// What an error says of Redis; one that somebody asked for says nothing.
+    fn trouble(&mut self, error: &[u8]) -> Option<Trouble> {
+        let trouble = Trouble::told_by(error)?;
+        let is_for_nobody = matches!(self.line.next_due(), Due::Nobody | Due::Swallowed);
+        let asked = self.line.oldest().filter(|_| !is_for_nobody);
+        let is_wanted = asked.is_some_and(|(_, sent)| wants_an_error(sent));
+        (!is_wanted).then_some(trouble)
     }
 
     fn changed(&mut self, change: Change, words: &Bytes) {

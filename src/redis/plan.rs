@@ -1,7 +1,7 @@
 //! What is known of a command before Redis is asked: what it does to its connection, and how soon it is answered.
 
-use super::frame::Arguments;
-use super::line::Pace;
+use super::frame::{Arguments, Request, Requests};
+use super::line::{Asked, Pace, Sent};
 use super::session::{Change, change};
 use super::table::{self, Command, Family};
 
@@ -39,6 +39,13 @@ impl Plan {
             is_refused: is("SYNC") || is("PSYNC"),
         }
     }
+}
+
+/// Whether the text of an error is the client's own: `DEBUG ERROR`.
+pub(super) fn wants_an_error(sent: &Sent) -> bool {
+    let Asked::Whole(bytes) = &sent.asked else { return false };
+    let mut requests = Requests::default();
+    matches!(requests.read(bytes), Ok(Request::Whole { arguments, .. }) if arguments.is(0, "DEBUG"))
 }
 
 /// How soon a Redis that is well answers.

@@ -415,6 +415,19 @@ fn what_cannot_be_guarded_is_said_and_nobody_is_answered_wrongly() {
     assert!(guarded.stand.status()["mode"] == "open");
 }
 
+#[test]
+fn an_error_that_somebody_asked_for_says_nothing_of_redis() {
+    let mut guarded = Guarded::cache("");
+    let mut client = guarded.client();
+    for error in ["LOADING", "READONLY", "MASTERDOWN"] {
+        client.send(&encoded(&["DEBUG", "ERROR", &format!("{error} not at all")]));
+        assert_eq!(client.next().unwrap(), format!("-{error} not at all\r\n").as_bytes());
+        assert_eq!(client.does("SET k v"), "+OK", "it is asked as before");
+    }
+    guarded.kill();
+    assert_eq!(guarded.serving.log().matches("redis is away").count(), 1);
+}
+
 /// redis-py with its own defaults, which are what an app has.
 struct Python(std::process::Child, std::io::BufReader<std::process::ChildStdout>);
 
