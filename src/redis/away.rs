@@ -382,6 +382,10 @@ pub(super) fn unanswered(gate: &Gate, session: &mut Session, sent: Sent, posture
         (Verdict::Said(_), Outcome::Said(answer)) if held.is_some() && !is_unset(&arguments) => {
             Slot::Waits { until: held, answer, again: Some(sent) }
         }
+        // Whatever its keys are for: who is held only waits.
+        (_, Outcome::Refused(answer)) if held.is_some() && is_read(&arguments) => {
+            Slot::Waits { until: held, answer, again: Some(sent) }
+        }
         // `SET NX` may have been done: that it was not is no longer true.
         (Verdict::Said(_), Outcome::Said(answer)) if !is_unset(&arguments) => Slot::Ready(answer),
         (Verdict::Own(_), Outcome::Said(answer) | Outcome::Ends(answer)) => Slot::Ready(answer),
@@ -401,9 +405,19 @@ pub(super) fn unknown(version: Resp) -> Bytes {
     Value::Error(text.to_owned()).encoded(version).into()
 }
 
+/// Whether it is said that nobody knows.
+pub(super) fn is_unknown(slot: &Slot, version: Resp) -> bool {
+    matches!(slot, Slot::Ready(said) if *said == unknown(version))
+}
+
 pub(super) fn entries(session: &Session, dirty: &[Dirty]) -> Vec<Entry> {
     let database = session.database;
     dirty.iter().map(|dirty| Entry { database, dirty: dirty.clone() }).collect()
+}
+
+fn is_read(arguments: &Arguments<'_>) -> bool {
+    let family = table::find(arguments.name()).map(|command| command.family);
+    matches!(family, Some(Family::Read(_) | Family::Search))
 }
 
 fn is_unset(arguments: &Arguments<'_>) -> bool {

@@ -325,8 +325,13 @@ impl Connection {
         self.arrived.clear();
         self.behind.clear();
         self.leaving.clear();
+        let is_let_go = self.gate.then() == Afterwards::Drop;
         // What was being said cannot be unsaid; who listens or watches must know that it missed something.
-        if in_mid_answer || self.stage == Stage::Listens || self.session.is_watching {
+        if in_mid_answer
+            || self.stage == Stage::Listens
+            || self.session.is_watching
+            || is_let_go && self.session.is_queueing
+        {
             return self.hang_up();
         }
         if self.passing.is_some() {
@@ -334,7 +339,16 @@ impl Connection {
         }
         self.session.lose();
         let Connection { gate, session, line, now, .. } = self;
-        line.lost(|sent| away::unanswered(gate, session, sent, *now));
+        let mut is_unknown = false;
+        line.lost(|sent| {
+            let slot = away::unanswered(gate, session, sent, *now);
+            is_unknown |= away::is_unknown(&slot, session.version);
+            slot
+        });
+        // Whoever works on a queue ends by an error, and comes again where its connection ends.
+        if is_unknown && is_let_go {
+            self.hang_up();
+        }
     }
 
     /// What has come is said, and nothing more.
@@ -400,7 +414,8 @@ impl Connection {
             self.linked = Some(Counted::one(&self.gate.links));
             let quickly = (self.gate.config.budget * BUDGETS).max(Duration::from_millis(100));
             let within = if self.gate.only_observes() { PATIENCE } else { quickly };
-            self.link = Link::Opening(Box::pin(restored(place, self.session.before(), within)));
+            let (before, patience) = (self.session.before(), within.max(self.gate.patience()));
+            self.link = Link::Opening(Box::pin(restored(place, before, within, patience)));
         }
     }
 
@@ -743,7 +758,7 @@ impl Connection {
         if self.gate.only_observes() {
             return None;
         }
-        let (budget, heard, epoch) = (self.gate.config.budget, self.heard, self.now.epoch);
+        let (budget, heard, epoch) = (self.gate.patience(), self.heard, self.now.epoch);
         let mut is_told = false;
         while !self.replies.is_in_mid_answer() {
             let Connection { gate, session, line, .. } = self;
@@ -756,7 +771,7 @@ impl Connection {
             // What cannot be said without Redis is late again after another budget.
             (sent.at, sent.is_late) = (now, true);
             if !is_told {
-                gate.trouble(epoch, Trouble::Late, "three answers in a row were late");
+                gate.late(epoch);
                 is_told = true;
             }
             let Some(instead) = instead else { return Some(now + budget) };

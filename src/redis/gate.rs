@@ -148,6 +148,25 @@ impl Gate {
         }
     }
 
+    /// How long one answer may take. Who is let go waits for an answer as long as for Redis: it would only send the same again, and a
+    /// Redis that hangs does both in the end.
+    pub(super) fn patience(&self) -> Duration {
+        let outage = &self.config.on_outage;
+        match outage.then {
+            Afterwards::Drop => self.config.budget.max(outage.hold),
+            Afterwards::Open | Afterwards::Refuse => self.config.budget,
+        }
+    }
+
+    /// An answer took longer than that: where it was waited for that long, once is enough.
+    pub(super) fn late(&self, epoch: u64) {
+        if self.patience() > self.config.budget {
+            self.trouble(epoch, Trouble::Gone, "an answer took as long as clients are held");
+        } else {
+            self.trouble(epoch, Trouble::Late, "three answers in a row were late");
+        }
+    }
+
     // ## What somebody ordered
 
     /// Changes what is ordered; whether Redis counts as away by that, or what is done meanwhile is something else.

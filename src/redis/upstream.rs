@@ -47,17 +47,18 @@ pub(super) async fn connect(place: &RedisPlace, within: Duration) -> io::Result<
     tokio::time::timeout(within, connecting).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// Connects, and says again what the client had said of itself. Each of those answers may take as long as the connection.
+/// Connects, and says again what the client had said of itself; each of those answers has its own time.
 pub(super) async fn restored(
     place: RedisPlace,
     before: Vec<Bytes>,
     within: Duration,
+    patience: Duration,
 ) -> Result<Stream, Lost> {
     let gone = |error: io::Error| Lost::Gone(error.to_string());
     let mut stream = connect(&place, within).await.map_err(gone)?;
     let mut talk = Talk { stream: &mut stream, buffer: BytesMut::new() };
     for words in before {
-        let said = talk.asked(&words, within).await.map_err(gone)?;
+        let said = talk.asked(&words, patience).await.map_err(gone)?;
         if said.kind == Kind::Error {
             return Err(Lost::Refused(said.word()));
         }

@@ -351,6 +351,55 @@ fn after_the_hold_comes_what_the_configuration_says() {
 }
 
 #[test]
+fn who_is_let_go_by_and_by_has_no_error_and_waits_for_a_redis_that_hangs() {
+    let lines = "role = \"queue\"\n    on_outage = [\"hold 10s\", \"drop\"]\n    budget = \"50ms\"";
+    let mut guarded = Guarded::before(RedisServer::start(), lines);
+    let mut client = guarded.client();
+    assert_eq!(client.does("RPUSH jobs one"), ":1");
+    guarded.redis.signal("STOP");
+    client.send(&encoded(&["RPUSH", "jobs", "two"]));
+    // Somebody else who comes waits as well.
+    let mut other = guarded.client();
+    other.send(&encoded(&["SELECT", "0"]));
+    thread::sleep(Duration::from_millis(400));
+    assert!(!guarded.serving.log().contains("redis is away"), "it may be slow");
+    guarded.redis.signal("CONT");
+    assert_eq!(
+        (client.next(), other.next()),
+        (Some(b":2\r\n".to_vec()), Some(b"+OK\r\n".to_vec()))
+    );
+    // Whoever asked something that may have been done is let go, as by Redis itself.
+    guarded.redis.signal("STOP");
+    client.send(&encoded(&["RPUSH", "jobs", "three"]));
+    let mut queueing = guarded.client();
+    queueing.send(&encoded(&["MULTI"]));
+    let mut waits = guarded.client();
+    waits.send(&encoded(&["BLPOP", "others", "0"]));
+    thread::sleep(Duration::from_millis(100));
+    guarded.redis.kill();
+    assert_eq!((client.next(), queueing.next()), (None, None));
+    guarded.again();
+    assert_eq!(guarded.client().does("RPUSH others one"), ":1");
+    assert!(waits.next().is_some(), "what takes nothing before its answer is asked again");
+}
+
+#[test]
+fn who_is_let_go_by_and_by_waits_no_longer_than_the_hold() {
+    let lines =
+        "role = \"queue\"\n    on_outage = [\"hold 300ms\", \"drop\"]\n    budget = \"50ms\"";
+    let guarded = Guarded::before(RedisServer::start(), lines);
+    let mut client = guarded.client();
+    assert_eq!(client.does("RPUSH jobs one"), ":1");
+    guarded.redis.signal("STOP");
+    let began = monotonic();
+    assert_eq!(client.does("RPUSH jobs two"), "it hung up");
+    let took = monotonic().duration_since(began);
+    assert!(took >= Duration::from_millis(290), "{took:?}");
+    guarded.says("an answer took as long as clients are held");
+    guarded.redis.signal("CONT");
+}
+
+#[test]
 fn refusals_are_slowed_down() {
     let mut guarded = Guarded::cache("");
     guarded.kill();
