@@ -7,6 +7,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::breaker::Trouble;
 use super::frame::{Kind, Replies, Reply};
 use crate::config::RedisPlace;
 use crate::net::ask::secured;
@@ -60,7 +61,11 @@ pub(super) async fn restored(
     for words in before {
         let said = talk.asked(&words, patience).await.map_err(gone)?;
         if said.kind == Kind::Error {
-            return Err(Lost::Refused(said.word()));
+            // It may say of itself that it cannot answer, which is nothing about the client.
+            return Err(match Trouble::told_by(&said.bytes) {
+                Some(_) => Lost::Gone(String::from_utf8_lossy(&said.bytes).trim_end().to_owned()),
+                None => Lost::Refused(said.word()),
+            });
         }
     }
     Ok(stream)

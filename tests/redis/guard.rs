@@ -233,6 +233,21 @@ fn who_somebody_is_and_where_is_said_again_to_a_redis_that_is_back() {
 }
 
 #[test]
+fn who_comes_again_to_a_redis_that_lets_nobody_in_reads_misses() {
+    let guarded = Guarded::cache("");
+    let mut client = guarded.client();
+    assert_eq!((client.does("SELECT 3").as_str(), client.does("SET k v").as_str()), ("+OK", "+OK"));
+    let mut side = guarded.redis.client();
+    assert_eq!(side.does("CONFIG SET maxclients 1"), "+OK");
+    assert!(side.does("CLIENT KILL TYPE normal SKIPME yes").starts_with(':'));
+    assert_eq!(client.does("GET k"), "$-1", "it is not let go");
+    guarded.says("redis is away");
+    assert_eq!(side.does("CONFIG SET maxclients 1000"), "+OK");
+    guarded.says("redis is back");
+    assert_eq!(client.does("GET k"), "$1\r\nv", "where it was");
+}
+
+#[test]
 fn a_transaction_that_redis_lost_is_aborted_and_one_of_misses_is_answered() {
     let mut guarded = Guarded::cache("");
     let (mut open, mut watching) = (guarded.client(), guarded.client());
