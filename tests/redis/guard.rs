@@ -17,7 +17,7 @@ use crate::support::serving::{Serving, Stand, until};
 pub(super) struct Guarded {
     pub(super) serving: Serving,
     pub(super) stand: Stand,
-    port: u16,
+    pub(super) port: u16,
     pub(super) redis: RedisServer,
 }
 
@@ -28,8 +28,14 @@ impl Guarded {
     }
 
     pub(super) fn before(redis: RedisServer, lines: &str) -> Guarded {
+        let way = redis.port;
+        Guarded::by(way, redis, lines)
+    }
+
+    /// That comes to its Redis by another port.
+    pub(super) fn by(way: u16, redis: RedisServer, lines: &str) -> Guarded {
         let port = free_port();
-        let upstream = format!("redis://127.0.0.1:{}", redis.port);
+        let upstream = format!("redis://127.0.0.1:{way}");
         let stand = Stand::new(&config(&format!("127.0.0.1:{port}"), &upstream, lines));
         let serving = stand.serve();
         Guarded { serving, stand, port, redis }
@@ -37,6 +43,29 @@ impl Guarded {
 
     pub(super) fn client(&self) -> Client {
         Client::at(self.port)
+    }
+
+    /// How often these words are in its log.
+    pub(super) fn told(&self, words: &str) -> usize {
+        self.serving.log().matches(words).count()
+    }
+
+    /// Begins an outage, and waits until the guard knows.
+    pub(super) fn goes(&mut self, begin: impl FnOnce(&mut Guarded)) {
+        let before = self.told("redis is away");
+        begin(self);
+        until(|| {
+            // Somebody has to ask.
+            assert_eq!(self.client().does("GET nobody"), "$-1");
+            (self.told("redis is away") > before).then_some(())
+        });
+    }
+
+    /// Ends one, and waits until the guard knows.
+    pub(super) fn comes_back(&mut self, end: impl FnOnce(&mut Guarded)) {
+        let before = self.told("redis is back");
+        end(self);
+        until(|| (self.told("redis is back") > before).then_some(()));
     }
 
     pub(super) fn says(&self, words: &str) {
@@ -53,10 +82,7 @@ impl Guarded {
 
     /// Starts Redis, and waits until the guard knows.
     pub(super) fn again(&mut self) {
-        let times = |log: &str| log.matches("redis is back").count();
-        let before = times(&self.serving.log());
-        self.redis.again();
-        until(|| (times(&self.serving.log()) > before).then_some(()));
+        self.comes_back(|guarded| guarded.redis.again());
     }
 }
 

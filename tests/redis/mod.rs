@@ -1,11 +1,13 @@
 //! The guard of a Redis, seen from outside: against real servers, and against what others read in the same bytes.
 
 mod answers;
+mod clients;
 mod commands;
 mod emergency;
 pub(crate) mod forms;
 mod frames;
 mod guard;
+mod jobs;
 mod observing;
 mod options;
 mod orders;

@@ -19,6 +19,7 @@ pub(crate) mod played;
 pub(crate) mod recorder;
 pub(crate) mod redis;
 pub(crate) mod relay;
+pub(crate) mod resets;
 pub(crate) mod route53;
 pub(crate) mod s3;
 pub(crate) mod servers;
