@@ -7,6 +7,7 @@ mod emergency;
 pub(crate) mod forms;
 mod frames;
 mod guard;
+mod hold;
 mod jobs;
 mod observing;
 mod options;
