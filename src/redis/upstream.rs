@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::breaker::Trouble;
-use super::frame::{Kind, Replies, Reply};
+use super::frame::{Kind, Replies, Reply, Request, Requests};
 use crate::config::RedisPlace;
 use crate::net::ask::secured;
 
@@ -64,11 +64,19 @@ pub(super) async fn restored(
             // It may say of itself that it cannot answer, which is nothing about the client.
             return Err(match Trouble::told_by(&said.bytes) {
                 Some(_) => Lost::Gone(String::from_utf8_lossy(&said.bytes).trim_end().to_owned()),
+                // Older ones do not know all that a client may say of itself, and nobody waits for that.
+                None if is_of_client(&words) && said.bytes.starts_with(b"-ERR ") => continue,
                 None => Lost::Refused(said.word()),
             });
         }
     }
     Ok(stream)
+}
+
+/// Whether these words are `CLIENT ..`.
+fn is_of_client(words: &[u8]) -> bool {
+    let mut requests = Requests::default();
+    matches!(requests.read(words), Ok(Request::Whole { arguments, .. }) if arguments.is(0, "CLIENT"))
 }
 
 /// Question and answer, one after the other.

@@ -192,6 +192,9 @@ fn a_guard_that_starts_before_its_redis_answers_meanwhile() {
     guarded.says("redis is away");
     let mut client = guarded.client();
     assert_eq!(client.does("GET k"), "$-1");
+    assert!(client.does("INFO").contains("loading:0\r\n"), "clients ask before they begin");
+    // Redis knows this since 7.2.
+    assert_eq!(client.does("CLIENT SETINFO LIB-NAME mine"), "+OK");
     guarded.again();
     assert_eq!(
         (client.does("SET k v"), client.does("GET k")),
