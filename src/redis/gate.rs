@@ -248,9 +248,10 @@ impl Gate {
         let went = breaker.trouble(epoch, trouble, now);
         self.is_troubled.store(breaker.is_troubled(), Relaxed);
         if went {
-            tracing::warn!(redis = self.config.name, why, "redis is away");
             why.clone_into(&mut self.why.lock().unwrap_or_else(PoisonError::into_inner));
+            // Whoever reads the log finds it so.
             self.tell(&breaker);
+            tracing::warn!(redis = self.config.name, why, "redis is away");
         }
     }
 
@@ -287,15 +288,21 @@ impl Gate {
         }
         let mut breaker = self.breaker();
         *self.dirty.write().unwrap_or_else(PoisonError::into_inner) = DirtyKeys::default();
-        self.came_back(&mut breaker);
-        self.tell(&breaker);
+        let away = self.came_back(&mut breaker);
+        self.tell_back(&breaker, away);
     }
 
-    fn came_back(&self, breaker: &mut Breaker) {
+    fn came_back(&self, breaker: &mut Breaker) -> Option<Duration> {
         let away = breaker.posture().away();
-        if breaker.close(monotonic()) {
-            let since = away.map(|since| monotonic().duration_since(since));
-            let seconds = since.unwrap_or_default().as_secs_f64();
+        breaker
+            .close(monotonic())
+            .then(|| away.map(|since| monotonic().duration_since(since)).unwrap_or_default())
+    }
+
+    /// Whoever reads the log finds it so: connections are told before.
+    fn tell_back(&self, breaker: &Breaker, away: Option<Duration>) {
+        self.tell(breaker);
+        if let Some(seconds) = away.map(|away| away.as_secs_f64()) {
             tracing::info!(redis = self.config.name, seconds, "redis is back");
         }
     }
@@ -316,7 +323,7 @@ impl Gate {
     pub(super) fn open_partly(&self, entries: &[Entry], why: Option<Unwritable>) {
         let (mut breaker, now) = (self.breaker(), monotonic());
         self.dirty.write().unwrap_or_else(PoisonError::into_inner).add(entries);
-        self.came_back(&mut breaker);
+        let away = self.came_back(&mut breaker);
         breaker.dirtied();
         if let Some(why) = why.map(Unwritable::word) {
             breaker.refused(now);
@@ -326,7 +333,7 @@ impl Gate {
                 "redis takes no writes: they are dropped"
             );
         }
-        self.tell(&breaker);
+        self.tell_back(&breaker, away);
     }
 
     /// Whether other guards have something to remove.
