@@ -1,6 +1,5 @@
 //! Removing from Redis what was written or deleted while it was away, before anybody reads it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::answer::Dirty;
@@ -43,33 +42,35 @@ pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), NotRe
     let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
     let mut talk = Talk { stream: &mut stream, buffer: bytes::BytesMut::new() };
     enter(&mut talk, gate).await?;
-    let mut databases: BTreeMap<u32, Vec<Dirty>> = BTreeMap::new();
-    for Entry { database, dirty } in entries {
-        databases.entry(database).or_default().push(dirty);
-    }
-    let mut count = 0_usize;
-    for (database, all) in databases {
-        if !is_there(&mut talk, database).await? {
-            continue;
-        }
-        let (mut keys, mut patterns) = (Vec::new(), Vec::new());
-        if all.contains(&Dirty::Database) {
-            said(&mut talk, &[b"FLUSHDB", b"ASYNC"]).await?;
-            tracing::warn!(redis = gate.config.name, database, "flushed");
-            continue;
-        }
-        for dirty in all {
-            match dirty {
-                Dirty::Key(key) => keys.push(key),
-                Dirty::Pattern(pattern) => patterns.push(pattern),
-                // Then nothing else was looked at.
-                Dirty::Database => {}
+    let (mut count, mut left) = (0_usize, entries.into_iter().peekable());
+    while let Some(database) = left.peek().map(|entry| entry.database) {
+        let is_there = is_there(&mut talk, database).await?;
+        // Batch by batch: clients on this thread would wait while a million keys are moved or forgotten at once.
+        while left.peek().is_some_and(|entry| entry.database == database) {
+            let (mut keys, mut patterns, mut all) = (Vec::new(), Vec::new(), false);
+            while keys.len() + patterns.len() < BATCH
+                && let Some(entry) = left.next_if(|entry| entry.database == database)
+            {
+                match entry.dirty {
+                    Dirty::Key(key) => keys.push(key),
+                    Dirty::Pattern(pattern) => patterns.push(pattern),
+                    Dirty::Database => all = true,
+                }
             }
-        }
-        count += keys.len();
-        unlink(&mut talk, &keys).await?;
-        for pattern in patterns {
-            search(&mut talk, gate, &pattern).await?;
+            if !is_there {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            if all {
+                said(&mut talk, &[b"FLUSHDB", b"ASYNC"]).await?;
+                tracing::warn!(redis = gate.config.name, database, "flushed");
+                continue;
+            }
+            count += keys.len();
+            unlink(&mut talk, &keys).await?;
+            for pattern in patterns {
+                search(&mut talk, gate, &pattern).await?;
+            }
         }
     }
     // While Redis is there and refuses writes it may be a few of them each time.
