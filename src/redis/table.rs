@@ -121,11 +121,35 @@ use Family::{
 
 /// The command of this name, in whatever case.
 pub fn find(name: &[u8]) -> Option<&'static Command> {
-    let order = |command: &Command| {
-        let lower = name.iter().map(u8::to_ascii_lowercase);
-        command.name.bytes().cmp(lower)
-    };
-    COMMANDS.binary_search_by(order).ok().and_then(|at| COMMANDS.get(at))
+    let begins = beginning(name);
+    let first = BEGINNINGS.partition_point(|own| *own < begins);
+    let alike = BEGINNINGS.get(first..)?.iter().take_while(|own| **own == begins).count();
+    let found = COMMANDS.get(first..first + alike)?;
+    found.iter().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// The first eight bytes of each name, in their order: a name is looked for with each command that is passed on, and so are numbers
+/// side by side and not texts all over the place.
+static BEGINNINGS: [u64; COMMANDS.len()] = {
+    let (mut all, mut at) = ([0; COMMANDS.len()], 0);
+    #[expect(clippy::indexing_slicing, reason = "what is wrong in a constant is not built")]
+    while at < all.len() {
+        all[at] = beginning(COMMANDS[at].name.as_bytes());
+        at += 1;
+    }
+    all
+};
+
+/// The first eight bytes in lower case, as a number that is as large as they come late.
+const fn beginning(name: &[u8]) -> u64 {
+    let (mut number, mut at) = (0, 0);
+    #[expect(clippy::indexing_slicing, reason = "it is not behind the end")]
+    while at < 8 {
+        let byte = if at < name.len() { name[at].to_ascii_lowercase() } else { 0 };
+        number = number << 8 | byte as u64;
+        at += 1;
+    }
+    number
 }
 
 /// All of them, by name.

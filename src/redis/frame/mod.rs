@@ -62,6 +62,11 @@ pub(crate) fn number(text: &[u8]) -> Option<i64> {
     if !is_plain {
         return None;
     }
+    // Lengths are short: most need no look at whether they fit.
+    let value = |value: i64, digit: &u8| value * 10 + i64::from(digit - b'0');
+    if digits.len() == text.len() && digits.len() <= 18 {
+        return Some(digits.iter().fold(0, value));
+    }
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
