@@ -1,5 +1,7 @@
 //! The guards of `serve`: which there are, and what is in their way, with the place in roadworks.hcl.
 
+use std::sync::Arc;
+
 use super::context::Context;
 use super::error::Error;
 use crate::config::{Config, RedisConfig, SiteConfig};
@@ -21,7 +23,7 @@ pub(super) async fn guards(
     config: &Config,
     id: &str,
     tasks: &Tasks,
-) -> Result<Option<Guards>, Error> {
+) -> Result<Option<Arc<Guards>>, Error> {
     let wanted = guarded(config);
     if wanted.is_empty() {
         return Ok(None);
@@ -40,7 +42,7 @@ pub(super) async fn guards(
     let machine = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cores = config.serve.cores.unwrap_or_else(machine);
     let started = Guards::start(&all, id, cores, tasks).await;
-    started.map(Some).map_err(|error| unserved(&wanted, &error))
+    started.map(|guards| Some(Arc::new(guards))).map_err(|error| unserved(&wanted, &error))
 }
 
 fn unserved(wanted: &[(String, RedisConfig)], error: &redis::Error) -> Error {

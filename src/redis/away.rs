@@ -350,14 +350,7 @@ pub(super) fn unanswered(gate: &Gate, session: &mut Session, sent: Sent, posture
         return unknown(session.version);
     };
     if arguments.is(0, "EXEC") {
-        session.transaction = Transaction::None;
-        session.named = Named::default();
-        // Whether it was done or not.
-        if let (Some(keeper), Within::Ends(Some(queue))) = (&gate.keeper, &sent.within)
-            && let Some(Outcome::Dropped { entries, .. }) = executed(gate, session, queue)
-        {
-            drop(keeper.keep(entries));
-        }
+        perhaps_executed(gate, session, &sent);
         return unknown(session.version);
     }
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
@@ -397,6 +390,17 @@ pub(super) fn unanswered(gate: &Gate, session: &mut Session, sent: Sent, posture
             unknown(session.version)
         }
         _ => unknown(session.version),
+    }
+}
+
+/// What a transaction wrote is removed, whether it was done or not.
+fn perhaps_executed(gate: &Gate, session: &mut Session, sent: &Sent) {
+    session.transaction = Transaction::None;
+    session.named = Named::default();
+    if let (Some(keeper), Within::Ends(Some(queue))) = (&gate.keeper, &sent.within)
+        && let Some(Outcome::Dropped { entries, .. }) = executed(gate, session, queue)
+    {
+        drop(keeper.keep(entries));
     }
 }
 

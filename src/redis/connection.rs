@@ -486,10 +486,7 @@ impl Connection {
                         }
                     }
                     let (gate, session) = (&self.gate, &self.session);
-                    let who = match self.now.asks {
-                        Asks::All => Who::Redis,
-                        asks => unwritable::whose(gate, asks, session, &arguments),
-                    };
+                    let who = unwritable::whose(gate, self.now.asks, session, &arguments);
                     let long = if is_long { unwritable::long(gate, &arguments) } else { None };
                     let instead = (is_long && who == Who::Guard)
                         .then(|| unwritable::instead(gate, session.version, &arguments));
@@ -512,16 +509,19 @@ impl Connection {
                     }
                     self.line.say(&mut self.outbox);
                 }
-                Err(error) => {
-                    self.line.push(Slot::Ready(error.answer().into()));
-                    self.stage = Stage::Ends;
-                }
+                Err(error) => self.ends_with(error.answer().into()),
             }
         }
         if self.inbox.is_empty() {
             // A connection that idles holds no more than it needs.
             self.inbox = BytesMut::new();
         }
+    }
+
+    /// The last that is said.
+    fn ends_with(&mut self, answer: Bytes) {
+        self.line.push(Slot::Ready(answer));
+        self.stage = Stage::Ends;
     }
 
     /// A part of a long command.
@@ -598,10 +598,7 @@ impl Connection {
                 self.line.push(Slot::Ready(Bytes::new()));
                 self.keep(self.line.last(), later, otherwise, entries);
             }
-            Outcome::Ends(answer) => {
-                self.line.push(Slot::Ready(answer));
-                self.stage = Stage::Ends;
-            }
+            Outcome::Ends(answer) => self.ends_with(answer),
             Outcome::Listens(answer) => {
                 self.line.push(Slot::Ready(answer));
                 self.stage = Stage::ListensHere;

@@ -288,11 +288,11 @@ impl Gate {
         }
         let mut breaker = self.breaker();
         *self.dirty.write().unwrap_or_else(PoisonError::into_inner) = DirtyKeys::default();
-        let away = self.came_back(&mut breaker);
+        let away = Gate::came_back(&mut breaker);
         self.tell_back(&breaker, away);
     }
 
-    fn came_back(&self, breaker: &mut Breaker) -> Option<Duration> {
+    fn came_back(breaker: &mut Breaker) -> Option<Duration> {
         let away = breaker.posture().away();
         breaker
             .close(monotonic())
@@ -323,7 +323,7 @@ impl Gate {
     pub(super) fn open_partly(&self, entries: &[Entry], why: Option<Unwritable>) {
         let (mut breaker, now) = (self.breaker(), monotonic());
         self.dirty.write().unwrap_or_else(PoisonError::into_inner).add(entries);
-        let away = self.came_back(&mut breaker);
+        let away = Gate::came_back(&mut breaker);
         breaker.dirtied();
         if let Some(why) = why.map(Unwritable::word) {
             breaker.refused(now);

@@ -24,6 +24,9 @@ fn drops(gate: &Gate) -> bool {
 
 /// Who answers a command of this session, where Redis is asked so much.
 pub(super) fn whose(gate: &Gate, asks: Asks, session: &Session, arguments: &Arguments<'_>) -> Who {
+    if asks == Asks::All {
+        return Who::Redis;
+    }
     let Some(queue) = &session.queue else { return asks.who(gate.tells(asks, arguments)) };
     if !arguments.is(0, "EXEC") {
         return asks.who(Tells::Nothing);

@@ -1,7 +1,7 @@
 //! A Redis whose every answer comes too late.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -20,33 +20,33 @@ fn slow(takes: Duration) -> u16 {
     let tasks = Tasks::new();
     let serve = move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let work = move || {
-                let (mut requests, mut buffer) = (Requests::default(), Vec::new());
-                let mut piece = [0; 4 << 10];
-                while let Ok(read @ 1..) = stream.read(&mut piece) {
-                    buffer.extend(&piece[..read]);
-                    while let Ok(Request::Whole { length, arguments }) = requests.read(&buffer) {
-                        if arguments.is(0, "GET") {
-                            thread::sleep(takes);
-                        }
-                        let answer: &[u8] = match () {
-                            () if arguments.is(0, "GET") => b"$1\r\nv\r\n",
-                            () if arguments.is(0, "INFO") => b"$9\r\nloading:0\r\n",
-                            () => b"+PONG\r\n",
-                        };
-                        buffer.drain(..length);
-                        if stream.write_all(answer).is_err() {
-                            return;
-                        }
-                    }
-                }
-            };
+            let mut stream: TcpStream = stream.unwrap();
+            let work = move || answers(&mut stream, takes);
             drop(Tasks::new().start_thread("slow", work).unwrap());
         }
     };
     drop(tasks.start_thread("slow", serve).unwrap());
     port
+}
+
+fn answers(stream: &mut TcpStream, takes: Duration) {
+    let (mut requests, mut buffer) = (Requests::default(), Vec::new());
+    let mut piece = [0; 4 << 10];
+    while let Ok(read @ 1..) = stream.read(&mut piece) {
+        buffer.extend(&piece[..read]);
+        while let Ok(Request::Whole { length, arguments }) = requests.read(&buffer) {
+            let (waits, answer): (_, &[u8]) = match () {
+                () if arguments.is(0, "GET") => (takes, b"$1\r\nv\r\n"),
+                () if arguments.is(0, "INFO") => (Duration::ZERO, b"$9\r\nloading:0\r\n"),
+                () => (Duration::ZERO, b"+PONG\r\n"),
+            };
+            thread::sleep(waits);
+            buffer.drain(..length);
+            if stream.write_all(answer).is_err() {
+                return;
+            }
+        }
+    }
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub(in crate::cli) struct RedisOpenArgs {
 #[command(
     after_help = "Examples:\n  roadworks redis recover cache --flush           empty it, so that nothing old can be read\n  roadworks redis recover cache --accept-stale    read it as it is: what was written or deleted meanwhile may be old"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word on the command line")]
 pub(in crate::cli) struct RedisRecoverArgs {
     #[command(flatten)]
     pub(in crate::cli) guard: RedisNameArgs,

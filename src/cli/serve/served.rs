@@ -85,9 +85,7 @@ impl Served {
             Some(Role::Gateway | Role::Agent) => None,
         };
         served.guards = match args.role {
-            None | Some(Role::Gateway) => {
-                guards(&config, &served.teller.id, tasks).await?.map(Arc::new)
-            }
+            None | Some(Role::Gateway) => guards(&config, &served.teller.id, tasks).await?,
             Some(Role::Agent) => None,
         };
         let is_idle = follows.is_empty() && served.guards.is_none();

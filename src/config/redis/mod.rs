@@ -190,6 +190,14 @@ pub enum RefuseAs {
     Close,
 }
 
+impl RefuseAs {
+    const WORDS: [(&'static str, RefuseAs); 3] = [
+        ("plain", RefuseAs::Plain),
+        ("masterdown", RefuseAs::Masterdown),
+        ("close", RefuseAs::Close),
+    ];
+}
+
 /// Reads the `redis` blocks of a site.
 pub(super) fn read<'a>(
     reader: &mut Reader<'a>,
@@ -236,32 +244,16 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
     }
     let role = reader.choice(body, "role", &RedisRole::WORDS).unwrap_or_default();
     let on_outage = on_outage(reader, body).unwrap_or_else(|| OnOutage::of(role));
-    let says = keys::says(reader, body, Says::default());
-    let mut rules = keys::rules(reader, body, (role, says));
-    rules.extend(keys::presets(reader, body).into_iter().map(|rule| KeyRule { says, ..rule }));
-    for rule in &mut rules {
-        rule.says.on_outage = rule.says.on_outage.or_else(|| on_outage.beside(rule.role, role));
-    }
-    let words = [
-        ("plain", RefuseAs::Plain),
-        ("masterdown", RefuseAs::Masterdown),
-        ("close", RefuseAs::Close),
-    ];
-    let refuse_as = reader.choice(body, "refuse_as", &words).unwrap_or_default();
+    let rules = key_rules(reader, body, (role, on_outage));
+    let refuse_as = reader.choice(body, "refuse_as", &RefuseAs::WORDS).unwrap_or_default();
     let when = modes(reader, block, ("a site that is open has its Redis", &[]));
     let limit_gateway = reader.count(body, "limit_gateway", 1..=MOST_INSIDE);
-    let all = rules.iter().map(|rule| rule.role).chain([role]);
+    let all = rules.rules.iter().map(|rule| rule.role).chain([role]);
     let journal = journal(reader, body, &mut spots, all.collect());
     let budget = reader.duration(body, "budget", Duration::from_millis(1)..=LONGEST_BUDGET);
-    let modes = [("guard", RedisMode::Guard), ("observe", RedisMode::Observe)];
-    let mode = reader.choice(body, "mode", &modes).unwrap_or_default();
-    if mode == RedisMode::Observe
-        && let Some(block) = body.get_blocks("journal").next()
-    {
-        reader.wrong(&block.ident, "a guard that only observes drops nothing, and has no journal");
-    }
+    let mode = mode(reader, body);
     let answers = mode == RedisMode::Guard && on_outage.then == Afterwards::Open;
-    if role == RedisRole::Mixed && rules.is_empty() && answers {
+    if role == RedisRole::Mixed && rules.rules.is_empty() && answers {
         let said = "nothing is ever answered for this Redis: it is a cache in no part";
         let hint =
             "role = \"cache\", or presets = [\"django\"], or key \"cache:*\" with role = \"cache\"";
@@ -271,7 +263,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         name: name.to_owned(),
         listen,
         upstream: upstream?,
-        rules: KeyRules { rules, otherwise: role, says },
+        rules,
         on_outage,
         journal,
         when,
@@ -282,6 +274,32 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         refuse_as,
         spots,
     })
+}
+
+/// What each key is for, and what is said of it.
+fn key_rules<'a>(
+    reader: &mut Reader<'a>,
+    body: &'a Body,
+    (role, on_outage): (RedisRole, OnOutage),
+) -> KeyRules {
+    let says = keys::says(reader, body, Says::default());
+    let mut rules = keys::rules(reader, body, (role, says));
+    rules.extend(keys::presets(reader, body).into_iter().map(|rule| KeyRule { says, ..rule }));
+    for rule in &mut rules {
+        rule.says.on_outage = rule.says.on_outage.or_else(|| on_outage.beside(rule.role, role));
+    }
+    KeyRules { rules, otherwise: role, says }
+}
+
+fn mode<'a>(reader: &mut Reader<'a>, body: &'a Body) -> RedisMode {
+    let modes = [("guard", RedisMode::Guard), ("observe", RedisMode::Observe)];
+    let mode = reader.choice(body, "mode", &modes).unwrap_or_default();
+    if mode == RedisMode::Observe
+        && let Some(block) = body.get_blocks("journal").next()
+    {
+        reader.wrong(&block.ident, "a guard that only observes drops nothing, and has no journal");
+    }
+    mode
 }
 
 /// One address, or a list of them.

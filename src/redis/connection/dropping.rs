@@ -106,15 +106,12 @@ impl Connection {
         otherwise: Bytes,
         entries: Vec<Entry>,
     ) {
-        match self.gate.keeper.as_ref().and_then(|keeper| keeper.keep(entries)) {
-            Some(kept) => {
-                self.line.put(number, Slot::Waits { until: None, answer: otherwise, again: None });
-                self.keeping.push_back(Keeping { number, kept, later });
-            }
-            None => {
-                self.line.put(number, Slot::Ready(otherwise));
-                self.ends_where_nothing_is_said();
-            }
+        if let Some(kept) = self.gate.keeper.as_ref().and_then(|keeper| keeper.keep(entries)) {
+            self.line.put(number, Slot::Waits { until: None, answer: otherwise, again: None });
+            self.keeping.push_back(Keeping { number, kept, later });
+        } else {
+            self.line.put(number, Slot::Ready(otherwise));
+            self.ends_where_nothing_is_said();
         }
     }
 
