@@ -329,21 +329,35 @@ fn refusal(gate: &Gate, arguments: &Arguments<'_>, why: Refusal, version: Resp) 
     Value::Error(text).encoded(version).into()
 }
 
+/// What becomes of a command that was sent and not answered.
+pub(super) enum Unanswered {
+    Slot(Slot),
+    /// Whether it was done or not, this is said once these are kept, and that nobody knows where they are not.
+    Dropped {
+        later: Later,
+        entries: Vec<Entry>,
+    },
+}
+
 /// What is said of a command that was sent and not answered.
-pub(super) fn unanswered(gate: &Gate, session: &mut Session, sent: Sent, posture: Posture) -> Slot {
+pub(super) fn unanswered(
+    gate: &Gate,
+    session: &mut Session,
+    sent: Sent,
+    posture: Posture,
+) -> Unanswered {
     let now = clock::monotonic();
     let unknown = |version: Resp| {
         gate.counters.note(None, Reason::Unknown);
-        Slot::Ready(unknown(version))
+        Unanswered::Slot(Slot::Ready(unknown(version)))
     };
     let bytes = match &sent.asked {
         Asked::Whole(bytes) => bytes,
-        Asked::Long(dropped) => {
-            if let (Some(keeper), Some(dropped)) = (&gate.keeper, dropped) {
-                drop(keeper.keep(entries(session, &dropped.dirty)));
-            }
-            return unknown(session.version);
+        Asked::Long(Some(write)) if gate.keeper.is_some() => {
+            let later = Later::Said(write.answer.encoded(session.version).into());
+            return Unanswered::Dropped { later, entries: entries(session, &write.dirty) };
         }
+        Asked::Long(_) => return unknown(session.version),
     };
     let (mut requests, bytes) = (Requests::default(), bytes.clone());
     let Ok(Request::Whole { arguments, .. }) = requests.read(&bytes) else {
@@ -361,13 +375,13 @@ pub(super) fn unanswered(gate: &Gate, session: &mut Session, sent: Sent, posture
         && !is_queueing
     {
         let answer = refusal(gate, &arguments, Refusal::Never, session.version);
-        return Slot::Waits { until: Some(until), answer, again: Some(sent) };
+        return Unanswered::Slot(Slot::Waits { until: Some(until), answer, again: Some(sent) });
     }
     // What only reads, or waits for what has not come, can be asked again; but nothing of a transaction.
     let found = answer(&arguments, &gate.config.rules);
     let held = posture.held_until(gate.config.on_outage.hold);
     let held = held.filter(|until| *until > now && !is_queueing);
-    match (&found, outcome(gate, posture, session, &arguments, Some(&bytes))) {
+    Unanswered::Slot(match (&found, outcome(gate, posture, session, &arguments, Some(&bytes))) {
         (Verdict::Waits { .. }, Outcome::Waits { at_most, answer }) => {
             let until = at_most.map(|time| sent.at + time);
             Slot::Waits { until, answer, again: Some(sent) }
@@ -382,15 +396,11 @@ pub(super) fn unanswered(gate: &Gate, session: &mut Session, sent: Sent, posture
         // `SET NX` may have been done: that it was not is no longer true.
         (Verdict::Said(_), Outcome::Said(answer)) if !is_unset(&arguments) => Slot::Ready(answer),
         (Verdict::Own(_), Outcome::Said(answer) | Outcome::Ends(answer)) => Slot::Ready(answer),
-        (_, Outcome::Dropped { entries, .. }) => {
-            // Whether it was done or not, what was there before is not read again. Nobody waits for that: nobody is told that it is so.
-            if let Some(keeper) = &gate.keeper {
-                drop(keeper.keep(entries));
-            }
-            unknown(session.version)
+        (_, Outcome::Dropped { later, entries, .. }) => {
+            return Unanswered::Dropped { later, entries };
         }
-        _ => unknown(session.version),
-    }
+        _ => return unknown(session.version),
+    })
 }
 
 /// What a transaction wrote is removed, whether it was done or not.

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::dropping::{Keeping, kept};
-use super::away::{self, Outcome};
+use super::away::{self, Outcome, Unanswered};
 use super::breaker::{Asks, Posture, Trouble, Who};
 use super::counters::Reason;
 use super::frame::{GATHERED, Guest, Kind, Replies, Reply, Request, Requests};
@@ -339,15 +339,24 @@ impl Connection {
         }
         self.session.lose();
         let Connection { gate, session, line, now, .. } = self;
-        let mut is_unknown = false;
-        line.lost(|sent| {
-            let slot = away::unanswered(gate, session, sent, *now);
-            is_unknown |= away::is_unknown(&slot, session.version);
-            slot
+        let (mut is_unknown, mut dropped) = (false, Vec::new());
+        line.lost(|number, sent| match away::unanswered(gate, session, sent, *now) {
+            Unanswered::Slot(slot) => {
+                is_unknown |= away::is_unknown(&slot, session.version);
+                slot
+            }
+            Unanswered::Dropped { later, entries } => {
+                dropped.push((number, later, entries));
+                Slot::Ready(Bytes::new())
+            }
         });
         // Whoever works on a queue ends by an error, and comes again where its connection ends.
         if is_unknown && is_let_go {
-            self.hang_up();
+            return self.hang_up();
+        }
+        let unknown = away::unknown(self.session.version);
+        for (number, later, entries) in dropped {
+            self.keep(number, later, unknown.clone(), entries);
         }
     }
 

@@ -224,11 +224,11 @@ impl Line {
     }
 
     /// Redis owes nothing any more: each command that it was asked becomes what `otherwise` makes of it, in order.
-    pub(super) fn lost(&mut self, mut otherwise: impl FnMut(Sent) -> Slot) {
+    pub(super) fn lost(&mut self, mut otherwise: impl FnMut(u64, Sent) -> Slot) {
         self.due.clear();
-        for slot in std::mem::take(&mut self.slots) {
+        for (number, slot) in (self.first..).zip(std::mem::take(&mut self.slots)) {
             self.slots.push_back(match slot {
-                Slot::Sent(sent) => otherwise(sent),
+                Slot::Sent(sent) => otherwise(number, sent),
                 other => other,
             });
         }

@@ -6,7 +6,7 @@ use roadworks::clock::monotonic;
 use roadworks::tasks::Tasks;
 
 use crate::support::bind::free_port;
-use crate::support::redis::{Client, RedisServer};
+use crate::support::redis::{Client, RedisServer, encoded};
 use crate::support::serving::{LONG, Serving, Stand, until};
 
 /// A Redis that keeps its data over a restart, and a guard with a journal.
@@ -125,7 +125,7 @@ fn a_deletion_that_was_on_its_way_when_redis_went_is_done_all_the_same() {
     assert_eq!(client.does("SET price old"), "+OK");
     let mut shop = shop;
     shop.redis.signal("STOP");
-    assert!(client.does("DEL price").ends_with("is unknown"));
+    assert_eq!(client.does("DEL price"), ":0", "whether it was done or not");
     // What it had taken in dies with it.
     shop.redis.kill();
     assert_eq!(other.does("GET price"), "$-1");
@@ -256,4 +256,26 @@ fn a_journal_that_cannot_be_used_is_said_at_the_start() {
     ));
     let shown = other.run(&["serve"]).exits(1).stderr;
     assert!(shown.contains("another guard has this journal"), "{shown}");
+}
+
+#[test]
+fn a_write_that_redis_was_asked_for_when_it_went_is_dropped_like_those_that_come_later() {
+    let shop = Shop::new("");
+    let serving = shop.stand.serve();
+    let (mut client, mut other) = (shop.client(), shop.client());
+    assert_eq!(
+        (client.does("SET k old"), other.does("SET gone old")),
+        ("+OK".into(), "+OK".into())
+    );
+    shop.redis.signal("STOP");
+    // Nobody knows whether these are done, and nobody has to: what was there before is not read again.
+    client.send(&[encoded(&["SET", "k", "new"]), encoded(&["GET", "k"])].concat());
+    other.send(&encoded(&["DEL", "gone"]));
+    assert_eq!(client.next().unwrap(), b"+OK\r\n");
+    let said = client.next().unwrap();
+    assert!(said == b"$-1\r\n" || said == b"$3\r\nnew\r\n", "{said:?}");
+    assert_eq!(other.next().unwrap(), b":0\r\n");
+    shop.redis.signal("CONT");
+    shop.never_reads(&serving, "gone");
+    assert_ne!(shop.client().does("GET k"), "$3\r\nold");
 }
