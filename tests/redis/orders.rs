@@ -138,7 +138,7 @@ fn a_guard_leaves_redis_alone_in_the_modes_of_its_when() {
         "hosts = [\"shop.example.com\"]\n  gateway {{\n    listen = [\"127.0.0.1:0\"]\n    upstreams = [\"{}\"]\n  }}",
         app.url()
     );
-    let ordered = Ordered::with("role = \"cache\"\n    when = [\"closed\"]", &gateway);
+    let mut ordered = Ordered::with("role = \"cache\"\n    when = [\"closed\"]", &gateway);
     let mut client = ordered.client();
     assert_eq!(client.does("SET k v"), "+OK");
     ordered.stand.run(&["hold", "--yes"]).exits(0);
@@ -150,6 +150,12 @@ fn a_guard_leaves_redis_alone_in_the_modes_of_its_when() {
     assert_eq!(client.does("GET k"), "$-1");
     let error = ordered.stand.run(&["--json", "redis", "close", "cache"]).exits(3).error();
     assert_eq!(error["code"], "left-alone");
+    ordered.serving.signal("TERM");
+    assert_eq!(ordered.serving.ended(), Some(0));
+    ordered.serving = ordered.stand.serve();
+    let mut client = ordered.client();
+    assert_eq!(ordered.seen()["ordered"]["by"], "the site's mode closed", "after a restart, too");
+    assert_eq!(client.does("GET k"), "$-1");
     ordered.stand.run(&["open", "--yes"]).exits(0);
     until(|| (ordered.seen()["state"] == "closed").then_some(()));
     assert_eq!(client.does("GET k"), "$1\r\nv");

@@ -31,6 +31,20 @@ impl Both {
         Both { gateway, guards, tasks: tasks.clone(), without_gateway: Mutex::default() }
     }
 
+    /// What `site` has when it begins to be followed: from then on only changes are told.
+    pub(super) fn begin(&self, site: &str, posture: Option<Posture>) {
+        let mode = posture.as_ref().map(|posture| posture.mode);
+        if !self.gateway.serves(site)
+            && let Some(posture) = posture
+        {
+            let mut given = self.without_gateway.lock().unwrap_or_else(PoisonError::into_inner);
+            given.insert(site.to_owned(), posture);
+        }
+        if let Some(guards) = &self.guards {
+            guards.follow(site, mode);
+        }
+    }
+
     fn is_leaving(&self, site: &str) -> bool {
         self.guards.as_ref().is_some_and(|guards| guards.is_leaving(site))
     }
@@ -52,18 +66,12 @@ impl Both {
 
 impl Front for Both {
     fn set(&self, site: &str, posture: Option<Posture>) {
-        let mode = posture.as_ref().map(|posture| posture.mode);
         if self.gateway.serves(site) {
-            self.gateway.set(site, posture);
-        } else if let Some(posture) = posture {
-            let mut given = self.without_gateway.lock().unwrap_or_else(PoisonError::into_inner);
-            given.insert(site.to_owned(), posture);
+            self.gateway.set(site, posture.clone());
         }
-        if let Some(guards) = &self.guards {
-            guards.follow(site, mode);
-            if guards.is_leaving(site) {
-                self.tell_when_left(guards, site);
-            }
+        self.begin(site, posture);
+        if let Some(guards) = self.guards.as_ref().filter(|guards| guards.is_leaving(site)) {
+            self.tell_when_left(guards, site);
         }
     }
 

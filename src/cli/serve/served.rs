@@ -152,8 +152,9 @@ impl Served {
         let running = self.crew.names();
         if let Some(gateway) = &self.gateway {
             for follow in follows {
-                let front: Arc<dyn Front> =
-                    Arc::new(Both::of(gateway, self.guards.as_ref(), &self.tasks));
+                let front = Both::of(gateway, self.guards.as_ref(), &self.tasks);
+                front.begin(follow.site(), follow.posture());
+                let front: Arc<dyn Front> = Arc::new(front);
                 self.crew.follow(follow, (front, self.teller.clone()))?;
             }
         }
