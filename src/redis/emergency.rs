@@ -1,7 +1,7 @@
 //! What was written to a cache while its Redis is away, kept in memory for a moment: else the whole load of reads is the database's.
 //!
 //! It is a Redis that evicts when it likes: whatever is read of a key that is here is its value, or it is evicted first and then
-//! nothing is there. It never outlives the outage in which it was written, and it never grants a lock. [`clock`](crate::clock)'s time
+//! nothing is there. It never outlives the outage in which it was written, and it never grants a lock. [`clock`]'s time
 //! comes in as an argument; moka's own only lets go of memory.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
