@@ -32,6 +32,8 @@ const SOCKET: &str = "control.sock";
 const LARGEST: usize = 64 << 10;
 /// How long an answer may take: a reload binds sockets and reads files.
 const ANSWER: Duration = Duration::from_secs(30);
+/// What is ordered of a guard ends within a day.
+const LONGEST_ORDER: Duration = Duration::from_hours(24);
 /// How many commands may speak at once.
 const MOST: usize = 16;
 
@@ -294,6 +296,9 @@ async fn redis(
         return refused(StatusCode::NOT_FOUND, "no-such-guard", &NotOrdered::NoSuch.to_string());
     };
     let lasts = Duration::from_secs(asked.lasts);
+    if lasts > LONGEST_ORDER {
+        return refused(StatusCode::BAD_REQUEST, "bad-request", "nothing is ordered for so long");
+    }
     let wanted = match asked.order {
         GuardOrder::Open => Wanted::Open(lasts),
         GuardOrder::Hold => Wanted::Hold(lasts),

@@ -110,7 +110,7 @@ async fn recover(
 fn next(context: &Context, order: GuardOrder, name: &str, guard: &GuardReport) {
     let left = guard.connections;
     context.report.words(&match order {
-        GuardOrder::Close if guard.state == State::Closed => format!("Redis is asked again for {name}."),
+        GuardOrder::Close if matches!(guard.state, State::Closed | State::Reads | State::Writes) => format!("Redis is asked again for {name}."),
         GuardOrder::Close => format!(
             "Redis is not found to be well yet; it is asked again once it is: roadworks redis status {name}"
         ),
@@ -284,6 +284,8 @@ fn whole(guard: &GuardReport) -> String {
 fn meaning(state: State) -> &'static str {
     match state {
         State::Closed => "redis is asked",
+        State::Reads => "redis is read, and what it does not take is dropped",
+        State::Writes => "reads miss: other guards have yet to remove what they dropped",
         State::Hold => "clients wait",
         State::Open => "answered without redis",
         State::Refuse => "what concerns keys is refused",

@@ -274,11 +274,11 @@ impl Guards {
         let now = (clock::monotonic(), clock::now());
         match ordered {
             Wanted::Close => {
-                gate.order(|orders| orders.by_hand = None);
                 let left = gate.orders.borrow().mode;
                 if let Some(mode) = left {
                     return Err(NotOrdered::Mode(mode));
                 }
+                gate.order(|orders| orders.by_hand = None);
                 until(BACK, || !gate.is_away()).await;
             }
             Wanted::Open(lasts) | Wanted::Hold(lasts) => {

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::breaker::{Order, Posture};
+use super::breaker::{Asks, Order, Posture};
 use super::gate::Gate;
 use crate::config::{Afterwards, RedisPlace};
 use crate::switch::Mode;
@@ -63,6 +63,10 @@ pub struct Observation {
 pub enum State {
     /// Redis is asked.
     Closed,
+    /// It takes no writes, or still has what was dropped because of that: it is read but for those keys.
+    Reads,
+    /// Other guards have yet to remove something: reads miss, and the rest is passed on.
+    Writes,
     /// Clients wait.
     Hold,
     /// What may be said is said here.
@@ -75,13 +79,22 @@ pub enum State {
 
 impl State {
     /// All of them.
-    pub const ALL: [State; 5] =
-        [State::Closed, State::Hold, State::Open, State::Refuse, State::Drop];
+    pub const ALL: [State; 7] = [
+        State::Closed,
+        State::Reads,
+        State::Writes,
+        State::Hold,
+        State::Open,
+        State::Refuse,
+        State::Drop,
+    ];
 
     /// `closed`
     pub fn word(self) -> &'static str {
         match self {
             State::Closed => "closed",
+            State::Reads => "reads",
+            State::Writes => "writes",
             State::Hold => "hold",
             State::Open => "open",
             State::Refuse => "refuse",
@@ -156,7 +169,11 @@ pub(super) fn of(gate: &Gate, (now, at): (Instant, Timestamp)) -> GuardReport {
 pub(super) fn state(gate: &Gate, posture: Posture, now: Instant) -> State {
     match posture.held_until(gate.config.on_outage.hold) {
         _ if gate.only_observes() => State::Closed,
-        None => State::Closed,
+        None => match posture.asks {
+            Asks::Clean => State::Reads,
+            Asks::Writes => State::Writes,
+            Asks::All | Asks::Nothing(_) => State::Closed,
+        },
         Some(until) if until > now => State::Hold,
         Some(_) => match gate.then() {
             Afterwards::Open => State::Open,

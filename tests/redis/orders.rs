@@ -150,6 +150,9 @@ fn a_guard_leaves_redis_alone_in_the_modes_of_its_when() {
     assert_eq!(client.does("GET k"), "$-1");
     let error = ordered.stand.run(&["--json", "redis", "close", "cache"]).exits(3).error();
     assert_eq!(error["code"], "left-alone");
+    assert_eq!(ordered.orders(&["open", "cache"])["ordered"]["order"], "open");
+    ordered.stand.run(&["redis", "close", "cache"]).exits(3);
+    assert_eq!(ordered.seen()["ordered"]["order"], "open", "what is refused changes nothing");
     ordered.serving.signal("TERM");
     assert_eq!(ordered.serving.ended(), Some(0));
     ordered.serving = ordered.stand.serve();
