@@ -79,6 +79,8 @@ pub(super) struct Connection {
     stage: Stage,
     /// Until when what Redis was asked is waited for, before it is left alone as somebody ordered.
     leaving_by: Option<Instant>,
+    /// What it is asked meanwhile: as before.
+    asks: Asks,
     /// Counts the connection to Redis, while there is one.
     linked: Option<Counted>,
     /// Until when a client may read what was said before its connection ends.
@@ -161,6 +163,7 @@ impl Connection {
             keeping: VecDeque::new(),
             stage: Stage::Asks,
             leaving_by: None,
+            asks: Asks::All,
             linked: None,
             ends: None,
             heard: moment,
@@ -274,6 +277,7 @@ impl Connection {
         match (was.away(), posture.away()) {
             // Redis is there: what it was asked is waited for.
             (None, Some(_)) if posture.order.is_some() && self.is_asking() => {
+                self.asks = was.asks;
                 let while_it_answers = self.gate.config.budget * BUDGETS;
                 self.leaving_by = Some(clock::monotonic() + while_it_answers);
             }
@@ -495,7 +499,8 @@ impl Connection {
                         }
                     }
                     let (gate, session) = (&self.gate, &self.session);
-                    let who = unwritable::whose(gate, self.now.asks, session, &arguments);
+                    let asks = if self.leaving_by.is_some() { self.asks } else { self.now.asks };
+                    let who = unwritable::whose(gate, asks, session, &arguments);
                     let long = if is_long { unwritable::long(gate, &arguments) } else { None };
                     let instead = (is_long && who == Who::Guard)
                         .then(|| unwritable::instead(gate, session.version, &arguments));

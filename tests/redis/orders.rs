@@ -106,6 +106,21 @@ fn what_was_asked_before_is_answered_by_redis_first() {
 }
 
 #[test]
+fn a_transaction_that_was_begun_is_ended_by_redis_before_it_is_left_alone() {
+    let ordered = Ordered::with("role = \"cache\"", "");
+    let mut client = ordered.client();
+    assert_eq!((client.does("MULTI"), client.does("INCR n")), ("+OK".into(), "+QUEUED".into()));
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| ordered.orders(&["open", "cache"]));
+        until(|| ordered.serving.log().contains("redis is not asked").then_some(()));
+        assert_eq!(client.does("INCR n"), "+QUEUED");
+        assert_eq!(client.does("EXEC"), "*2\r\n:1\r\n:2");
+        assert_eq!(opening.join().unwrap()["connections"], 0);
+    });
+    assert_eq!(client.does("GET n"), "$-1");
+}
+
+#[test]
 fn clients_wait_as_ordered_over_a_restart() {
     let mut ordered = Ordered::with("role = \"cache\"", "");
     let mut client = ordered.client();
