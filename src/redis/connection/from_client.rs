@@ -1,0 +1,210 @@
+//! What comes from the client: asked of Redis, or answered here.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::super::away::{self, Outcome};
+use super::super::breaker::Who;
+use super::super::counters::Reason;
+use super::super::frame::Request;
+use super::super::line::{Asked, DroppedWrite, Pace, Sent, Slot, Within};
+use super::super::plan::Plan;
+use super::super::session::{Change, Transaction};
+use super::super::{table, unwritable};
+use super::{AHEAD, Connection, OWED, Passing, Stage};
+use crate::clock;
+use crate::config::RefuseAs;
+
+impl Connection {
+    /// Whether the next command may be looked at.
+    pub(super) fn takes_in(&self) -> bool {
+        match self.stage {
+            Stage::Ends | Stage::Over => false,
+            // What comes next may be about what is dropped.
+            Stage::Asks | Stage::ListensHere if !self.keeping.is_empty() => false,
+            Stage::Listens => self.leaving.len() < AHEAD,
+            // What was begun is ended: a transaction, or a command in parts.
+            Stage::Asks if self.leaving_by.is_some() => {
+                let is_amid = self.session.is_queueing || self.passing.is_some();
+                is_amid && self.line.owed() < OWED && self.leaving.len() < AHEAD
+            }
+            Stage::Asks | Stage::ListensHere if self.is_ours() => {
+                self.line.is_empty()
+                    && self.waiting.is_none()
+                    && !self.is_held(clock::monotonic())
+                    && self.outbox.len() < AHEAD * 64
+            }
+            // Something waits, and is asked again before what comes after it.
+            Stage::Asks | Stage::ListensHere => {
+                !self.line.waits() && self.line.owed() < OWED && self.leaving.len() < AHEAD
+            }
+        }
+    }
+
+    /// Whether commands are answered here.
+    pub(super) fn is_ours(&self) -> bool {
+        let is_left = self.now.away().is_some() && self.leaving_by.is_none();
+        is_left || matches!(self.session.transaction, Transaction::Here { .. })
+    }
+
+    /// Looks at what the client has sent.
+    pub(super) fn take_in(&mut self) {
+        self.waiting = self.waiting.filter(|until| *until > clock::monotonic());
+        while !self.inbox.is_empty() && self.takes_in() {
+            let is_ours = self.is_ours();
+            match self.requests.read(&self.inbox) {
+                Ok(Request::Nothing { length }) => self.inbox.advance(length),
+                Ok(Request::More { done: 0 }) => return,
+                Ok(Request::More { done }) => {
+                    let part = self.inbox.split_to(done);
+                    self.pass(&part);
+                    if self.inbox.is_empty() || self.leaving.len() >= AHEAD {
+                        return;
+                    }
+                }
+                Ok(Request::Whole { length, arguments }) => {
+                    let plan = Plan::of(&arguments);
+                    if plan.listens && !self.line.is_quiet() {
+                        // What is owed is answered first; the framer begins anew with the same command.
+                        self.requests.look_again();
+                        return;
+                    }
+                    self.gate.asked(&arguments);
+                    let is_long = self.passing.is_some();
+                    if is_ours && !is_long {
+                        // The same: it is asked of Redis, or answered, when its time has come.
+                        let held = away::held(&self.gate, &self.session, &arguments, self.now);
+                        self.waiting = held.filter(|until| *until > clock::monotonic());
+                        if self.waiting.is_some() {
+                            self.requests.look_again();
+                            return;
+                        }
+                    }
+                    let (gate, session) = (&self.gate, &self.session);
+                    let asks = if self.leaving_by.is_some() { self.asks } else { self.now.asks };
+                    let who = unwritable::whose(gate, asks, session, &arguments);
+                    let long = if is_long { unwritable::long(gate, &arguments) } else { None };
+                    let instead = (is_long && who == Who::Guard)
+                        .then(|| unwritable::instead(gate, session.version, &arguments));
+                    if is_ours {
+                        self.answer_here(length);
+                    } else if is_long {
+                        self.forward(length, plan, long);
+                        self.instead_of_last(instead);
+                    } else if self.must_wait(who) {
+                        self.requests.look_again();
+                        if !self.line.is_quiet() {
+                            return;
+                        }
+                        // The connection leads to where Redis was.
+                        self.lose();
+                    } else if who == Who::Guard {
+                        self.answer_here(length);
+                    } else {
+                        self.forward(length, plan, None);
+                    }
+                    self.line.say(&mut self.outbox);
+                }
+                Err(error) => self.ends_with(error.answer().into()),
+            }
+        }
+        if self.inbox.is_empty() {
+            // A connection that idles holds no more than it needs.
+            self.inbox = BytesMut::new();
+        }
+    }
+
+    /// The last that is said.
+    fn ends_with(&mut self, answer: Bytes) {
+        self.line.push(Slot::Ready(answer));
+        self.stage = Stage::Ends;
+    }
+
+    /// A part of a long command.
+    fn pass(&mut self, part: &[u8]) {
+        let is_ours = self.is_ours();
+        let passing =
+            *self.passing.get_or_insert(if is_ours { Passing::Nowhere } else { Passing::There });
+        if passing == Passing::There {
+            self.leaving.extend_from_slice(part);
+            self.open();
+        }
+    }
+
+    /// Redis is asked.
+    fn forward(&mut self, length: usize, plan: Plan, long: Option<Box<DroppedWrite>>) {
+        let bytes = self.inbox.split_to(length).freeze();
+        let passing = self.passing.take();
+        if passing == Some(Passing::Nowhere) {
+            // Its beginning is gone.
+            let lost = b"-ROADWORKSDOWN redis was away while this command came\r\n";
+            return self.line.push(Slot::Ready(Bytes::from_static(lost)));
+        }
+        if plan.is_refused {
+            let no = b"-ERR this command cannot be passed on by a guard\r\n";
+            return self.line.push(Slot::Ready(Bytes::from_static(no)));
+        }
+        self.gate.counters.note(plan.family, Reason::Passed);
+        self.leaving.extend_from_slice(&bytes);
+        self.open();
+        if self.stage == Stage::Listens {
+            return;
+        }
+        if plan.listens {
+            self.stage = Stage::Listens;
+            return;
+        }
+        self.session.is_queueing |= plan.change == Some(Change::Multi);
+        let asked = if passing.is_some() { Asked::Long(long) } else { Asked::Whole(bytes) };
+        let within = self.within(plan.change.as_ref(), &asked);
+        let (at, Plan { change, pace, .. }) = (clock::monotonic(), plan);
+        self.line.sent(Sent { asked, change, at, pace, within, is_late: false });
+    }
+
+    /// It is answered without Redis.
+    fn answer_here(&mut self, length: usize) {
+        let bytes = self.inbox.split_to(length).freeze();
+        let was_long = self.passing.take().is_some();
+        if let Some(queue) = self.session.queue.take() {
+            return self.end_here(queue);
+        }
+        let is_away = self.is_ours();
+        let Connection { gate, session, requests, .. } = self;
+        let Some(arguments) = requests.last(&bytes) else { return };
+        let family = table::find(arguments.name()).map(|command| command.family);
+        let whole = Some(&bytes).filter(|_| !was_long);
+        let outcome = away::outcome(gate, self.now, session, &arguments, whole);
+        gate.counters.note(family, outcome.reason(family));
+        let now = clock::monotonic();
+        match outcome {
+            // Redis is there, and whoever waits is not asked again when it may be.
+            Outcome::Refused(_) | Outcome::Waits { .. } if !is_away => {
+                let answer = unwritable::not_clean(&arguments, session.version);
+                self.refuse(answer, now);
+            }
+            Outcome::Said(answer) => self.line.push(Slot::Ready(answer)),
+            Outcome::Refused(answer) => self.refuse(answer, now),
+            Outcome::Waits { at_most, answer } => {
+                let (asked, within, pace) = (Asked::Whole(bytes), Within::Alone, Pace::Unknown);
+                let sent = Sent { asked, change: None, at: now, pace, within, is_late: false };
+                let until = at_most.map(|time| now + time);
+                self.line.push(Slot::Waits { until, answer, again: Some(sent) });
+            }
+            Outcome::Dropped { later, otherwise, entries } => {
+                self.line.push(Slot::Ready(Bytes::new()));
+                self.keep(self.line.last(), later, otherwise, entries);
+            }
+            Outcome::Ends(answer) => self.ends_with(answer),
+            Outcome::Listens(answer) => {
+                self.line.push(Slot::Ready(answer));
+                self.stage = Stage::ListensHere;
+            }
+        }
+    }
+
+    /// Something was refused, and not by words.
+    pub(super) fn ends_where_nothing_is_said(&mut self) {
+        if self.gate.config.refuse_as == RefuseAs::Close {
+            self.stage = Stage::Ends;
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a connection does as Redis goes and comes back.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::super::away::{self, Unanswered};
+use super::super::breaker::{Asks, Trouble};
+use super::super::frame::Replies;
+use super::super::gate::Counted;
+use super::super::line::{Due, Line, Slot};
+use super::super::session::Transaction;
+use super::super::upstream::restored;
+use super::{BUDGETS, Connection, LAST_WORDS, Link, PATIENCE, Passing, Stage};
+use crate::clock;
+use crate::config::Afterwards;
+
+impl Connection {
+    /// Acts on a change.
+    pub(super) fn look(&mut self) {
+        let mut posture = *self.posture.borrow_and_update();
+        if self.gate.only_observes() {
+            // It has no part in it.
+            posture.asks = Asks::All;
+            self.now = posture;
+            return;
+        }
+        let was = std::mem::replace(&mut self.now, posture);
+        match (was.away(), posture.away()) {
+            // Redis is there: what it was asked is waited for.
+            (None, Some(_)) if posture.order.is_some() && self.is_asking() => {
+                self.asks = was.asks;
+                let while_it_answers = self.gate.config.budget * BUDGETS;
+                self.leaving_by = Some(clock::monotonic() + while_it_answers);
+            }
+            (None, Some(_)) => self.lose(),
+            (Some(_), None) => self.come_back(),
+            // Away and back again, unseen.
+            (None, None) if was.epoch != posture.epoch => {
+                self.lose();
+                self.come_back();
+            }
+            _ => {}
+        }
+        let now = clock::monotonic();
+        if self.leaving_by.is_some_and(|until| until <= now || !self.is_asking()) {
+            self.lose();
+        }
+        let is_dropped = self.gate.then() == Afterwards::Drop && !self.is_held(now);
+        let is_left = posture.away().is_some() && self.leaving_by.is_none();
+        if is_left && is_dropped || self.gate.is_unfit() {
+            self.stage = Stage::Over;
+        }
+    }
+
+    /// Whether Redis owes something still, or is being told something.
+    fn is_asking(&self) -> bool {
+        let is_amid = self.passing == Some(Passing::There) || self.session.is_queueing;
+        self.stage == Stage::Asks
+            && (self.line.owed() > 0 || !self.leaving.is_empty() || is_amid)
+            && !matches!(self.link, Link::None)
+    }
+
+    /// Until when clients wait for Redis.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.now.held_until(self.gate.config.on_outage.hold)
+    }
+
+    /// Whether clients wait for Redis still.
+    pub(super) fn is_held(&self, now: Instant) -> bool {
+        self.held_until().is_some_and(|until| until > now)
+    }
+
+    /// Whoever was asked has to be answered by us.
+    pub(super) fn lose(&mut self) {
+        let in_mid_answer =
+            self.replies.is_in_mid_answer() && !matches!(self.line.next_due(), Due::Swallowed);
+        self.link = Link::None;
+        (self.linked, self.leaving_by) = (None, None);
+        self.replies = Replies::default();
+        self.arrived.clear();
+        self.behind.clear();
+        self.leaving.clear();
+        let is_let_go = self.gate.then() == Afterwards::Drop;
+        // What was being said cannot be unsaid; who listens or watches must know that it missed something.
+        if in_mid_answer
+            || self.stage == Stage::Listens
+            || self.session.is_watching
+            || is_let_go && self.session.is_queueing
+        {
+            return self.hang_up();
+        }
+        if self.passing.is_some() {
+            self.passing = Some(Passing::Nowhere);
+        }
+        self.session.lose();
+        let Connection { gate, session, line, now, .. } = self;
+        let (mut is_unknown, mut dropped) = (false, Vec::new());
+        line.lost(|number, sent| match away::unanswered(gate, session, sent, *now) {
+            Unanswered::Slot(slot) => {
+                is_unknown |= away::is_unknown(&slot, session.version);
+                slot
+            }
+            Unanswered::Dropped { later, entries } => {
+                dropped.push((number, later, entries));
+                Slot::Ready(Bytes::new())
+            }
+        });
+        // Whoever works on a queue ends by an error, and comes again where its connection ends.
+        if is_unknown && is_let_go {
+            return self.hang_up();
+        }
+        let unknown = away::unknown(self.session.version);
+        for (number, later, entries) in dropped {
+            self.keep(number, later, unknown.clone(), entries);
+        }
+    }
+
+    /// What has come is said, and nothing more.
+    pub(super) fn hang_up(&mut self) {
+        self.line = Line::default();
+        self.keeping.clear();
+        self.stage = Stage::Ends;
+        self.ends = Some(clock::monotonic() + LAST_WORDS);
+    }
+
+    fn come_back(&mut self) {
+        (self.leaving_by, self.waiting) = (None, None);
+        if self.stage == Stage::ListensHere {
+            self.stage = Stage::Over;
+            return;
+        }
+        let leaving = &mut self.leaving;
+        self.line.asked_again(clock::monotonic(), |bytes| leaving.extend_from_slice(bytes));
+        if self.session.transaction.is_begun() {
+            // Nothing of it was answered: Redis does it.
+            leaving.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+            self.line.sent_unheard();
+            self.line.say(&mut self.outbox);
+            self.session.transaction = Transaction::There;
+            self.session.is_queueing = true;
+        }
+        if !self.leaving.is_empty() {
+            self.open();
+        }
+    }
+
+    /// Redis is not there.
+    pub(super) fn gone(&mut self, why: &str) {
+        self.gate.trouble(self.now.epoch, Trouble::Gone, why);
+        if self.gate.only_observes() {
+            self.stage = Stage::Over;
+            return;
+        }
+        // The breaker may have been told by somebody else meanwhile: then this is of before.
+        self.look();
+        if !matches!(self.link, Link::None) || self.line.owed() > 0 {
+            self.lose();
+        }
+    }
+
+    /// A connection that nobody waits on may end: Redis ends idle ones, and one is made anew when it is needed.
+    pub(super) fn hung_up(&mut self, why: &str) {
+        let is_idle = self.line.owed() == 0 && self.leaving.is_empty() && self.passing.is_none();
+        if self.gate.only_observes() {
+            // As without a guard.
+            self.stage = Stage::Over;
+        } else if is_idle || self.stage == Stage::Ends {
+            self.lose();
+        } else {
+            self.gone(why);
+        }
+    }
+
+    pub(super) fn open(&mut self) {
+        if matches!(self.link, Link::None) {
+            self.way = self.gate.way();
+            let place = self.gate.config.upstream.place.clone();
+            self.linked = Some(Counted::one(&self.gate.links));
+            let quickly = (self.gate.config.budget * BUDGETS).max(Duration::from_millis(100));
+            let within = if self.gate.only_observes() { PATIENCE } else { quickly };
+            let (before, patience) = (self.session.before(), within.max(self.gate.patience()));
+            self.link = Link::Opening(Box::pin(restored(place, before, within, patience)));
+        }
+    }
+}
