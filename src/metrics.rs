@@ -2,7 +2,10 @@
 //!
 //! No label ever holds what a visitor chose: a path, a host, an address.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
@@ -74,6 +77,65 @@ impl Metrics {
             // Writing to a text never fails; a collector that does is not worth a scrape without the others.
             Err(_) => "# EOF\n".to_owned(),
         }
+    }
+}
+
+/// Counts of durations, in buckets of seconds.
+#[derive(Debug)]
+pub(crate) struct Histogram<const N: usize> {
+    bounds: [f64; N],
+    counts: [AtomicU64; N],
+    /// Longer than the last bound.
+    beyond: AtomicU64,
+    micros: AtomicU64,
+}
+
+impl<const N: usize> Histogram<N> {
+    pub(crate) const fn new(bounds: [f64; N]) -> Histogram<N> {
+        Histogram {
+            bounds,
+            counts: [const { AtomicU64::new(0) }; N],
+            beyond: AtomicU64::new(0),
+            micros: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn took(&self, duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        let fits = self.bounds.iter().zip(&self.counts).find(|(bound, _)| seconds <= **bound);
+        fits.map_or(&self.beyond, |(_, count)| count).fetch_add(1, Relaxed);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros, Relaxed);
+    }
+
+    /// What it counted.
+    pub(crate) fn sum(&self) -> Sum {
+        let mut sum = Sum::default();
+        self.add_to(&mut sum);
+        sum
+    }
+
+    pub(crate) fn add_to(&self, sum: &mut Sum) {
+        sum.buckets.resize(N + 1, (f64::INFINITY, 0));
+        let counts = self.counts.iter().chain([&self.beyond]);
+        let bounds = self.bounds.iter().chain([&f64::INFINITY]);
+        for ((bound, count), bucket) in bounds.zip(counts).zip(&mut sum.buckets) {
+            *bucket = (*bound, bucket.1 + count.load(Relaxed));
+        }
+        sum.seconds += Duration::from_micros(self.micros.load(Relaxed)).as_secs_f64();
+    }
+}
+
+/// A histogram of all cores.
+#[derive(Debug, Default)]
+pub(crate) struct Sum {
+    pub(crate) buckets: Vec<(f64, u64)>,
+    pub(crate) seconds: f64,
+}
+
+impl Sum {
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets.iter().map(|(_, count)| count).sum()
     }
 }
 

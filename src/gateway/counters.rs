@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::snapshot::Why;
+use crate::metrics::{Histogram, Sum};
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,65 +57,6 @@ impl Fate {
 
     fn place(self) -> usize {
         Fate::ALL.iter().position(|fate| *fate == self).unwrap_or(0)
-    }
-}
-
-/// Counts of durations, in buckets of seconds.
-#[derive(Debug)]
-pub(super) struct Histogram<const N: usize> {
-    bounds: [f64; N],
-    counts: [AtomicU64; N],
-    /// Longer than the last bound.
-    beyond: AtomicU64,
-    micros: AtomicU64,
-}
-
-impl<const N: usize> Histogram<N> {
-    pub(super) const fn new(bounds: [f64; N]) -> Histogram<N> {
-        Histogram {
-            bounds,
-            counts: [const { AtomicU64::new(0) }; N],
-            beyond: AtomicU64::new(0),
-            micros: AtomicU64::new(0),
-        }
-    }
-
-    pub(super) fn took(&self, duration: Duration) {
-        let seconds = duration.as_secs_f64();
-        let fits = self.bounds.iter().zip(&self.counts).find(|(bound, _)| seconds <= **bound);
-        fits.map_or(&self.beyond, |(_, count)| count).fetch_add(1, Relaxed);
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.micros.fetch_add(micros, Relaxed);
-    }
-
-    /// What it counted.
-    pub(super) fn sum(&self) -> Sum {
-        let mut sum = Sum::default();
-        self.add_to(&mut sum);
-        sum
-    }
-
-    fn add_to(&self, sum: &mut Sum) {
-        sum.buckets.resize(N + 1, (f64::INFINITY, 0));
-        let counts = self.counts.iter().chain([&self.beyond]);
-        let bounds = self.bounds.iter().chain([&f64::INFINITY]);
-        for ((bound, count), bucket) in bounds.zip(counts).zip(&mut sum.buckets) {
-            *bucket = (*bound, bucket.1 + count.load(Relaxed));
-        }
-        sum.seconds += Duration::from_micros(self.micros.load(Relaxed)).as_secs_f64();
-    }
-}
-
-/// A histogram of all cores.
-#[derive(Debug, Default)]
-pub(super) struct Sum {
-    pub(super) buckets: Vec<(f64, u64)>,
-    pub(super) seconds: f64,
-}
-
-impl Sum {
-    pub(super) fn count(&self) -> u64 {
-        self.buckets.iter().map(|(_, count)| count).sum()
     }
 }
 

@@ -18,7 +18,6 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::counters::Sum;
 use super::gently::Opens;
 use super::inside::{Admitted, Hears, Inside, Slot, Ticket};
 use super::lane::{Counter, Home, Lane, Modes};
@@ -30,6 +29,7 @@ use super::state::{After, Answer, State};
 use super::waiting::{Step, Waiting};
 use crate::clock;
 use crate::config::{DrainConfig, HoldConfig};
+use crate::metrics::Sum;
 use crate::page::Forms;
 use crate::switch::{Mode, Posture};
 

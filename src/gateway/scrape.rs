@@ -11,10 +11,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use super::core::Shared;
-use super::counters::Sum;
 use super::report::Report;
 use super::site::Site;
 use crate::clock;
+use crate::metrics::Sum;
 use crate::switch::Mode;
 
 /// Asked at every scrape.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::counters::Histogram;
 use super::door::Door;
 use super::drain::{Draining, SPREAD};
 use super::gently::{Opens, UnderWay, Went};
@@ -20,6 +19,7 @@ use super::report::{Report, Waited};
 use super::room::{Place, Room};
 use super::snapshot::{Fate, Snapshot, Why};
 use crate::config::{DrainConfig, DrainThen, HoldConfig, Upgrades};
+use crate::metrics::Histogram;
 use crate::page::Forms;
 use crate::switch::{Mode, Posture};
 

@@ -348,7 +348,7 @@ pub(super) fn unanswered(
 ) -> Unanswered {
     let now = clock::monotonic();
     let unknown = |version: Resp| {
-        gate.counters.note(None, Reason::Unknown);
+        gate.counters.note(sent.family, Reason::Unknown);
         Unanswered::Slot(Slot::Ready(unknown(version)))
     };
     let bytes = match &sent.asked {

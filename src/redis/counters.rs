@@ -76,6 +76,18 @@ impl Counters {
         }
     }
 
+    /// So many more that Redis was asked, and none is left in `passed`.
+    pub(super) fn add(&self, passed: &mut Tally) {
+        if !std::mem::take(&mut passed.is_any) {
+            return;
+        }
+        for (row, count) in self.0.iter().zip(&mut passed.counts) {
+            if let (Some(all), 1..) = (row.get(Reason::Passed as usize), *count) {
+                all.fetch_add(u64::from(std::mem::take(count)), Relaxed);
+            }
+        }
+    }
+
     /// Each that is not zero: family, reason, count.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
         let rows = FAMILIES.iter().zip(&self.0);
@@ -95,6 +107,23 @@ impl Counters {
     }
 }
 
+/// What one connection's client was told by Redis: added to the others' from time to time, since all threads count there.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    counts: [u32; FAMILIES.len()],
+    is_any: bool,
+}
+
+impl Tally {
+    /// One more.
+    pub(super) fn note(&mut self, family: Option<Family>) {
+        if let Some(count) = self.counts.get_mut(number(family)) {
+            *count += 1;
+            self.is_any = true;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,8 +135,13 @@ mod tests {
         counters.note(Some(Family::Read(Miss::Nil)), Reason::Miss);
         counters.note(Some(Family::Read(Miss::Zero)), Reason::Miss);
         counters.note(None, Reason::Refused);
+        let mut passed = Tally::default();
+        passed.note(Some(Family::Read(Miss::Nil)));
+        for _ in 0..2 {
+            counters.add(&mut passed);
+        }
         let all: Vec<_> = counters.all().collect();
-        assert_eq!(all, [("read", "miss", 2), ("other", "refused", 1)]);
+        assert_eq!(all, [("read", "passed", 1), ("read", "miss", 2), ("other", "refused", 1)]);
         let refused = counters.by_reason().find(|(reason, _)| *reason == "refused");
         assert_eq!(refused, Some(("refused", 1)));
         assert_eq!(REASONS.map(|(reason, _)| reason as usize), [0, 1, 2, 3, 4, 5, 6, 7]);

@@ -19,9 +19,14 @@ use super::observe::{Observed, When};
 use super::orders::Orders;
 use crate::clock::monotonic;
 use crate::config::{Afterwards, RedisConfig, RedisMode, RedisRole};
+use crate::metrics::Histogram;
 
 /// A Redis that is a replica is looked up anew at most so often.
 const LOOKED_UP: Duration = Duration::from_secs(2);
+
+/// Seconds, from a turn of one command on a machine that rests to one of a machine that is crowded.
+const ADDED: [f64; 10] =
+    [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1];
 
 /// So many good answers are told together.
 const TOGETHER: u32 = 32;
@@ -58,6 +63,8 @@ pub(super) struct Gate {
     pub(super) clients: Arc<AtomicUsize>,
     pub(super) links: Arc<AtomicUsize>,
     pub(super) counters: Counters,
+    /// How long turns of connections took, of some.
+    pub(super) added: Histogram<10>,
     /// What may not be read while Redis is there.
     dirty: RwLock<DirtyKeys>,
     /// That something is to be removed from a Redis that is there.
@@ -141,6 +148,7 @@ impl Gate {
             clients: Arc::default(),
             links: Arc::default(),
             counters: Counters::default(),
+            added: Histogram::new(ADDED),
             dirty: RwLock::default(),
             dirtied: Notify::new(),
             way: AtomicU64::new(0),

@@ -25,7 +25,7 @@ use super::orders::ByHand;
 use super::recover::{Patient, Recover, RecoverRefused, Recovered};
 use super::report::{self, GuardReport};
 use super::scrape::Scrape;
-use super::upstream::Stream;
+use super::stream::Stream;
 use super::{keeper, markers, probe};
 use crate::clock;
 use crate::config::{RedisConfig, RedisListen};
@@ -401,9 +401,9 @@ impl Listener {
             Listener::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
+                Ok(Stream::Tcp(stream))
             }
-            Listener::Unix(listener) => Ok(Box::new(listener.accept().await?.0)),
+            Listener::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
         }
     }
 }
@@ -420,7 +420,7 @@ async fn accept(listener: Listener, gate: Arc<Gate>, places: Arc<Semaphore>, tas
                 let (gate, work) = (Arc::clone(&gate), tasks.clone());
                 tasks.start(async move {
                     let _place = place;
-                    Connection::new(gate, stream).run(&work).await;
+                    Connection::new(gate, stream, &work).run().await;
                 });
             }
             (Ok(mut stream), Err(_)) => {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::answer::Dirty;
 use super::session::Change;
+use super::table::Family;
 use super::value::Value;
 
 /// One client's answers to come.
@@ -17,6 +18,8 @@ pub(super) struct Line {
     first: u64,
     /// The numbers of those whose answer Redis owes. One that is before `first` was answered without it, and is swallowed.
     due: VecDeque<u64>,
+    /// No answer that waits for its time comes before this.
+    waits_until: Option<Instant>,
 }
 
 /// One answer to come.
@@ -34,6 +37,8 @@ pub(super) enum Slot {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) asked: Asked,
+    /// What it is counted as.
+    pub(super) family: Option<Family>,
     pub(super) change: Option<Change>,
     pub(super) at: Instant,
     pub(super) pace: Pace,
@@ -107,7 +112,7 @@ impl Line {
     }
 
     /// Whether the last of them waits for its time: nothing is asked before.
-    pub(super) fn waits(&self) -> bool {
+    pub(super) fn ends_waiting(&self) -> bool {
         matches!(self.slots.back(), Some(Slot::Waits { .. }))
     }
 
@@ -139,6 +144,7 @@ impl Line {
 
     /// Puts something else there.
     pub(super) fn put(&mut self, number: u64, with: Slot) {
+        self.waits(&with);
         if let Some(slot) = self.slot(number) {
             *slot = with;
         }
@@ -165,6 +171,7 @@ impl Line {
     }
 
     pub(super) fn push(&mut self, slot: Slot) {
+        self.waits(&slot);
         self.slots.push_back(slot);
     }
 
@@ -188,6 +195,21 @@ impl Line {
             Some(number) if *number < self.first => Due::Swallowed,
             Some(number) if *number == self.first => Due::Next,
             Some(_) => Due::Later,
+        }
+    }
+
+    /// Redis has answered what the client waits for: what it was asked. `None` where that is another, or something else was said.
+    pub(super) fn answered_in_turn(&mut self) -> Option<Sent> {
+        if self.due.front() != Some(&self.first) {
+            return None;
+        }
+        match self.slots.pop_front_if(|slot| matches!(slot, Slot::Sent(_)))? {
+            Slot::Sent(sent) => {
+                self.due.pop_front();
+                self.first += 1;
+                Some(sent)
+            }
+            Slot::Waits { .. } | Slot::Ready(_) => None,
         }
     }
 
@@ -227,7 +249,7 @@ impl Line {
     pub(super) fn lost(&mut self, mut otherwise: impl FnMut(u64, Sent) -> Slot) {
         self.due.clear();
         for (number, slot) in (self.first..).zip(std::mem::take(&mut self.slots)) {
-            self.slots.push_back(match slot {
+            self.push(match slot {
                 Slot::Sent(sent) => otherwise(number, sent),
                 other => other,
             });
@@ -250,18 +272,36 @@ impl Line {
         }
     }
 
-    /// What nothing came to in its time is answered; when the next one's time is over.
-    pub(super) fn waited(&mut self, now: Instant) -> Option<Instant> {
-        let mut next: Option<Instant> = None;
-        for slot in &mut self.slots {
-            if let Slot::Waits { until: Some(until), answer, .. } = slot {
-                if *until <= now {
-                    *slot = Slot::Ready(std::mem::take(answer));
-                } else {
-                    next = Some(next.map_or(*until, |next| next.min(*until)));
-                }
-            }
+    /// What nothing came to in its time is answered.
+    pub(super) fn waited(&mut self, now: Instant) {
+        if self.waits_until.is_none_or(|until| until > now) {
+            return;
         }
-        next
+        self.waits_until = None;
+        for mut slot in std::mem::take(&mut self.slots) {
+            if let Slot::Waits { until: Some(until), answer, .. } = &mut slot
+                && *until <= now
+            {
+                slot = Slot::Ready(std::mem::take(answer));
+            }
+            self.push(slot);
+        }
+    }
+
+    /// No answer that waits for its time comes before this.
+    pub(super) fn waits_until(&self) -> Option<Instant> {
+        self.waits_until
+    }
+
+    fn waits(&mut self, slot: &Slot) {
+        if let Slot::Waits { until: Some(until), .. } = slot {
+            self.waits_until = Some(self.waits_until.map_or(*until, |known| known.min(*until)));
+        }
+    }
+
+    /// Holds no more memory than it needs.
+    pub(super) fn give_back(&mut self) {
+        self.slots.shrink_to_fit();
+        self.due.shrink_to_fit();
     }
 }

@@ -31,6 +31,7 @@ mod replay;
 mod report;
 mod scrape;
 mod session;
+mod stream;
 mod syntax;
 pub mod table;
 mod unwritable;

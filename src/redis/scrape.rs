@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
 
 use super::gate::Gate;
 use super::report::{State, state};
@@ -41,9 +42,7 @@ impl Collector for Scrape {
                     ("reason", reason),
                 ];
                 let mut line = answers.encode_family(&labels)?;
-                line.encode_counter::<prometheus_client::encoding::NoLabelSet, u64, u64>(
-                    &count, None,
-                )?;
+                line.encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
             }
         }
         let help = "Keys and patterns that are to be removed before Redis is read";
@@ -63,7 +62,21 @@ impl Collector for Scrape {
         let help = "Connections to Redis that are theirs";
         let mut links =
             encoder.encode_descriptor("redis_connections", help, None, MetricType::Gauge)?;
-        each(&mut links, gates.iter(), |gate| count(gate.links.load(Relaxed)))
+        each(&mut links, gates.iter(), |gate| count(gate.links.load(Relaxed)))?;
+        let help = "How long what was read took until it was written on, one in 61 measured";
+        let mut added = encoder.encode_descriptor(
+            "redis_added",
+            help,
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        for gate in &gates {
+            let labels = [("site", gate.site.as_str()), ("redis", gate.name())];
+            let sum = gate.added.sum();
+            let mut line = added.encode_family(&labels)?;
+            line.encode_histogram::<NoLabelSet>(sum.seconds, sum.count(), &sum.buckets, None)?;
+        }
+        Ok(())
     }
 }
 

@@ -4,21 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::breaker::Trouble;
 use super::frame::{Kind, Replies, Reply, Request, Requests};
+use super::stream::Stream;
 use crate::config::RedisPlace;
 use crate::net::ask::secured;
-
-/// Bytes both ways, by whatever way.
-pub(super) trait Both: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Both for T {}
-
-/// A connection, to a client or to Redis.
-pub(super) type Stream = Box<dyn Both>;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -34,15 +27,18 @@ pub(super) enum Lost {
 /// Connects. Cancel safe: nothing is kept.
 pub(super) async fn connect(place: &RedisPlace, within: Duration) -> io::Result<Stream> {
     let connecting = async {
-        let stream: Stream = match place {
-            RedisPlace::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        Ok(match place {
+            RedisPlace::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
             RedisPlace::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
-                if *tls { Box::new(secured(stream, host, &[]).await?) } else { Box::new(stream) }
+                if *tls {
+                    Stream::Secured(Box::new(secured(stream, host, &[]).await?))
+                } else {
+                    Stream::Tcp(stream)
+                }
             }
-        };
-        Ok(stream)
+        })
     };
     let late = || io::Error::new(io::ErrorKind::TimedOut, "no connection in time");
     tokio::time::timeout(within, connecting).await.unwrap_or_else(|_| Err(late()))

@@ -2,8 +2,8 @@
 //!
 //! Nothing is said of it before it is kept, and what comes behind it is not looked at before.
 
-use std::collections::VecDeque;
-use std::future::pending;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -11,13 +11,14 @@ use tokio::time::Instant;
 
 use super::super::away::{Later, Outcome};
 use super::super::breaker::{Unwritable, Who};
+use super::super::counters::Reason;
 use super::super::journal::Entry;
 use super::super::keeper::Kept;
 use super::super::line::{Asked, Pace, Sent, Slot, Within};
 use super::super::session::{Change, Queue, Took, aborted};
+use super::super::table::Family;
 use super::super::unwritable;
 use super::{Connection, Link};
-use crate::clock;
 
 const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
 
@@ -84,9 +85,12 @@ impl Connection {
         self.session.apply(Change::Ended, &Bytes::new());
         self.leaving.extend_from_slice(DISCARD);
         self.open();
-        let (asked, at) = (Asked::Long(None), clock::monotonic());
-        let (within, pace) = (Within::Alone, Pace::Unknown);
-        self.line.sent(Sent { asked, change: None, at, pace, within, is_late: false });
+        let (asked, family, change) = (Asked::Long(None), Some(Family::Transaction), None);
+        let (at, pace, within) = (self.moment, Pace::Unknown, Within::Alone);
+        self.line.sent(Sent { asked, family, change, at, pace, within, is_late: false });
+        let family = Some(Family::Transaction);
+        let reason = outcome.as_ref().map_or(Reason::Refused, |outcome| outcome.reason(family));
+        self.gate.counters.note(family, reason);
         let aborted: Bytes = aborted().encoded(self.session.version).into();
         let number = self.line.last();
         match outcome {
@@ -109,9 +113,21 @@ impl Connection {
         if let Some(kept) = self.gate.keeper.as_ref().and_then(|keeper| keeper.keep(entries)) {
             self.line.put(number, Slot::Waits { until: None, answer: otherwise, again: None });
             self.keeping.push_back(Keeping { number, kept, later });
+            self.seldom.look_again();
         } else {
             self.line.put(number, Slot::Ready(otherwise));
             self.ends_where_nothing_is_said();
+        }
+    }
+
+    /// Whether the first of what is dropped is written.
+    pub(super) fn poll_kept(&mut self, context: &mut Context<'_>) -> Poll<Kept> {
+        match self.keeping.front_mut() {
+            // A thread that has ended has kept nothing.
+            Some(Keeping { kept, .. }) => {
+                Pin::new(kept).poll(context).map(|kept| kept.unwrap_or(Kept::Not))
+            }
+            None => Poll::Pending,
         }
     }
 
@@ -127,8 +143,14 @@ impl Connection {
         }
     }
 
-    /// Redis has said an error: where it takes no writes, and this was one to a cache, it is dropped.
-    pub(super) fn not_written(&mut self, number: u64, sent: &Sent, error: &Bytes) {
+    /// Redis has said an error: where it takes no writes, and this was one to a cache, it is dropped. As what it counts, if something
+    /// else is said than the error.
+    pub(super) fn not_written(
+        &mut self,
+        number: u64,
+        sent: &Sent,
+        error: &Bytes,
+    ) -> Option<Reason> {
         let why = Unwritable::told_by(error);
         let Connection { gate, session, .. } = self;
         let outcome = match (&sent.within, why) {
@@ -145,30 +167,26 @@ impl Connection {
         if let Some(why) = why {
             gate.refused(why);
         }
+        let outcome = outcome?;
+        let reason = outcome.reason(sent.family);
         match outcome {
-            Some(Outcome::Said(answer)) => self.line.put(number, Slot::Ready(answer)),
-            Some(Outcome::Dropped { later, entries, .. }) => {
+            Outcome::Said(answer) => self.line.put(number, Slot::Ready(answer)),
+            Outcome::Dropped { later, entries, .. } => {
                 let (gate, version) = (&self.gate, self.session.version);
                 let sent = self.line.sent_after(number);
                 let behind = sent.filter_map(|(number, sent)| {
-                    Some((number, unwritable::behind(gate, version, sent, &entries)?))
+                    let answer = unwritable::behind(gate, version, sent, &entries)?;
+                    Some((number, sent.family, answer))
                 });
                 let behind: Vec<_> = behind.collect();
-                for (number, answer) in behind {
+                for (number, family, answer) in behind {
+                    self.gate.counters.note(family, Reason::Miss);
                     self.line.said_without(number, answer);
                 }
                 self.keep(number, later, error.clone(), entries);
             }
             _ => {}
         }
-    }
-}
-
-/// Whether the first of these was written; for ever where there is none. Cancel safe.
-pub(super) async fn kept(keeping: &mut VecDeque<Keeping>) -> Kept {
-    match keeping.front_mut() {
-        // A thread that has ended has kept nothing.
-        Some(Keeping { kept, .. }) => kept.await.unwrap_or(Kept::Not),
-        None => pending().await,
+        Some(reason)
     }
 }

@@ -1,17 +1,15 @@
 //! What comes from the client: asked of Redis, or answered here.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 
 use super::super::away::{self, Outcome};
 use super::super::breaker::Who;
-use super::super::counters::Reason;
 use super::super::frame::Request;
 use super::super::line::{Asked, DroppedWrite, Pace, Sent, Slot, Within};
 use super::super::plan::Plan;
 use super::super::session::{Change, Transaction};
 use super::super::{table, unwritable};
 use super::{AHEAD, Connection, OWED, Passing, Stage};
-use crate::clock;
 use crate::config::RefuseAs;
 
 impl Connection {
@@ -30,12 +28,12 @@ impl Connection {
             Stage::Asks | Stage::ListensHere if self.is_ours() => {
                 self.line.is_empty()
                     && self.waiting.is_none()
-                    && !self.is_held(clock::monotonic())
+                    && !self.is_held()
                     && self.outbox.len() < AHEAD * 64
             }
             // Something waits, and is asked again before what comes after it.
             Stage::Asks | Stage::ListensHere => {
-                !self.line.waits() && self.line.owed() < OWED && self.leaving.len() < AHEAD
+                !self.line.ends_waiting() && self.line.owed() < OWED && self.leaving.len() < AHEAD
             }
         }
     }
@@ -48,7 +46,7 @@ impl Connection {
 
     /// Looks at what the client has sent.
     pub(super) fn take_in(&mut self) {
-        self.waiting = self.waiting.filter(|until| *until > clock::monotonic());
+        self.waiting = self.waiting.filter(|until| *until > self.moment);
         while !self.inbox.is_empty() && self.takes_in() {
             let is_ours = self.is_ours();
             match self.requests.read(&self.inbox) {
@@ -73,7 +71,7 @@ impl Connection {
                     if is_ours && !is_long {
                         // The same: it is asked of Redis, or answered, when its time has come.
                         let held = away::held(&self.gate, &self.session, &arguments, self.now);
-                        self.waiting = held.filter(|until| *until > clock::monotonic());
+                        self.waiting = held.filter(|until| *until > self.moment);
                         if self.waiting.is_some() {
                             self.requests.look_again();
                             return;
@@ -107,10 +105,6 @@ impl Connection {
                 Err(error) => self.ends_with(error.answer().into()),
             }
         }
-        if self.inbox.is_empty() {
-            // A connection that idles holds no more than it needs.
-            self.inbox = BytesMut::new();
-        }
     }
 
     /// The last that is said.
@@ -143,21 +137,19 @@ impl Connection {
             let no = b"-ERR this command cannot be passed on by a guard\r\n";
             return self.line.push(Slot::Ready(Bytes::from_static(no)));
         }
-        self.gate.counters.note(plan.family, Reason::Passed);
         self.leaving.extend_from_slice(&bytes);
         self.open();
-        if self.stage == Stage::Listens {
-            return;
-        }
         if plan.listens {
             self.stage = Stage::Listens;
-            return;
+        }
+        if self.stage == Stage::Listens {
+            return self.passed.note(plan.family);
         }
         self.session.is_queueing |= plan.change == Some(Change::Multi);
         let asked = if passing.is_some() { Asked::Long(long) } else { Asked::Whole(bytes) };
         let within = self.within(plan.change.as_ref(), &asked);
-        let (at, Plan { change, pace, .. }) = (clock::monotonic(), plan);
-        self.line.sent(Sent { asked, change, at, pace, within, is_late: false });
+        let (at, Plan { family, change, pace, .. }) = (self.moment, plan);
+        self.line.sent(Sent { asked, family, change, at, pace, within, is_late: false });
     }
 
     /// It is answered without Redis.
@@ -174,7 +166,7 @@ impl Connection {
         let whole = Some(&bytes).filter(|_| !was_long);
         let outcome = away::outcome(gate, self.now, session, &arguments, whole);
         gate.counters.note(family, outcome.reason(family));
-        let now = clock::monotonic();
+        let now = self.moment;
         match outcome {
             // Redis is there, and whoever waits is not asked again when it may be.
             Outcome::Refused(_) | Outcome::Waits { .. } if !is_away => {
@@ -184,8 +176,9 @@ impl Connection {
             Outcome::Said(answer) => self.line.push(Slot::Ready(answer)),
             Outcome::Refused(answer) => self.refuse(answer, now),
             Outcome::Waits { at_most, answer } => {
-                let (asked, within, pace) = (Asked::Whole(bytes), Within::Alone, Pace::Unknown);
-                let sent = Sent { asked, change: None, at: now, pace, within, is_late: false };
+                let (asked, within) = (Asked::Whole(bytes), Within::Alone);
+                let (change, at, pace) = (None, now, Pace::Unknown);
+                let sent = Sent { asked, family, change, at, pace, within, is_late: false };
                 let until = at_most.map(|time| now + time);
                 self.line.push(Slot::Waits { until, answer, again: Some(sent) });
             }

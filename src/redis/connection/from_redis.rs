@@ -1,107 +1,119 @@
 //! What comes from Redis: each answer goes to the command that it answers.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 
 use super::super::away;
 use super::super::breaker::Trouble;
+use super::super::counters::Reason;
 use super::super::frame::{Guest, Kind, Reply};
 use super::super::line::{Asked, Due, Sent};
 use super::super::plan::wants_an_error;
 use super::super::session::{Change, Standing};
 use super::{Connection, Link, Stage};
-use crate::clock;
 
 impl Connection {
     /// Looks at what Redis has sent.
     pub(super) fn hear(&mut self) {
-        self.heard = clock::monotonic();
-        while !self.arrived.is_empty() {
-            match self.replies.read(&self.arrived) {
-                Ok(Reply::More { done: 0 }) => return,
+        self.heard = self.moment;
+        let mut arrived = std::mem::take(&mut self.arrived);
+        let mut at = 0;
+        while let Some(rest) = arrived.get(at..).filter(|rest| !rest.is_empty()) {
+            match self.replies.read(rest) {
                 Ok(Reply::More { done }) => {
-                    let part = self.arrived.split_to(done);
-                    match self.line.next_due() {
-                        Due::Swallowed => {}
-                        Due::Later => self.behind.extend_from_slice(&part),
-                        Due::Next | Due::Nobody => {
-                            self.outbox.unsplit(self.behind.split());
-                            self.outbox.extend_from_slice(&part);
-                        }
-                    }
-                    return;
+                    self.goes_on(rest.get(..done).unwrap_or_default());
+                    at += done;
+                    break;
                 }
                 Ok(Reply::Whole { length, kind }) => {
-                    let bytes = self.arrived.split_to(length);
-                    let bytes = if self.behind.is_empty() {
-                        bytes.freeze()
-                    } else {
-                        self.behind.unsplit(bytes);
-                        self.behind.split().freeze()
-                    };
-                    if kind == Kind::Push || self.stage == Stage::Listens {
-                        self.outbox.extend_from_slice(&bytes);
-                    } else if !self.answered(&bytes, kind) {
+                    let bytes = rest.get(..length).unwrap_or_default();
+                    at += length;
+                    if !self.whole(bytes, kind) {
+                        // What comes behind it is nobody's.
                         return;
                     }
                 }
                 Err(error) => {
-                    tracing::error!(
-                        redis = self.gate.config.name,
-                        "a connection is closed: {error}"
-                    );
+                    let redis = &self.gate.config.name;
+                    tracing::error!(redis, "a connection is closed: {error}");
                     self.stage = Stage::Over;
                     return;
                 }
             }
         }
-        self.arrived = BytesMut::new();
+        arrived.advance(at);
+        self.arrived = arrived;
     }
 
-    /// An answer has come; whether there is still a connection.
+    /// A part of a long answer has come.
+    fn goes_on(&mut self, part: &[u8]) {
+        match self.line.next_due() {
+            Due::Swallowed => {}
+            Due::Later => self.behind.extend_from_slice(part),
+            Due::Next | Due::Nobody => {
+                self.outbox.unsplit(self.behind.split());
+                self.outbox.extend_from_slice(part);
+            }
+        }
+    }
+
+    /// An answer has come, or its last part; whether there is still a connection.
+    fn whole(&mut self, bytes: &[u8], kind: Kind) -> bool {
+        if !self.behind.is_empty() {
+            self.behind.extend_from_slice(bytes);
+            let all = self.behind.split();
+            return self.whole(&all, kind);
+        }
+        if kind == Kind::Push || self.stage == Stage::Listens {
+            self.outbox.extend_from_slice(bytes);
+            return true;
+        }
+        if kind == Kind::Value
+            && let Some(sent) = self.line.answered_in_turn()
+        {
+            self.outbox.extend_from_slice(bytes);
+            self.line.say(&mut self.outbox);
+            self.passed.note(sent.family);
+            self.in_time(&sent);
+            self.done(sent);
+            return true;
+        }
+        self.answered(&Bytes::copy_from_slice(bytes), kind)
+    }
+
+    /// The same of an error, or of what is not the next to be said.
     fn answered(&mut self, bytes: &Bytes, kind: Kind) -> bool {
         let is_told = kind == Kind::Error && !self.gate.only_observes();
         let trouble = if is_told { self.trouble(bytes) } else { None };
-        let is_late = match self.line.next_due() {
+        match self.line.next_due() {
             Due::Nobody => {
-                self.hung_up(&String::from_utf8_lossy(
-                    bytes.get(..bytes.len().min(80)).unwrap_or_default(),
-                ));
+                self.hung_up(&beginning(bytes));
                 return false;
             }
-            Due::Swallowed => {
-                drop(self.line.answered(bytes.clone()));
-                true
-            }
+            Due::Swallowed => drop(self.line.answered(bytes.clone())),
             Due::Next | Due::Later => {
                 let number = self.line.next_number();
                 let said = trouble.and_then(|_| self.instead());
+                let reason = if said.is_some() { Reason::Miss } else { Reason::Passed };
                 let sent = self.line.answered(said.unwrap_or_else(|| bytes.clone()));
-                if let (Kind::Error, Some(number), Some(sent)) = (kind, number, &sent) {
-                    self.not_written(number, sent, bytes);
+                if let (Some(number), Some(sent)) = (number, sent) {
+                    let is_error = kind == Kind::Error;
+                    let written = is_error.then(|| self.not_written(number, &sent, bytes));
+                    self.gate.counters.note(sent.family, written.flatten().unwrap_or(reason));
+                    if trouble.is_none() {
+                        self.in_time(&sent);
+                    }
+                    if !is_error || sent.change == Some(Change::Ended) {
+                        self.done(sent);
+                    }
                 }
-                if let Some(change) = sent.as_ref().and_then(|sent| sent.change.clone())
-                    && (kind != Kind::Error || change == Change::Ended)
-                    && let Some(Sent { asked: Asked::Whole(words), .. }) = &sent
-                {
-                    self.changed(change, words);
-                }
-                sent.is_none_or(|sent| sent.is_late)
             }
-        };
-        // One that came after its time says nothing for Redis.
-        if trouble.is_none() && !is_late {
-            self.gate.well(self.now.epoch);
         }
         if bytes.starts_with(b"-NOAUTH") {
             self.requests.guest = Guest::Unknown;
         }
         self.line.say(&mut self.outbox);
         if let Some(trouble) = trouble {
-            let word =
-                String::from_utf8_lossy(bytes.get(..bytes.len().min(80)).unwrap_or_default())
-                    .trim_end()
-                    .to_owned();
-            self.gate.trouble(self.now.epoch, trouble, &word);
+            self.gate.trouble(self.now.epoch, trouble, &beginning(bytes));
             self.look();
             return matches!(self.link, Link::Open(..));
         }
@@ -117,7 +129,16 @@ impl Connection {
         (!is_wanted).then_some(trouble)
     }
 
-    fn changed(&mut self, change: Change, words: &Bytes) {
+    /// An answer came; one that came after its time says nothing for Redis.
+    fn in_time(&self, sent: &Sent) {
+        if !sent.is_late {
+            self.gate.well(self.now.epoch);
+        }
+    }
+
+    /// Redis did what it was asked.
+    fn done(&mut self, sent: Sent) {
+        let (Some(change), Asked::Whole(words)) = (sent.change, &sent.asked) else { return };
         match &change {
             Change::Quit => self.stage = Stage::Ends,
             Change::Remember(_) | Change::Hello { .. } => {
@@ -135,4 +156,10 @@ impl Connection {
         let (_, sent) = line.oldest()?;
         away::instead(gate, session, sent)
     }
+}
+
+/// So much of an error as fits into a line of the log.
+fn beginning(bytes: &[u8]) -> String {
+    let bytes = bytes.get(..bytes.len().min(80)).unwrap_or_default();
+    String::from_utf8_lossy(bytes).trim_end().to_owned()
 }

@@ -3,36 +3,53 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::away::{self, Unanswered};
-use super::super::breaker::{Asks, Trouble};
+use super::super::breaker::{Asks, Posture, Trouble};
 use super::super::frame::Replies;
-use super::super::gate::Counted;
+use super::super::gate::{Counted, Gate};
 use super::super::line::{Due, Line, Slot};
 use super::super::session::Transaction;
-use super::super::upstream::restored;
+use super::super::stream::Stream;
+use super::super::upstream::{Lost, restored};
 use super::{BUDGETS, Connection, LAST_WORDS, Link, PATIENCE, Passing, Stage};
-use crate::clock;
 use crate::config::Afterwards;
 
 impl Connection {
     /// Acts on a change.
     pub(super) fn look(&mut self) {
-        let mut posture = *self.posture.borrow_and_update();
+        if self.posture.has_changed().unwrap_or_default() {
+            self.moved();
+        }
         if self.gate.only_observes() {
-            // It has no part in it.
-            posture.asks = Asks::All;
-            self.now = posture;
             return;
         }
+        if self.leaving_by.is_some_and(|until| until <= self.moment || !self.is_asking()) {
+            self.lose();
+        }
+        let is_left = self.now.away().is_some() && self.leaving_by.is_none();
+        let is_dropped = is_left && self.gate.then() == Afterwards::Drop && !self.is_held();
+        if is_dropped || self.gate.is_unfit() {
+            self.stage = Stage::Over;
+        }
+    }
+
+    /// Something else is asked of Redis.
+    fn moved(&mut self) {
+        let posture = current(&self.gate, &mut self.posture);
         let was = std::mem::replace(&mut self.now, posture);
+        if self.gate.only_observes() {
+            // It has no part in it.
+            return;
+        }
         match (was.away(), posture.away()) {
             // Redis is there: what it was asked is waited for.
             (None, Some(_)) if posture.order.is_some() && self.is_asking() => {
                 self.asks = was.asks;
                 let while_it_answers = self.gate.config.budget * BUDGETS;
-                self.leaving_by = Some(clock::monotonic() + while_it_answers);
+                self.leaving_by = Some(self.moment + while_it_answers);
             }
             (None, Some(_)) => self.lose(),
             (Some(_), None) => self.come_back(),
@@ -42,15 +59,6 @@ impl Connection {
                 self.come_back();
             }
             _ => {}
-        }
-        let now = clock::monotonic();
-        if self.leaving_by.is_some_and(|until| until <= now || !self.is_asking()) {
-            self.lose();
-        }
-        let is_dropped = self.gate.then() == Afterwards::Drop && !self.is_held(now);
-        let is_left = posture.away().is_some() && self.leaving_by.is_none();
-        if is_left && is_dropped || self.gate.is_unfit() {
-            self.stage = Stage::Over;
         }
     }
 
@@ -68,8 +76,8 @@ impl Connection {
     }
 
     /// Whether clients wait for Redis still.
-    pub(super) fn is_held(&self, now: Instant) -> bool {
-        self.held_until().is_some_and(|until| until > now)
+    pub(super) fn is_held(&self) -> bool {
+        self.held_until().is_some_and(|until| until > self.moment)
     }
 
     /// Whoever was asked has to be answered by us.
@@ -122,7 +130,7 @@ impl Connection {
         self.line = Line::default();
         self.keeping.clear();
         self.stage = Stage::Ends;
-        self.ends = Some(clock::monotonic() + LAST_WORDS);
+        self.ends = Some(self.moment + LAST_WORDS);
     }
 
     fn come_back(&mut self) {
@@ -132,7 +140,7 @@ impl Connection {
             return;
         }
         let leaving = &mut self.leaving;
-        self.line.asked_again(clock::monotonic(), |bytes| leaving.extend_from_slice(bytes));
+        self.line.asked_again(self.moment, |bytes| leaving.extend_from_slice(bytes));
         if self.session.transaction.is_begun() {
             // Nothing of it was answered: Redis does it.
             leaving.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
@@ -182,6 +190,29 @@ impl Connection {
             let within = if self.gate.only_observes() { PATIENCE } else { quickly };
             let (before, patience) = (self.session.before(), within.max(self.gate.patience()));
             self.link = Link::Opening(Box::pin(restored(place, before, within, patience)));
+            self.seldom.look_again();
         }
     }
+
+    /// There is a connection to Redis, or none can be had.
+    pub(super) fn opened(&mut self, opened: Result<Stream, Lost>) {
+        match opened {
+            Ok(stream) => {
+                self.heard = self.moment;
+                self.link = Link::Open(stream);
+            }
+            Err(Lost::Gone(why)) => self.gone(&why),
+            Err(refused @ Lost::Refused(_)) => {
+                tracing::warn!(redis = self.gate.config.name, "a client is let go: {refused}");
+                self.stage = Stage::Over;
+            }
+        }
+    }
+}
+
+/// What is asked of Redis now; everything, where it is only observed.
+pub(super) fn current(gate: &Gate, posture: &mut watch::Receiver<Posture>) -> Posture {
+    let now = *posture.borrow_and_update();
+    let asks = if gate.only_observes() { Asks::All } else { now.asks };
+    Posture { asks, ..now }
 }

@@ -6,44 +6,62 @@ use super::super::away;
 use super::super::counters::Reason;
 use super::super::line::Pace;
 use super::Connection;
-use crate::clock;
+use super::seldom::Happened;
 
 impl Connection {
-    /// Says what waited long enough, and what Redis takes too long for; when to look again.
-    pub(super) fn wait(&mut self, looked: Instant) -> Option<Instant> {
-        let now = clock::monotonic();
-        let waits = self.line.waited(now);
-        let held = self.held_until().filter(|until| *until > looked);
-        let late = self.late(now);
+    /// Says what waited long enough and, where a time came, what Redis takes too long for.
+    pub(super) fn time(&mut self, happened: Happened) {
+        self.line.waited(self.moment);
+        if happened == Happened::Alarm {
+            if !self.gate.only_observes() {
+                self.late();
+            }
+            if self.line.is_quiet() {
+                self.give_back();
+            }
+        }
+    }
+
+    /// When to look again.
+    pub(super) fn wakes_at(&mut self) -> Option<Instant> {
+        let waits = self.line.waits_until();
+        let held = self.held_until().filter(|until| *until > self.moment);
+        let late = self.is_late_at();
         [waits, held, late, self.leaving_by, self.waiting, self.ends].into_iter().flatten().min()
     }
 
-    /// Each command in its turn has its budget, from when Redis last answered; when the next one's is over.
-    fn late(&mut self, now: Instant) -> Option<Instant> {
-        if self.gate.only_observes() {
+    /// When the time of the command is over that is answered next: each has its budget, from when Redis last answered.
+    fn is_late_at(&mut self) -> Option<Instant> {
+        if self.gate.only_observes() || self.replies.is_in_mid_answer() {
             return None;
         }
-        let (budget, heard, epoch) = (self.gate.patience(), self.heard, self.now.epoch);
+        let budget = self.gate.patience();
+        let may_hear = self.may_hear();
+        let (_, sent) = self.line.oldest().filter(|(_, sent)| sent.pace == Pace::Quick)?;
+        // While the client does not read, nobody knows whether Redis has answered.
+        let since = if may_hear { sent.at.max(self.heard) } else { self.moment };
+        Some(since + budget)
+    }
+
+    /// What Redis takes too long for is answered without it.
+    fn late(&mut self) {
+        let epoch = self.now.epoch;
         let mut is_told = false;
-        while !self.replies.is_in_mid_answer() {
-            let Connection { gate, session, line, .. } = self;
-            let (number, sent) = line.oldest().filter(|(_, sent)| sent.pace == Pace::Quick)?;
-            let until = sent.at.max(heard) + budget;
-            if until > now {
-                return Some(until);
-            }
+        while self.is_late_at().is_some_and(|until| until <= self.moment) {
+            let Connection { gate, session, line, moment, .. } = self;
+            let Some((number, sent)) = line.oldest() else { return };
             let instead = away::instead(gate, session, sent);
             // What cannot be said without Redis is late again after another budget.
-            (sent.at, sent.is_late) = (now, true);
+            (sent.at, sent.is_late) = (*moment, true);
+            let family = sent.family;
             if !is_told {
                 gate.late(epoch);
                 is_told = true;
             }
-            let Some(instead) = instead else { return Some(now + budget) };
-            gate.counters.note(None, Reason::Late);
+            let Some(instead) = instead else { return };
+            gate.counters.note(family, Reason::Late);
             self.line.said_without(number, instead);
             self.line.say(&mut self.outbox);
         }
-        None
     }
 }
