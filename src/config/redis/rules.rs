@@ -214,26 +214,57 @@ const PRESETS: [(&str, &[(&str, RedisRole)]); 9] = [
     (
         "django",
         &[
+            (":1:template.cache.*", Cache),
+            (":1:views.decorators.cache.*", Cache),
             ("*django.contrib.sessions.c*", Session),
+            // Of django-ratelimit and allauth, and of the REST framework.
             ("*:rl:*", Mixed),
+            ("*:throttle_*", Mixed),
             ("*lock*", Mixed),
             (":1:*", Cache),
         ],
     ),
+    // What an app calls its own things has no beginning: those are for the guard's own role.
     (
         "rails",
-        &[("rack::attack*", Mixed), ("*session*", Session), ("*lock*", Mixed), ("views/*", Cache)],
+        &[
+            ("views/*", Cache),
+            ("rack::attack*", Mixed),
+            ("rate-limit:*", Mixed),
+            ("*session*", Session),
+            // One of a store without a namespace: the version of its id and a digest.
+            ("*2::????????????????????????????????????????????????????????????????", Session),
+            ("*lock*", Mixed),
+        ],
     ),
+    // `laravel_database_laravel_cache:key`, later `.._cache_:key`, `.._cache_key` and `..-cache-key`, by the name of the app.
     (
         "laravel",
         &[
-            ("*laravel_unique_job:*", Mixed),
-            ("*framework/schedule-*", Mixed),
-            ("*lock*", Mixed),
-            ("*session*", Session),
             ("*queues:*", Queue),
             ("*horizon:*", Queue),
-            ("*_cache_:*", Cache),
+            // Workers end where they miss it, and a job misses what it is.
+            ("*illuminate:queue*", Queue),
+            ("*laravel:sqs-payloads:*", Queue),
+            ("*illuminate:foundation:*", Mixed),
+            ("*illuminate:schedule:*", Mixed),
+            ("*laravel_unique_job:*", Mixed),
+            ("*laravel_debounced_job:*", Mixed),
+            ("*laravel-queue-overlap:*", Mixed),
+            ("*laravel_throttles_exceptions:*", Mixed),
+            ("*framework/schedule-*", Mixed),
+            ("*framework/command-*", Mixed),
+            ("*:timer", Mixed),
+            ("*lock*", Mixed),
+            ("*session*", Session),
+            // The id of a session is all of its name, as a digest is that of a limit.
+            ("*cache?????????????????????????????????????????", Session),
+            ("*cache??????????????????????????????????????????", Session),
+            ("*cache?????????????????????????????????", Mixed),
+            ("*cache??????????????????????????????????", Mixed),
+            ("*_cache:*", Cache),
+            ("*_cache_*", Cache),
+            ("*-cache-*", Cache),
         ],
     ),
     (
@@ -249,16 +280,27 @@ const PRESETS: [(&str, &[(&str, RedisRole)]); 9] = [
     ),
     ("rq", &[("rq:*", Queue)]),
     ("bullmq", &[("bull:*", Queue)]),
+    // What a process says of itself is in `HOST:PID:NONCE`, which could be anybody's: it is for the guard's own role.
     (
         "sidekiq",
         &[
             ("queue:*", Queue),
             ("queues", Queue),
+            ("paused", Queue),
             ("schedule", Queue),
             ("retry", Queue),
             ("dead", Queue),
             ("processes", Queue),
+            ("process_cleanup", Queue),
+            ("*:*:????????????:work", Queue),
+            ("*:*:????????????:workers", Queue),
+            ("*:*:????????????-signals", Queue),
             ("stat:*", Queue),
+            // Of jobs that go on where they were, and what the dashboard shows.
+            ("it-*", Queue),
+            ("j|*", Queue),
+            ("h|*", Queue),
+            ("profiles", Queue),
         ],
     ),
     ("resque", &[("resque:*", Queue)]),
@@ -304,6 +346,39 @@ mod tests {
         rules.rules.extend(KeyRules::preset("celery").unwrap());
         assert_eq!(rules.role(b"celery"), Queue);
         assert!(KeyRules::preset("jango").is_none());
+    }
+
+    #[test]
+    fn presets_know_the_names_of_versions_that_no_test_runs() {
+        let (id, limit) = ("aB3".repeat(14), "0f".repeat(16));
+        let id = id.get(..40).unwrap();
+        for (preset, begins, key, role) in [
+            // Laravel 9 and 10, 11, and 12.
+            ("laravel", "laravel_database_laravel_cache_:", "price:7", Cache),
+            ("laravel", "laravel_database_laravel_cache_:", id, Session),
+            ("laravel", "laravel_database_laravel_cache_:", &limit, Mixed),
+            ("laravel", "laravel_database_laravel_cache_", "price:7", Cache),
+            ("laravel", "laravel_database_laravel_cache_", id, Session),
+            ("laravel", "laravel_database_laravel_cache_", &limit, Mixed),
+            ("laravel", "shop-database-shop-cache-", "price:7", Cache),
+            ("laravel", "shop-database-shop-cache-", id, Session),
+            ("laravel", "shop-database-shop-cache-", &limit, Mixed),
+            ("laravel", "shop-database-shop-cache-", "illuminate:queues:paused", Queue),
+            ("laravel", "shop-database-shop-cache-", "framework/command-import", Mixed),
+            ("laravel", "shop_horizon:", "job:7", Queue),
+            ("rails", "rate-limit:", "sessions:203.0.113.7", Mixed),
+            ("sidekiq", "web1:7:0123456789ab", ":work", Queue),
+            ("sidekiq", "it-", "0123456789ab0123456789ab", Queue),
+            ("sidekiq", "j|", "261130|8:4", Queue),
+            ("resque", "resque:", "queue:mail", Queue),
+            ("resque", "resque:", "stat:processed", Queue),
+            ("spring", "spring:session:", "sessions:expires:33fdd1b6", Session),
+        ] {
+            let rules =
+                KeyRules { rules: KeyRules::preset(preset).unwrap(), ..KeyRules::default() };
+            let key = format!("{begins}{key}");
+            assert_eq!(rules.role(key.as_bytes()), role, "{preset} {key}");
+        }
     }
 
     proptest! {
