@@ -304,7 +304,8 @@ const PRESETS: [(&str, &[(&str, RedisRole)]); 9] = [
         ],
     ),
     ("resque", &[("resque:*", Queue)]),
-    ("spring", &[("spring:session:*", Session)]),
+    // Of a cache by its name, unless its manager was told otherwise.
+    ("spring", &[("spring:session:*", Session), ("*~lock", Mixed), ("*::*", Cache)]),
 ];
 
 #[cfg(test)]
@@ -373,6 +374,8 @@ mod tests {
             ("resque", "resque:", "queue:mail", Queue),
             ("resque", "resque:", "stat:processed", Queue),
             ("spring", "spring:session:", "sessions:expires:33fdd1b6", Session),
+            ("spring", "prices", "~lock", Mixed),
+            ("spring", "prices", "::7", Cache),
         ] {
             let rules =
                 KeyRules { rules: KeyRules::preset(preset).unwrap(), ..KeyRules::default() };
