@@ -6,9 +6,11 @@ use std::net::TcpListener;
 use serde_json::Value;
 
 use crate::support::app::App;
+use crate::support::bind::free_port;
 use crate::support::bucket;
 use crate::support::emulator::{ministack, moto};
-use crate::support::s3::{self, Flaw};
+use crate::support::redis::{Client, RedisServer};
+use crate::support::s3::{self, Flaw, S3};
 use crate::support::serving::{HOST, Serving, Stand, config, until};
 
 /// Two machines, each with a state folder of its own, on the store that this says.
@@ -155,6 +157,63 @@ fn doctor_refuses_a_bucket_that_ignores_conditions_or_hides_what_is_not_there() 
     assert_eq!(hides.run(&["--json", "status"]).exits(4).error()["code"], "credentials");
 }
 
+/// A policy as IAM takes it.
+struct Policy(Value);
+
+impl Policy {
+    fn shipped() -> Policy {
+        Policy(serde_json::from_str(include_str!("../packaging/iam/gateway.json")).unwrap())
+    }
+
+    fn allows(&self, action: &str, resource: &str) -> bool {
+        self.0["Statement"].as_array().unwrap().iter().any(|statement| {
+            let actions = &statement["Action"];
+            let named = actions == action
+                || actions.as_array().is_some_and(|all| all.iter().any(|one| one == action));
+            named && fits(statement["Resource"].as_str().unwrap(), resource)
+        })
+    }
+
+    /// Whether what begins so may be listed.
+    fn shows(&self, bucket: &str, prefix: &str) -> bool {
+        self.0["Statement"].as_array().unwrap().iter().any(|statement| {
+            let wanted = &statement["Condition"]["StringLike"]["s3:prefix"];
+            statement["Action"] == "s3:ListBucket"
+                && statement["Resource"] == format!("arn:aws:s3:::{bucket}")
+                && wanted.as_str().is_some_and(|wanted| fits(wanted, prefix))
+        })
+    }
+
+    /// Each that this bucket was asked is allowed.
+    #[track_caller]
+    fn allows_all_that_was_asked_of(&self, bucket: &S3) {
+        for asked in bucket.asked() {
+            let (method, path) = asked.split_once(" /").unwrap();
+            let is_allowed = match (method, path.split_once('?')) {
+                ("GET", Some((bucket, query))) => {
+                    let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix="));
+                    let prefix = prefix.unwrap_or("").replace("%2F", "/").replace("%25", "%");
+                    self.shows(bucket, &prefix)
+                }
+                ("GET", None) => self.allows("s3:GetObject", &arn(path)),
+                ("PUT", _) => self.allows("s3:PutObject", &arn(path)),
+                ("DELETE", _) => self.allows("s3:DeleteObject", &arn(path)),
+                _ => panic!("{asked}"),
+            };
+            assert!(is_allowed, "{asked} by {:#}", self.0);
+        }
+    }
+}
+
+fn fits(wanted: &str, resource: &str) -> bool {
+    wanted.strip_suffix('*').map_or(wanted == resource, |start| resource.starts_with(start))
+}
+
+/// The object that is asked for by this path.
+fn arn(path: &str) -> String {
+    format!("arn:aws:s3:::{}", path.replace("%25", "%"))
+}
+
 /// What packaging/iam/gateway.json allows, and nothing else.
 #[test]
 fn a_gateway_asks_for_nothing_that_its_policy_does_not_allow() {
@@ -167,39 +226,56 @@ fn a_gateway_asks_for_nothing_that_its_policy_does_not_allow() {
     until(|| bucket.asked().iter().any(|asked| asked.starts_with("PUT")).then_some(()));
     serving.signal("TERM");
     serving.ended();
-    let policy = include_str!("../packaging/iam/gateway.json");
-    let policy: Value = serde_json::from_str(policy).unwrap();
-    let allows = |action: &str, resource: &str| {
-        policy["Statement"].as_array().unwrap().iter().any(|statement| {
-            let actions = &statement["Action"];
-            let named = actions == action
-                || actions.as_array().is_some_and(|all| all.iter().any(|one| one == action));
-            let wanted = statement["Resource"].as_str().unwrap();
-            let fits = wanted
-                .strip_suffix('*')
-                .map_or(wanted == resource, |start| resource.starts_with(start));
-            named && fits
-        })
-    };
     let asked = bucket.asked();
     assert!(
         asked.contains(&format!("DELETE /shop-roadworks/state/shop/gateways/{id}.json")),
         "{asked:?}"
     );
-    for asked in asked {
-        let (method, path) = asked.split_once(" /").unwrap();
-        let action = format!(
-            "s3:{}Object",
-            ["GET", "PUT", "DELETE"]
-                .iter()
-                .zip(["Get", "Put", "Delete"])
-                .find(|(name, _)| **name == method)
-                .unwrap()
-                .1
-        );
-        assert!(allows(&action, &format!("arn:aws:s3:::{path}")), "{asked}");
+    let policy = Policy::shipped();
+    policy.allows_all_that_was_asked_of(&bucket);
+    for other in ["switch.json", "dirty/sessions/a.json", "audit/a.json"] {
+        let other = format!("arn:aws:s3:::shop-roadworks/state/shop/{other}");
+        assert!(!policy.allows("s3:PutObject", &other), "{other}");
     }
-    assert!(!allows("s3:PutObject", "arn:aws:s3:::shop-roadworks/state/shop/switch.json"));
+}
+
+/// A site that has nothing but a guard.
+fn guarding((site, name): (&str, &str), port: u16, redis: u16) -> String {
+    format!(
+        "site \"{site}\" {{\n  redis \"{name}\" {{\n    listen   = \"127.0.0.1:{port}\"\n    upstream = \"redis://127.0.0.1:{redis}\"\n    role     = \"cache\"\n    budget   = \"1s\"\n    journal {{}}\n  }}\n}}\n"
+    )
+}
+
+#[test]
+fn a_guard_of_a_gateways_asks_for_nothing_that_its_policy_does_not_allow() {
+    let (mut redis, bucket) = (RedisServer::start(), s3::start(Flaw::None));
+    let store = named("shop-roadworks", &bucket.endpoint);
+    let guard = || {
+        let port = free_port();
+        let redis = redis.port;
+        let stand = Stand::new(&format!("{store}\n{}", guarding(("shop", "cache"), port, redis)));
+        let serving = stand.serve_by(&mut stand.command(&["serve", "--role", "gateway"]));
+        (stand, serving, port)
+    };
+    let [(_folder, gone, of_gone), (stand, _alive, of_alive)] = [guard(), guard()];
+    let of = |method: &str| {
+        let start = format!("{method} /shop-roadworks/state/shop/dirty/cache/");
+        bucket.asked().iter().filter(|asked| asked.starts_with(&start)).count()
+    };
+    redis.kill();
+    for (port, count) in [(of_gone, 1), (of_alive, 2)] {
+        until(|| (Client::at(port).does("DEL price") == ":0").then_some(()));
+        assert_eq!(of("PUT"), count, "it is told before it is answered");
+    }
+    gone.signal("KILL");
+    gone.ended();
+    redis.again();
+    // It takes away its own, and what the other one left where a person says so.
+    until(|| (of("DELETE") == 1).then_some(()));
+    stand.run(&["redis", "recover", "cache", "--flush", "--yes"]).exits(0);
+    assert_eq!(of("DELETE"), 2);
+    assert_eq!(of("GET"), 2, "each reads both");
+    Policy::shipped().allows_all_that_was_asked_of(&bucket);
 }
 
 /// Each question to such a store takes eight seconds.

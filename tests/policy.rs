@@ -22,11 +22,13 @@ fn statements(policy: &Value) -> Vec<Value> {
 }
 
 const STORE: &str = "store { url = \"s3://shop-roadworks/state\" }\n";
+/// A cache with a journal, whose guards tell each other what they dropped.
+const CACHE: &str = "  redis \"cache\" {\n    listen   = \"127.0.0.1:0\"\n    upstream = \"redis://127.0.0.1:6379\"\n    role     = \"cache\"\n    journal {}\n  }\n";
 const GATEWAY: &str = "  hosts = [\"shop.example.com\"]\n  gateway {\n    listen    = [\"127.0.0.1:0\"]\n    upstreams = [\"http://127.0.0.1:3000\"]\n  }\n";
 
 #[test]
 fn the_documents_that_are_shipped_are_what_doctor_prints() {
-    let gateway = format!("{STORE}site \"shop\" {{\n{GATEWAY}}}\n");
+    let gateway = format!("{STORE}site \"shop\" {{\n{GATEWAY}{CACHE}}}\n");
     let workers = format!(
         "site \"shop\" {{\n{GATEWAY}  workers \"worker\" {{\n    preset  = \"ecs\"\n    cluster = \"shop\"\n    service = \"worker\"\n  }}\n  workers \"nightly\" {{\n    preset   = \"eventbridge\"\n    schedule = \"nightly\"\n  }}\n}}\n"
     );
@@ -44,6 +46,16 @@ fn the_documents_that_are_shipped_are_what_doctor_prints() {
         let printed = asked(config, words).exits(0);
         let printed: Value = serde_json::from_str(&printed.stdout).unwrap();
         assert_eq!(printed, serde_json::from_str::<Value>(shipped).unwrap(), "{words:?}");
+    }
+}
+
+#[test]
+fn a_gateway_whose_guards_drop_nothing_may_not_say_what_is_dropped() {
+    let quiet = CACHE.replace("    journal {}\n", "");
+    for (guard, count) in [("", 0), (quiet.as_str(), 0), (CACHE, 1)] {
+        let config = format!("{STORE}site \"shop\" {{\n{GATEWAY}{guard}}}\n");
+        let printed = asked(&config, &["doctor", "--policy", "--role", "gateway"]).exits(0);
+        assert_eq!(printed.stdout.matches("/dirty/").count(), count, "{printed:#?}");
     }
 }
 

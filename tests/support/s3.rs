@@ -142,7 +142,9 @@ fn does(
         }
         ("DELETE", _) => {
             objects.remove(path);
-            ("200 OK", b"<DeleteResult></DeleteResult>".to_vec())
+            let key = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key);
+            let done = format!("<DeleteResult><Deleted><Key>{key}</Key></Deleted></DeleteResult>");
+            ("200 OK", done.into_bytes())
         }
         (_, Some(_)) if expects.1.is_some() && expects.1 == now => ("304 Not Modified", Vec::new()),
         (_, Some(content)) => ("200 OK", content.clone()),

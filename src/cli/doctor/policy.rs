@@ -13,6 +13,7 @@ use crate::config::{
     BalancerSource, BucketKind, Config, DnsSource, SiteConfig, StoreAt, VariableWay,
 };
 use crate::dns::route53;
+use crate::redis::marker;
 use crate::store::bucket::User;
 use crate::{balancer, checks, pipeline, store, workers};
 
@@ -70,7 +71,7 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
     let name = opened.as_ref().map(|opened| opened.site.name.as_str());
     let name = name.or(site.name.as_deref()).unwrap_or("*").to_owned();
     let mut policies = Policies::default();
-    of_store(&mut policies, &config, &name, args.role).await;
+    of_store(&mut policies, &config, (site, &name), args.role).await;
     if args.role != Some(Role::Gateway) {
         of_levers(&mut policies, site, opened.as_ref(), &name).await;
     }
@@ -78,12 +79,20 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<u8, Erro
     print(context, &name, policies)
 }
 
-async fn of_store(policies: &mut Policies, config: &Config, name: &str, role: Option<Role>) {
+async fn of_store(
+    policies: &mut Policies,
+    config: &Config,
+    (site, name): (&SiteConfig, &str),
+    role: Option<Role>,
+) {
     let StoreAt::Bucket(bucket) = &config.store else { return };
     if bucket.kind != BucketKind::S3 {
         return;
     }
-    let user = if role == Some(Role::Gateway) { User::Gateway } else { User::Agent };
+    // A guard without a journal drops nothing, and has nothing to tell.
+    let guards = site.redis.iter().filter(|guard| guard.journal.is_some());
+    let markers: Vec<_> = guards.map(|guard| marker::folder(&guard.name)).collect();
+    let user = if role == Some(Role::Gateway) { User::Gateway(&markers) } else { User::Agent };
     let whose = bucket.account.settings();
     let owner = owner(&whose).await;
     policies.add(&whose, store::bucket::rights(bucket, name, user, &owner));

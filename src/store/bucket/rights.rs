@@ -8,15 +8,16 @@ use crate::store::encoded;
 
 /// Who uses the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum User {
+pub enum User<'a> {
     /// Whoever runs verbs, and the agent.
     Agent,
-    /// A gateway: it reads the switch and tells of itself.
-    Gateway,
+    /// A gateway: it reads the switch and tells of itself. Guards of a Redis that run with it have their markers in these folders,
+    /// and take away those of others where a person says so.
+    Gateway(&'a [String]),
 }
 
 /// The documents of the site `name` are read and written by `user`.
-pub fn rights(bucket: &BucketConfig, name: &str, user: User, owner: &Owner) -> Vec<Statement> {
+pub fn rights(bucket: &BucketConfig, name: &str, user: User<'_>, owner: &Owner) -> Vec<Statement> {
     let slash = if bucket.prefix.is_empty() { "" } else { "/" };
     let folder = format!("{}{slash}{}", bucket.prefix, encoded(name));
     let key = |rest: &str| owner.bare("s3", &format!("{}/{folder}/{rest}", bucket.name));
@@ -34,14 +35,25 @@ pub fn rights(bucket: &BucketConfig, name: &str, user: User, owner: &Owner) -> V
             ),
             listed("FindsThem"),
         ],
-        User::Gateway => vec![
-            Statement::new("ReadsTheSwitch", ["s3:GetObject"], [key("switch.json")]),
-            Statement::new(
-                "TellsOfItself",
-                ["s3:PutObject", "s3:DeleteObject"],
-                [key("gateways/*")],
-            ),
-            listed("TellsWhatWasNeverWrittenFromWhatItMayNotRead"),
-        ],
+        User::Gateway(markers) => {
+            let markers: Vec<_> = markers.iter().map(|one| key(one) + "*").collect();
+            let guards = (!markers.is_empty()).then(|| {
+                Statement::new(
+                    "TellsOtherGuardsWhatTheyMustNotRead",
+                    ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+                    markers,
+                )
+            });
+            let own = [
+                Statement::new("ReadsTheSwitch", ["s3:GetObject"], [key("switch.json")]),
+                Statement::new(
+                    "TellsOfItself",
+                    ["s3:PutObject", "s3:DeleteObject"],
+                    [key("gateways/*")],
+                ),
+                listed("TellsWhatWasNeverWrittenFromWhatItMayNotRead"),
+            ];
+            own.into_iter().chain(guards).collect()
+        }
     }
 }
