@@ -278,6 +278,21 @@ fn a_guard_of_a_gateways_asks_for_nothing_that_its_policy_does_not_allow() {
     Policy::shipped().allows_all_that_was_asked_of(&bucket);
 }
 
+#[test]
+fn names_of_any_letters_are_in_the_policy_as_they_are_in_the_bucket() {
+    let (bucket, port) = (s3::start(Flaw::None), free_port());
+    let store = named("shop-roadworks", &bucket.endpoint);
+    let stand =
+        Stand::new(&format!("{store}\n{}", guarding(("my shop", "my cache"), port, free_port())));
+    let policy = stand.run(&["doctor", "--policy", "--role", "gateway"]).exits(0).json();
+    // What the verb asked is no gateway's.
+    bucket.becomes(Flaw::None);
+    let _serving = stand.serve_by(&mut stand.command(&["serve", "--role", "gateway"]));
+    until(|| (Client::at(port).does("DEL price") == ":0").then_some(()));
+    assert!(bucket.asked().iter().any(|asked| asked.starts_with("PUT")), "{:?}", bucket.asked());
+    Policy(policy).allows_all_that_was_asked_of(&bucket);
+}
+
 /// Each question to such a store takes eight seconds.
 #[test]
 fn a_gateway_of_many_sites_waits_once_for_a_store_that_is_silent_and_listens_then() {

@@ -19,7 +19,9 @@ pub enum User<'a> {
 /// The documents of the site `name` are read and written by `user`.
 pub fn rights(bucket: &BucketConfig, name: &str, user: User<'_>, owner: &Owner) -> Vec<Statement> {
     let slash = if bucket.prefix.is_empty() { "" } else { "/" };
-    let folder = format!("{}{slash}{}", bucket.prefix, encoded(name));
+    // Whatever writes objects escapes the sign by which names are escaped.
+    let as_written = |name: &str| name.replace('%', "%25");
+    let folder = format!("{}{slash}{}", bucket.prefix, as_written(&encoded(name)));
     let key = |rest: &str| owner.bare("s3", &format!("{}/{folder}/{rest}", bucket.name));
     let listed = |sid| {
         let whole = owner.bare("s3", &bucket.name);
@@ -36,7 +38,7 @@ pub fn rights(bucket: &BucketConfig, name: &str, user: User<'_>, owner: &Owner) 
             listed("FindsThem"),
         ],
         User::Gateway(markers) => {
-            let markers: Vec<_> = markers.iter().map(|one| key(one) + "*").collect();
+            let markers: Vec<_> = markers.iter().map(|one| key(&as_written(one)) + "*").collect();
             let guards = (!markers.is_empty()).then(|| {
                 Statement::new(
                     "TellsOtherGuardsWhatTheyMustNotRead",
