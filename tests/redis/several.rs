@@ -11,36 +11,47 @@ use roadworks::tasks::Tasks;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::fleet::named;
 use crate::support::bind::free_port;
+use crate::support::bucket;
+use crate::support::emulator::{ministack, moto};
+use crate::support::http::call;
 use crate::support::redis::{Client, RedisServer};
 use crate::support::relay::Relay;
 use crate::support::serving::{LONG, Serving, Stand, until};
 
-const IN_FILE: &str = "path = \"cache.journal\"";
+pub(super) const IN_FILE: &str = "path = \"cache.journal\"";
 
-fn config(store: &Path, port: u16, upstream: u16, journal: &str) -> String {
+fn config(store: &str, port: u16, upstream: u16, journal: &str) -> String {
     format!(
-        "serve {{ admin = \"127.0.0.1:0\" }}\nstore {{ url = \"file://{}\" }}\nsite \"shop\" {{\n  redis \"cache\" {{\n    listen = \"127.0.0.1:{port}\"\n    upstream = \"redis://127.0.0.1:{upstream}\"\n    role = \"cache\"\n    budget = \"1s\"\n    journal {{\n      {journal}\n    }}\n  }}\n}}\n",
-        store.display()
+        "serve {{ admin = \"127.0.0.1:0\" }}\n{store}\nsite \"shop\" {{\n  redis \"cache\" {{\n    listen = \"127.0.0.1:{port}\"\n    upstream = \"redis://127.0.0.1:{upstream}\"\n    role = \"cache\"\n    budget = \"1s\"\n    journal {{\n      {journal}\n    }}\n  }}\n}}\n"
     )
 }
 
+fn in_folder(store: &Path) -> String {
+    format!("store {{ url = \"file://{}\" }}", store.display())
+}
+
 /// A guard in a process of its own, with its own state and the store that all share.
-struct Guard {
-    stand: Stand,
+pub(super) struct Guard {
+    pub(super) stand: Stand,
     port: u16,
-    serving: Serving,
+    pub(super) serving: Serving,
 }
 
 impl Guard {
-    fn new(store: &Path, upstream: u16, journal: &str) -> Guard {
+    pub(super) fn new(store: &Path, upstream: u16, journal: &str) -> Guard {
+        Guard::on(&in_folder(store), upstream, journal)
+    }
+
+    fn on(store: &str, upstream: u16, journal: &str) -> Guard {
         let port = free_port();
         let stand = Stand::new(&config(store, port, upstream, journal));
         let serving = stand.serve();
         Guard { stand, port, serving }
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         Client::at(self.port)
     }
 
@@ -49,7 +60,7 @@ impl Guard {
     }
 
     /// Has it find out that Redis is away.
-    fn is_cut(&self) {
+    pub(super) fn is_cut(&self) {
         assert_eq!(self.client().does("GET nobody"), "$-1");
         self.says("redis is away");
     }
@@ -72,8 +83,7 @@ fn markers(store: &Path) -> usize {
 fn what_is_deleted_by_a_guard_that_cannot_reach_redis_is_not_read_by_another_that_can() {
     let (redis, store) = (RedisServer::start(), TempDir::new().unwrap());
     let relay = Relay::to(&format!("http://127.0.0.1:{}", redis.port));
-    let by_relay = relay.endpoint.rsplit(':').next().unwrap().parse().unwrap();
-    let a = Guard::new(store.path(), by_relay, IN_FILE);
+    let a = Guard::new(store.path(), relay.port(), IN_FILE);
     let b = Guard::new(store.path(), redis.port, IN_FILE);
     let (mut of_a, mut of_b) = (a.client(), b.client());
     assert_eq!(of_a.does("MSET price old kept here"), "+OK");
@@ -228,6 +238,54 @@ fn where_it_is_allowed_a_database_is_flushed_for_a_client_and_for_what_nobody_kn
     asks_until(&mut client, "GET c", "$4\r\nhere");
 }
 
+#[test]
+fn guards_tell_each_other_by_a_bucket_and_refuse_what_they_cannot_tell() {
+    for endpoint in [ministack(), moto()] {
+        let (redis, bucket) = (RedisServer::start(), bucket::made(&endpoint));
+        let (to_redis, to_bucket) =
+            (Relay::to(&format!("http://127.0.0.1:{}", redis.port)), Relay::to(&endpoint));
+        let a = Guard::on(&named(&bucket, &to_bucket.endpoint), to_redis.port(), IN_FILE);
+        let b = Guard::on(&named(&bucket, &endpoint), redis.port, IN_FILE);
+        let told = || {
+            let path = format!("/{bucket}?list-type=2&prefix=state/shop/dirty/cache/");
+            let (status, listed) = call(&endpoint, "GET", &path, "");
+            assert_eq!(status, 200, "{listed}");
+            listed.matches("<Key>").count()
+        };
+        let (mut of_a, mut of_b) = (a.client(), b.client());
+        assert_eq!(of_a.does("MSET price old kept here"), "+OK");
+        assert_eq!((of_a.does("GET price"), of_b.does("GET price")), twice("$3\r\nold"));
+        to_bucket.cut();
+        a.says("the markers of other guards cannot be read");
+        assert_eq!(of_a.does("GET price"), "$3\r\nold", "what was known stays");
+        to_redis.cut();
+        a.is_cut();
+        for words in ["DEL price", "SET price new"] {
+            assert!(
+                of_a.does(words).starts_with("-ROADWORKSDOWN"),
+                "{words}: nobody could be told"
+            );
+        }
+        assert_eq!((of_a.does("GET price"), told()), ("$-1".to_owned(), 0));
+        to_bucket.mend();
+        asks_until(&mut of_a, "DEL price", ":0");
+        assert_eq!(told(), 1, "it is told before it is answered");
+        asks_until(&mut of_b, "GET price", "$-1");
+        assert_eq!(of_b.does("GET kept"), "$-1", "only the other knows which keys they are");
+        to_redis.mend();
+        a.says("redis is back");
+        for client in [&mut of_a, &mut of_b] {
+            asks_until(client, "GET kept", "$4\r\nhere");
+            assert_eq!(client.does("GET price"), "$-1");
+        }
+        assert_eq!((told(), redis.client().does("EXISTS price")), (0, ":0".to_owned()));
+    }
+}
+
+fn twice(answer: &str) -> (String, String) {
+    (answer.to_owned(), answer.to_owned())
+}
+
 /// Guards in this process.
 struct Inside {
     runtime: Runtime,
@@ -239,7 +297,7 @@ impl Inside {
     fn start(store: &Path, port: u16, upstream: u16, id: &str) -> Inside {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("roadworks.hcl");
-        fs::write(&path, config(store, port, upstream, "")).unwrap();
+        fs::write(&path, config(&in_folder(store), port, upstream, "")).unwrap();
         let read = roadworks::config::load(&path, &|_| None).unwrap();
         let store = SiteStore::new(AnyStore::File(FileStore::at(store.join("shop"))));
         let guarded =
@@ -258,8 +316,7 @@ impl Inside {
 fn what_a_guard_that_is_gone_dropped_is_read_by_nobody_until_somebody_decides() {
     let (redis, store) = (RedisServer::start(), TempDir::new().unwrap());
     let relay = Relay::to(&format!("http://127.0.0.1:{}", redis.port));
-    let by_relay = relay.endpoint.rsplit(':').next().unwrap().parse().unwrap();
-    let (a, port) = (Guard::new(store.path(), by_relay, ""), free_port());
+    let (a, port) = (Guard::new(store.path(), relay.port(), ""), free_port());
     let b = Inside::start(store.path(), port, redis.port, "b");
     let mut of_b = Client::at(port);
     assert_eq!(

@@ -42,6 +42,11 @@ impl Relay {
         Relay { endpoint, way }
     }
 
+    /// Its port on loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.endpoint.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap()
+    }
+
     /// Nothing goes through any more, in either direction.
     pub(crate) fn cut(&self) {
         let mut way = self.way.lock().unwrap();
