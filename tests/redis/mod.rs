@@ -13,6 +13,7 @@ mod observing;
 mod options;
 mod orders;
 mod presets;
+mod recover;
 mod several;
 mod slow;
 mod stale;
