@@ -17,4 +17,5 @@ mod recover;
 mod several;
 mod slow;
 mod stale;
+mod states;
 mod unwritable;
