@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::guard::Guarded;
+use crate::support::bind::free_port;
 use crate::support::redis::{Client, RedisServer, encoded};
 use crate::support::resets::Resets;
 use crate::support::serving::until;
@@ -188,6 +189,33 @@ fn no_client_of_a_cache_sees_that_its_connection_is_reset_in_mid_answer() {
     let mut apps = Apps::start("clients that are reset", guarded.port);
     apps.all_call("whole", "at first");
     apps.see_nothing_of("reset", &mut guarded, |_| way.begin(), |_| way.end());
+}
+
+#[test]
+fn no_client_of_a_cache_sees_that_redis_takes_no_writes() {
+    let guarded = Guarded::before(RedisServer::start(), &patient());
+    let mut apps = Apps::start("clients of a Redis without writes", guarded.port);
+    apps.all_call("whole", "at first");
+    let mut direct = guarded.redis.client();
+    let replica = format!("REPLICAOF 127.0.0.1 {}", free_port());
+    for (what, begin, end) in [
+        ("without memory", "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        ("a replica", replica.as_str(), "REPLICAOF NO ONE"),
+    ] {
+        let over = guarded.told("redis has refused no write for a while");
+        assert_eq!(direct.does(begin), "+OK");
+        for _ in 0..3 {
+            apps.all_call("whole", what);
+        }
+        guarded.says("redis takes no writes");
+        assert_eq!(direct.does(end), "+OK");
+        // Until what they wrote is removed, they miss it.
+        apps.all_call("whole", &format!("just after {what}"));
+        until(|| (guarded.told("redis has refused no write for a while") > over).then_some(()));
+        apps.all_call("kept", &format!("after {what}"));
+        apps.all_call("whole", &format!("after {what}"));
+    }
+    assert_eq!((guarded.told("redis takes no writes"), guarded.told("redis is away")), (2, 0));
 }
 
 #[test]
