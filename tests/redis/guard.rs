@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -34,10 +35,19 @@ impl Guarded {
 
     /// That comes to its Redis by another port.
     pub(super) fn by(way: u16, redis: RedisServer, lines: &str) -> Guarded {
+        Guarded::at(&format!("redis://127.0.0.1:{way}"), redis, lines, &[])
+    }
+
+    /// That comes to it by this URL, in a process with these in its environment besides.
+    pub(super) fn at(
+        upstream: &str,
+        redis: RedisServer,
+        lines: &str,
+        more: &[(&str, &Path)],
+    ) -> Guarded {
         let port = free_port();
-        let upstream = format!("redis://127.0.0.1:{way}");
-        let stand = Stand::new(&config(&format!("127.0.0.1:{port}"), &upstream, lines));
-        let serving = stand.serve();
+        let stand = Stand::new(&config(&format!("127.0.0.1:{port}"), upstream, lines));
+        let serving = stand.serve_by(stand.command(&["serve"]).envs(more.iter().copied()));
         Guarded { serving, stand, port, redis }
     }
 
@@ -528,8 +538,7 @@ impl Python {
     fn at(port: u16, version: &str) -> Python {
         let python = std::env::var("ROADWORKS_TEST_CLIENTS")
             .expect("this test needs redis-py: run script/test, which installs it");
-        let script =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/redis_cache.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/redis_cache.py");
         let mut child = std::process::Command::new("timeout")
             .args(["60s", &python])
             .arg(script)

@@ -14,6 +14,7 @@ mod options;
 mod orders;
 mod presets;
 mod recover;
+mod secured;
 mod several;
 mod slow;
 mod stale;

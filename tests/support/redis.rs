@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use roadworks::redis::frame::{Replies, Reply};
+use roadworks::tasks::Tasks;
 use tempfile::TempDir;
 
 use super::bind::free_port;
@@ -122,6 +123,13 @@ impl Client {
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Sends more than anybody takes before its answers are read.
+    pub(crate) fn send_meanwhile(&mut self, bytes: Vec<u8>) {
+        let mut stream = self.stream.try_clone().unwrap();
+        let work = move || stream.write_all(&bytes).unwrap();
+        Tasks::new().start_thread("client", work).unwrap();
     }
 
     /// What is answered to a command, without its last line's end.
