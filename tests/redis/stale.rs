@@ -31,7 +31,7 @@ impl Shop {
     pub(super) fn before(redis: RedisServer, journal: &str, lines: &str, user: &str) -> Shop {
         let port = free_port();
         let stand = Stand::new(&format!(
-            "serve {{ admin = \"127.0.0.1:0\" }}\nsite \"shop\" {{\n  redis \"cache\" {{\n    listen = \"127.0.0.1:{port}\"\n    upstream = \"redis://{user}127.0.0.1:{}\"\n    role = \"cache\"\n    budget = \"1s\"\n    journal {{\n      path = \"cache.journal\"\n      {journal}\n    }}\n    {lines}\n    key \"sess:*\" {{\n      role = \"session\"\n      on_outage = [\"refuse\"]\n    }}\n  }}\n}}\n",
+            "serve {{ admin = \"127.0.0.1:0\" }}\nsite \"shop\" {{\n  redis \"cache\" {{\n    listen = \"127.0.0.1:{port}\"\n    upstream = \"redis://{user}127.0.0.1:{}\"\n    role = \"cache\"\n    budget = \"2s\"\n    journal {{\n      path = \"cache.journal\"\n      {journal}\n    }}\n    {lines}\n    key \"sess:*\" {{\n      role = \"session\"\n      on_outage = [\"refuse\"]\n    }}\n  }}\n}}\n",
             redis.port
         ));
         Shop { redis, stand, port }
