@@ -126,7 +126,7 @@ impl<const N: usize> Histogram<N> {
     }
 }
 
-/// A histogram of all cores.
+/// What histograms counted, together.
 #[derive(Debug, Default)]
 pub(crate) struct Sum {
     pub(crate) buckets: Vec<(f64, u64)>,

@@ -355,6 +355,7 @@ pub(super) fn unanswered(
         Asked::Whole(bytes) => bytes,
         Asked::Long(Some(write)) if gate.keeper.is_some() => {
             let later = Later::Said(write.answer.encoded(session.version).into());
+            gate.counters.note(sent.family, Reason::Dropped);
             return Unanswered::Dropped { later, entries: entries(session, &write.dirty) };
         }
         Asked::Long(_) => return unknown(session.version),
@@ -381,7 +382,9 @@ pub(super) fn unanswered(
     let found = answer(&arguments, &gate.config.rules);
     let held = posture.held_until(gate.config.on_outage.hold);
     let held = held.filter(|until| *until > now && !is_queueing);
-    Unanswered::Slot(match (&found, outcome(gate, posture, session, &arguments, Some(&bytes))) {
+    let outcome = outcome(gate, posture, session, &arguments, Some(&bytes));
+    let (family, reason) = (sent.family, outcome.reason(sent.family));
+    let slot = match (&found, outcome) {
         (Verdict::Waits { .. }, Outcome::Waits { at_most, answer }) => {
             let until = at_most.map(|time| sent.at + time);
             Slot::Waits { until, answer, again: Some(sent) }
@@ -397,10 +400,15 @@ pub(super) fn unanswered(
         (Verdict::Said(_), Outcome::Said(answer)) if !is_unset(&arguments) => Slot::Ready(answer),
         (Verdict::Own(_), Outcome::Said(answer) | Outcome::Ends(answer)) => Slot::Ready(answer),
         (_, Outcome::Dropped { later, entries, .. }) => {
+            gate.counters.note(family, reason);
             return Unanswered::Dropped { later, entries };
         }
         _ => return unknown(session.version),
-    })
+    };
+    if matches!(slot, Slot::Ready(_)) {
+        gate.counters.note(family, reason);
+    }
+    Unanswered::Slot(slot)
 }
 
 /// What a transaction wrote is removed, whether it was done or not.

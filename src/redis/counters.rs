@@ -7,7 +7,7 @@ use super::table::Family;
 /// Why a command was answered as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// Redis was asked.
+    /// Redis answered.
     Passed,
     /// As an empty Redis would.
     Miss,
@@ -76,7 +76,7 @@ impl Counters {
         }
     }
 
-    /// So many more that Redis was asked, and none is left in `passed`.
+    /// So many more that Redis answered, and none is left in `passed`.
     pub(super) fn add(&self, passed: &mut Tally) {
         if !std::mem::take(&mut passed.is_any) {
             return;

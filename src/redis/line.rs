@@ -272,16 +272,17 @@ impl Line {
         }
     }
 
-    /// What nothing came to in its time is answered.
-    pub(super) fn waited(&mut self, now: Instant) {
+    /// What nothing came to in its time is answered; `over` is told of what would have been asked again.
+    pub(super) fn waited(&mut self, now: Instant, over: impl Fn(&Sent)) {
         if self.waits_until.is_none_or(|until| until > now) {
             return;
         }
         self.waits_until = None;
         for mut slot in std::mem::take(&mut self.slots) {
-            if let Slot::Waits { until: Some(until), answer, .. } = &mut slot
+            if let Slot::Waits { until: Some(until), answer, again } = &mut slot
                 && *until <= now
             {
+                again.iter().for_each(&over);
                 slot = Slot::Ready(std::mem::take(answer));
             }
             self.push(slot);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::away::{Later, Outcome};
+use super::super::away::{Later, Outcome, unknown};
 use super::super::breaker::{Unwritable, Who};
 use super::super::counters::Reason;
 use super::super::journal::Entry;
@@ -37,8 +37,9 @@ impl Connection {
     }
 
     /// Of what was sent last this is said, where something is.
-    pub(super) fn instead_of_last(&mut self, answer: Option<Bytes>) {
+    pub(super) fn instead_of_last(&mut self, family: Option<Family>, answer: Option<Bytes>) {
         if let Some(answer) = answer {
+            self.gate.counters.note(family, Reason::Miss);
             self.line.said_without(self.line.last(), answer);
         }
     }
@@ -180,7 +181,9 @@ impl Connection {
                 });
                 let behind: Vec<_> = behind.collect();
                 for (number, family, answer) in behind {
-                    self.gate.counters.note(family, Reason::Miss);
+                    let is_unknown = answer == unknown(version);
+                    let reason = if is_unknown { Reason::Unknown } else { Reason::Miss };
+                    gate.counters.note(family, reason);
                     self.line.said_without(number, answer);
                 }
                 self.keep(number, later, error.clone(), entries);

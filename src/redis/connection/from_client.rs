@@ -4,6 +4,7 @@ use bytes::{Buf as _, Bytes};
 
 use super::super::away::{self, Outcome};
 use super::super::breaker::Who;
+use super::super::counters::Reason;
 use super::super::frame::Request;
 use super::super::line::{Asked, DroppedWrite, Pace, Sent, Slot, Within};
 use super::super::plan::Plan;
@@ -77,7 +78,7 @@ impl Connection {
                             return;
                         }
                     }
-                    let (gate, session) = (&self.gate, &self.session);
+                    let (gate, session, family) = (&self.gate, &self.session, plan.family);
                     let asks = if self.leaving_by.is_some() { self.asks } else { self.now.asks };
                     let who = unwritable::whose(gate, asks, session, &arguments);
                     let long = if is_long { unwritable::long(gate, &arguments) } else { None };
@@ -87,7 +88,7 @@ impl Connection {
                         self.answer_here(length);
                     } else if is_long {
                         self.forward(length, plan, long);
-                        self.instead_of_last(instead);
+                        self.instead_of_last(family, instead);
                     } else if self.must_wait(who) {
                         self.requests.look_again();
                         if !self.line.is_quiet() {
@@ -130,10 +131,12 @@ impl Connection {
         let passing = self.passing.take();
         if passing == Some(Passing::Nowhere) {
             // Its beginning is gone.
+            self.gate.counters.note(plan.family, Reason::Refused);
             let lost = b"-ROADWORKSDOWN redis was away while this command came\r\n";
             return self.line.push(Slot::Ready(Bytes::from_static(lost)));
         }
         if plan.is_refused {
+            self.gate.counters.note(plan.family, Reason::Refused);
             let no = b"-ERR this command cannot be passed on by a guard\r\n";
             return self.line.push(Slot::Ready(Bytes::from_static(no)));
         }
@@ -165,7 +168,12 @@ impl Connection {
         let family = table::find(arguments.name()).map(|command| command.family);
         let whole = Some(&bytes).filter(|_| !was_long);
         let outcome = away::outcome(gate, self.now, session, &arguments, whole);
-        gate.counters.note(family, outcome.reason(family));
+        match &outcome {
+            // It is asked of Redis yet, or counted once its time is over.
+            Outcome::Waits { .. } if is_away => {}
+            Outcome::Waits { .. } => gate.counters.note(family, Reason::Refused),
+            known => gate.counters.note(family, known.reason(family)),
+        }
         let now = self.moment;
         match outcome {
             // Redis is there, and whoever waits is not asked again when it may be.

@@ -1,6 +1,6 @@
 //! What comes from Redis: each answer goes to the command that it answers.
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::super::away;
 use super::super::breaker::Trouble;
@@ -46,11 +46,15 @@ impl Connection {
 
     /// A part of a long answer has come.
     fn goes_on(&mut self, part: &[u8]) {
+        if part.is_empty() {
+            return;
+        }
         match self.line.next_due() {
             Due::Swallowed => {}
             Due::Later => self.behind.extend_from_slice(part),
             Due::Next | Due::Nobody => {
-                self.outbox.unsplit(self.behind.split());
+                self.outbox.extend_from_slice(&self.behind);
+                self.behind = BytesMut::new();
                 self.outbox.extend_from_slice(part);
             }
         }

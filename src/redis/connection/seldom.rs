@@ -60,8 +60,8 @@ impl Seldom {
         }
     }
 
-    /// Whether something woke its task since the last look.
-    pub(super) fn has_woken(&self) -> bool {
+    /// Whether something woke its task since this was asked last.
+    pub(super) fn take_woken(&self) -> bool {
         self.woke.is_so.swap(false, AcqRel)
     }
 
@@ -81,7 +81,7 @@ impl Seldom {
     }
 
     /// What happened, as far as this knows.
-    pub(super) fn look(&mut self, context: &mut Context<'_>) -> Happened {
+    pub(super) fn happened(&mut self, context: &mut Context<'_>) -> Happened {
         if self.ending.as_mut().poll(context).is_ready() {
             return Happened::Ends;
         }

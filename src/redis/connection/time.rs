@@ -11,12 +11,13 @@ use super::seldom::Happened;
 impl Connection {
     /// Says what waited long enough and, where a time came, what Redis takes too long for.
     pub(super) fn time(&mut self, happened: Happened) {
-        self.line.waited(self.moment);
+        let Connection { gate, line, moment, .. } = self;
+        line.waited(*moment, |sent| gate.counters.note(sent.family, Reason::Waited));
         if happened == Happened::Alarm {
             if !self.gate.only_observes() {
                 self.late();
             }
-            if self.line.is_quiet() {
+            if self.has_to_give_back() {
                 self.give_back();
             }
         }
@@ -27,7 +28,11 @@ impl Connection {
         let waits = self.line.waits_until();
         let held = self.held_until().filter(|until| *until > self.moment);
         let late = self.is_late_at();
-        [waits, held, late, self.leaving_by, self.waiting, self.ends].into_iter().flatten().min()
+        let idles = self.has_to_give_back().then(|| self.moment + self.gate.patience());
+        [waits, held, late, idles, self.leaving_by, self.waiting, self.ends]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When the time of the command is over that is answered next: each has its budget, from when Redis last answered.

@@ -40,7 +40,7 @@ impl Connection {
         self.gate.counters.add(&mut self.passed);
         if self.has_passed {
             self.turns = self.turns.wrapping_add(1);
-            if self.turns % SAMPLED == 1 {
+            if self.turns.is_multiple_of(SAMPLED) {
                 self.gate.added.took(clock::monotonic().duration_since(began));
             }
         }
@@ -51,12 +51,15 @@ impl Connection {
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.seldom.is_of(context.waker());
         loop {
-            let happened = self.seldom();
+            let happened = self.woken();
             self.look();
             // Whatever has come of Redis is read first: it is not late.
             let heard = self.read_redis(context);
             self.time(happened);
+            let wanted = self.wants_bytes();
             let read = self.read_client(context);
+            // What has come is asked as Redis may be asked now, not as it was before that was written.
+            self.look();
             self.line.say(&mut self.outbox);
             self.take_in();
             self.line.say(&mut self.outbox);
@@ -65,7 +68,8 @@ impl Connection {
             }
             let told = self.write_client(context);
             let asked = self.write_redis(context);
-            if heard || read || told || asked {
+            let wants = !wanted && self.wants_bytes();
+            if heard || read || told || asked || wants {
                 self.moment = clock::monotonic();
                 continue;
             }
@@ -88,8 +92,8 @@ impl Connection {
     }
 
     /// Looks at what seldom happens, where it woke the task.
-    fn seldom(&mut self) -> Happened {
-        if !self.seldom.has_woken() {
+    fn woken(&mut self) -> Happened {
+        if !self.seldom.take_woken() {
             return Happened::Nothing;
         }
         let waker = self.seldom.waker();
@@ -102,7 +106,7 @@ impl Connection {
         while let Poll::Ready(kept) = self.poll_kept(&mut context) {
             self.kept(kept);
         }
-        self.seldom.look(&mut context)
+        self.seldom.happened(&mut context)
     }
 
     // ## Redis
@@ -153,6 +157,8 @@ impl Connection {
         }
         let read = read_some(&mut self.client, &mut self.inbox, context);
         if matches!(read, Poll::Ready(Ok(0) | Err(_))) {
+            // Who has only stopped to write is told what has come.
+            self.write_client(context);
             self.stage = Stage::Over;
         }
         read.is_ready()
@@ -161,13 +167,18 @@ impl Connection {
     fn write_client(&mut self, context: &mut Context<'_>) -> bool {
         let was_full = self.outbox.len() >= AHEAD;
         self.has_passed |= !self.outbox.is_empty();
-        match write_all(&mut self.client, &mut self.outbox, context) {
-            Ok(()) => was_full && self.outbox.len() < AHEAD,
-            Err(_) => {
-                self.stage = Stage::Over;
-                true
-            }
+        if write_all(&mut self.client, &mut self.outbox, context).is_err() {
+            self.stage = Stage::Over;
+            return true;
         }
+        was_full && self.outbox.len() < AHEAD
+    }
+
+    /// Whether it idles and holds more than it needs.
+    pub(super) fn has_to_give_back(&self) -> bool {
+        let buffers = [&self.inbox, &self.outbox, &self.arrived, &self.leaving];
+        let is_kept = |buffer: &&BytesMut| buffer.is_empty() && buffer.capacity() > 0;
+        self.line.is_quiet() && buffers.iter().any(is_kept)
     }
 
     /// A connection that idles holds no more than it needs.
