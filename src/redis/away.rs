@@ -376,7 +376,7 @@ pub(super) fn unanswered(
         && !is_queueing
     {
         let answer = refusal(gate, &arguments, Refusal::Never, session.version);
-        return Unanswered::Slot(Slot::Waits { until: Some(until), answer, again: Some(sent) });
+        return Unanswered::Slot(sent.waits(Some(until), answer));
     }
     // What only reads, or waits for what has not come, can be asked again; but nothing of a transaction.
     let found = answer(&arguments, &gate.config.rules);
@@ -387,14 +387,14 @@ pub(super) fn unanswered(
     let slot = match (&found, outcome) {
         (Verdict::Waits { .. }, Outcome::Waits { at_most, answer }) => {
             let until = at_most.map(|time| sent.at + time);
-            Slot::Waits { until, answer, again: Some(sent) }
+            sent.waits(until, answer)
         }
         (Verdict::Said(_), Outcome::Said(answer)) if held.is_some() && !is_unset(&arguments) => {
-            Slot::Waits { until: held, answer, again: Some(sent) }
+            sent.waits(held, answer)
         }
         // Whatever its keys are for: who is held only waits.
         (_, Outcome::Refused(answer)) if held.is_some() && is_read(&arguments) => {
-            Slot::Waits { until: held, answer, again: Some(sent) }
+            sent.waits(held, answer)
         }
         // `SET NX` may have been done: that it was not is no longer true.
         (Verdict::Said(_), Outcome::Said(answer)) if !is_unset(&arguments) => Slot::Ready(answer),

@@ -31,6 +31,7 @@ use super::line::Line;
 use super::refusals::Refusals;
 use super::session::Session;
 use super::stream::Stream;
+use super::table::Command;
 use super::upstream::Lost;
 use crate::clock;
 use crate::tasks::Tasks;
@@ -58,6 +59,8 @@ pub(super) struct Connection {
 
     client: Stream,
     requests: Requests,
+    /// The command that was taken in last.
+    asked: Option<&'static Command>,
     inbox: BytesMut,
     outbox: BytesMut,
 
@@ -142,6 +145,7 @@ impl Connection {
             line: Line::default(),
             client,
             requests: Requests::default(),
+            asked: None,
             inbox: BytesMut::new(),
             outbox: BytesMut::new(),
             link: Link::None,

@@ -28,7 +28,7 @@ pub(super) enum Slot {
     /// Redis was asked.
     Sent(Sent),
     /// Nothing before this time, unless Redis comes back and is asked.
-    Waits { until: Option<Instant>, answer: Bytes, again: Option<Sent> },
+    Waits { until: Option<Instant>, answer: Bytes, again: Option<Box<Sent>> },
     /// It is here.
     Ready(Bytes),
 }
@@ -39,12 +39,20 @@ pub(super) struct Sent {
     pub(super) asked: Asked,
     /// What it is counted as.
     pub(super) family: Option<Family>,
-    pub(super) change: Option<Change>,
+    /// Few have one, and many wait: a small one is moved sooner.
+    pub(super) change: Option<Box<Change>>,
     pub(super) at: Instant,
     pub(super) pace: Pace,
     pub(super) within: Within,
     /// Whether it took too long already: when it comes, it is not in time.
     pub(super) is_late: bool,
+}
+
+impl Sent {
+    /// It waits for its time, unless Redis comes back and is asked.
+    pub(super) fn waits(self, until: Option<Instant>, answer: Bytes) -> Slot {
+        Slot::Waits { until, answer, again: Some(Box::new(self)) }
+    }
 }
 
 /// The command, to say something else if Redis does not answer.
@@ -180,6 +188,7 @@ impl Line {
     }
 
     /// Moves what can be said to the end of `outbox`.
+    #[inline]
     pub(super) fn say(&mut self, outbox: &mut BytesMut) {
         while let Some(Slot::Ready(bytes)) = self.slots.front() {
             outbox.extend_from_slice(bytes);
@@ -267,7 +276,7 @@ impl Line {
                     ask(bytes);
                 }
                 self.due.push_back(number);
-                *slot = Slot::Sent(Sent { at: now, is_late: false, ..sent });
+                *slot = Slot::Sent(Sent { at: now, is_late: false, ..*sent });
             }
         }
     }
@@ -282,7 +291,9 @@ impl Line {
             if let Slot::Waits { until: Some(until), answer, again } = &mut slot
                 && *until <= now
             {
-                again.iter().for_each(&over);
+                if let Some(sent) = again {
+                    over(sent);
+                }
                 slot = Slot::Ready(std::mem::take(answer));
             }
             self.push(slot);

@@ -3,7 +3,7 @@
 use super::frame::{Arguments, Request, Requests};
 use super::line::{Asked, Pace, Sent};
 use super::session::{Change, change};
-use super::table::{self, Command, Family};
+use super::table::{Command, Family};
 
 /// What is known of a command before Redis is asked.
 pub(super) struct Plan {
@@ -18,9 +18,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(arguments: &Arguments<'_>) -> Plan {
+    pub(super) fn of(command: Option<&'static Command>, arguments: &Arguments<'_>) -> Plan {
         let is = |name: &str| arguments.is(0, name);
-        let command = table::find(arguments.name());
         let family = command.map(|command| command.family);
         let listens = match arguments.name().first().map(u8::to_ascii_uppercase) {
             Some(b'S' | b'P' | b'U') => family == Some(Family::Subscribe),

@@ -128,6 +128,11 @@ pub fn find(name: &[u8]) -> Option<&'static Command> {
     found.iter().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
+/// The same; the one that was found last is often asked for again.
+pub fn find_after(last: Option<&'static Command>, name: &[u8]) -> Option<&'static Command> {
+    last.filter(|last| last.name.as_bytes().eq_ignore_ascii_case(name)).or_else(|| find(name))
+}
+
 /// The first eight bytes of each name, in their order: a name is looked for with each command that is passed on, and so are numbers
 /// side by side and not texts all over the place.
 static BEGINNINGS: [u64; COMMANDS.len()] = {

@@ -61,7 +61,9 @@ impl Connection {
                     }
                 }
                 Ok(Request::Whole { length, arguments }) => {
-                    let plan = Plan::of(&arguments);
+                    let command = table::find_after(self.asked, arguments.name());
+                    self.asked = command;
+                    let plan = Plan::of(command, &arguments);
                     if plan.listens && !self.line.is_quiet() {
                         // What is owed is answered first; the framer begins anew with the same command.
                         self.requests.look_again();
@@ -152,6 +154,7 @@ impl Connection {
         let asked = if passing.is_some() { Asked::Long(long) } else { Asked::Whole(bytes) };
         let within = self.within(plan.change.as_ref(), &asked);
         let (at, Plan { family, change, pace, .. }) = (self.moment, plan);
+        let change = change.map(Box::new);
         self.line.sent(Sent { asked, family, change, at, pace, within, is_late: false });
     }
 
@@ -188,7 +191,7 @@ impl Connection {
                 let (change, at, pace) = (None, now, Pace::Unknown);
                 let sent = Sent { asked, family, change, at, pace, within, is_late: false };
                 let until = at_most.map(|time| now + time);
-                self.line.push(Slot::Waits { until, answer, again: Some(sent) });
+                self.line.push(sent.waits(until, answer));
             }
             Outcome::Dropped { later, otherwise, entries } => {
                 self.line.push(Slot::Ready(Bytes::new()));

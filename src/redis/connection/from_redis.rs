@@ -106,7 +106,7 @@ impl Connection {
                     if trouble.is_none() {
                         self.in_time(&sent);
                     }
-                    if !is_error || sent.change == Some(Change::Ended) {
+                    if !is_error || sent.change.as_deref() == Some(&Change::Ended) {
                         self.done(sent);
                     }
                 }
@@ -143,7 +143,7 @@ impl Connection {
     /// Redis did what it was asked.
     fn done(&mut self, sent: Sent) {
         let (Some(change), Asked::Whole(words)) = (sent.change, &sent.asked) else { return };
-        match &change {
+        match &*change {
             Change::Quit => self.stage = Stage::Ends,
             Change::Remember(_) | Change::Hello { .. } => {
                 self.requests.guest = Guest::Known;
@@ -151,7 +151,7 @@ impl Connection {
             }
             _ => {}
         }
-        self.session.apply(change, words);
+        self.session.apply(*change, words);
     }
 
     /// What is said of the oldest command instead of an answer, if something is.
