@@ -134,23 +134,6 @@ fn a_deletion_that_was_on_its_way_when_redis_went_is_done_all_the_same() {
 }
 
 #[test]
-fn a_long_pipeline_behind_a_write_that_is_kept_is_answered_whole() {
-    const READS: usize = 8_000;
-    let mut shop = Shop::new("");
-    let serving = shop.stand.serve();
-    shop.kill(&serving);
-    let mut client = shop.client();
-    let mut pipeline = encoded(&["DEL", "price"]);
-    // More than is read of it while the deletion is being written.
-    pipeline.extend(encoded(&["GET", "price"]).repeat(READS));
-    client.send_meanwhile(pipeline);
-    assert_eq!(client.next().unwrap(), b":0\r\n");
-    for number in 0..READS {
-        assert_eq!(client.next().as_deref(), Some(b"$-1\r\n".as_slice()), "{number}");
-    }
-}
-
-#[test]
 fn whoever_looks_for_keys_to_delete_has_all_of_them_deleted() {
     let mut shop = Shop::new("");
     let serving = shop.stand.serve();
