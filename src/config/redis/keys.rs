@@ -54,6 +54,16 @@ pub(super) fn rules<'a>(
                     Some("the first that fits counts".to_owned()),
                 );
             }
+            Ok(pattern)
+                if let Some(first) = rules.iter().find(|rule| rule.pattern.covers(&pattern)) =>
+            {
+                let (own, first) = (pattern.text(), first.pattern.text());
+                let message = format!(
+                    "`key` \"{own}\" is never reached: \"{first}\" before it has all of its keys"
+                );
+                let hint = format!("put it before \"{first}\": the first that fits counts");
+                reader.wrong_with(&block.ident, message, Some(hint));
+            }
             Ok(pattern) => rules.extend(role.map(|role| KeyRule { pattern, role, says })),
         }
     }

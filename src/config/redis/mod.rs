@@ -522,6 +522,13 @@ mod tests {
             (&format!("{PLACES}    budget = \"1m\"\n"), 5, "at most 10 s"),
             (&format!("{PLACES}    key \"a*\" {{\n    }}\n"), 5, "needs `role`"),
             (&format!("{PLACES}    key \"\" {{ role = \"cache\" }}\n"), 5, "an empty pattern"),
+            (
+                &format!(
+                    "{PLACES}    key \"s*\" {{ role = \"cache\" }}\n    key \"s:?:*\" {{ role = \"session\" }}\n"
+                ),
+                6,
+                "`key` \"s:?:*\" is never reached",
+            ),
             (&format!("{PLACES}    journal = \"x\"\n"), 5, "`journal` is not known here"),
             (
                 &format!(

@@ -54,6 +54,16 @@ impl KeyPattern {
         &self.0
     }
 
+    /// Whether all keys of `other` are among these, as far as its shortest and long ones tell.
+    pub(super) fn covers(&self, other: &KeyPattern) -> bool {
+        // Nothing of it is in a pattern, and it is longer than one.
+        let long = "\u{1}".repeat(self.0.len() + 1);
+        ["", &long].into_iter().all(|any| {
+            let key = other.0.replace('?', "\u{1}").replace('*', any);
+            self.matches(key.as_bytes())
+        })
+    }
+
     /// Whether `key` is one of them. Takes at most as many steps as the lengths multiplied.
     pub fn matches(&self, key: &[u8]) -> bool {
         let pattern = self.0.as_bytes();
@@ -384,7 +394,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_comes_before_has_all_keys_of_another_or_not() {
+        let covers = |first: &str, other: &str| {
+            let pattern = |text: &str| KeyPattern::new(text).unwrap();
+            pattern(first).covers(&pattern(other))
+        };
+        for (first, other) in
+            [("*", "a"), ("a*", "a*b?"), ("a*c", "abc"), ("?*", "?"), ("*a*", "*bab*")]
+        {
+            assert!(covers(first, other), "{first} {other}");
+        }
+        for (first, other) in
+            [("a", "*"), ("a?", "a*"), ("a?*", "a*"), ("a*b", "a*"), ("a*", "?*"), ("ab*", "a*b*")]
+        {
+            assert!(!covers(first, other), "{first} {other}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_covered_has_no_key_of_its_own(first in "[ab*?]{1,5}", other in "[ab*?]{1,5}", key in "[ab]{0,8}") {
+            let pattern = |text: &str| KeyPattern::new(text).unwrap();
+            let (first, other) = (pattern(&first), pattern(&other));
+            let is_of_both = first.covers(&other) && other.matches(key.as_bytes());
+            prop_assert!(!is_of_both || first.matches(key.as_bytes()));
+        }
+
         #[test]
         fn a_pattern_fits_as_a_regular_expression_does(pattern in "[ab*?]{1,8}", key in "[ab]{0,12}") {
             let like = format!("^{}$", pattern.replace('*', ".*").replace('?', "."));
