@@ -168,7 +168,8 @@ impl Connection {
             seldom,
             passed: Tally::default(),
             has_passed: false,
-            turns: 0,
+            // Short connections are among those that are measured.
+            turns: fastrand::u32(..),
             _here: here,
         }
     }

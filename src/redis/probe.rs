@@ -29,6 +29,8 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
         let epoch = posture.borrow_and_update().epoch;
         gate.trouble(epoch, Trouble::Gone, &why);
     }
+    // Why it stayed away though it is well: that is said once.
+    let mut said = String::new();
     loop {
         while posture.borrow_and_update().away().is_some() {
             tokio::select! {
@@ -39,10 +41,14 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
             if gate.probed(probe(&gate).await)
                 && let Err(why) = reopen(&gate).await
             {
-                tracing::warn!(redis = gate.config.name, why, "redis stays away");
+                if why != said {
+                    tracing::warn!(redis = gate.config.name, why, "redis stays away");
+                    said.clone_from(&why);
+                }
                 gate.probed(Err(why));
             }
         }
+        said.clear();
         if gate.is_partly_away() {
             tidy(&gate).await;
             continue;

@@ -5,7 +5,7 @@ use bytes::{Buf as _, Bytes};
 use super::super::away::{self, Outcome};
 use super::super::breaker::Who;
 use super::super::counters::Reason;
-use super::super::frame::Request;
+use super::super::frame::{ProtocolError, Request};
 use super::super::line::{Asked, DroppedWrite, Pace, Sent, Slot, Within};
 use super::super::plan::Plan;
 use super::super::session::{Change, Transaction};
@@ -105,9 +105,16 @@ impl Connection {
                     }
                     self.line.say(&mut self.outbox);
                 }
-                Err(error) => self.ends_with(error.answer().into()),
+                Err(error) => self.no_command(error),
             }
         }
+    }
+
+    /// What came is none.
+    fn no_command(&mut self, error: ProtocolError) {
+        let redis = &self.gate.config.name;
+        tracing::warn!(redis, "a client's connection is closed: {error}");
+        self.ends_with(error.answer().into());
     }
 
     /// The last that is said.
