@@ -69,7 +69,7 @@ async fn recover(
         (
             GuardOrder::Flush,
             format!(
-                "this empties each database of the Redis of {name} in which something was dropped"
+                "this empties each database of the Redis of {name} in which something was dropped, and every one where that is not known: others' keys, too"
             ),
         )
     } else {

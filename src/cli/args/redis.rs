@@ -81,7 +81,7 @@ pub(in crate::cli) struct RedisOpenArgs {
 pub(in crate::cli) struct RedisRecoverArgs {
     #[command(flatten)]
     pub(in crate::cli) guard: RedisNameArgs,
-    /// Empty each database in which something was dropped
+    /// Empty each database in which something was dropped, and every one where that is not known
     #[arg(long, required_unless_present = "accept_stale", conflicts_with = "accept_stale")]
     pub(in crate::cli) flush: bool,
     /// Read what is there, however old it is
