@@ -450,11 +450,14 @@ fn is_unset(arguments: &Arguments<'_>) -> bool {
 /// What is said of a read that takes too long, if something is: its answer is swallowed when it comes.
 pub(super) fn instead(gate: &Gate, session: &Session, sent: &Sent) -> Option<Bytes> {
     let Asked::Whole(bytes) = &sent.asked else { return None };
-    if gate.then() != Afterwards::Open || session.is_queueing {
+    if session.is_queueing {
         return None;
     }
     let mut requests = Requests::default();
     let Ok(Request::Whole { arguments, .. }) = requests.read(bytes) else { return None };
+    if then_of(gate, &arguments) != Afterwards::Open {
+        return None;
+    }
     let family = table::find(arguments.name()).map(|command| command.family)?;
     match answer(&arguments, &gate.config.rules) {
         Verdict::Said(value) if matches!(family, Family::Read(_)) => {

@@ -134,6 +134,13 @@ fn keys_have_an_outage_of_their_own() {
     assert!(client.does("GET rate:1").starts_with("-ROADWORKSDOWN"));
     assert!(client.does("MGET price rate:1").starts_with("-ROADWORKSDOWN"));
     assert_eq!(client.does("GET price"), "$-1");
+    // The same while it only hangs.
+    let hanging = Guarded::cache(refused);
+    let mut client = hanging.client();
+    assert_eq!(client.does("GET rate:1"), "$-1");
+    hanging.redis.signal("STOP");
+    assert!(client.does("GET rate:1").starts_with("-ROADWORKSDOWN"));
+    hanging.redis.signal("CONT");
     let open = "on_outage = [\"refuse\"]\nkey \"price\" {\n on_outage = [\"open\"]\n }\n";
     let mut guarded = Guarded::cache(open);
     guarded.redis.kill();
