@@ -355,7 +355,6 @@ pub(super) fn unanswered(
         Asked::Whole(bytes) => bytes,
         Asked::Long(Some(write)) if gate.keeper.is_some() => {
             let later = Later::Said(write.answer.encoded(session.version).into());
-            gate.counters.note(sent.family, Reason::Dropped);
             return Unanswered::Dropped { later, entries: entries(session, &write.dirty) };
         }
         Asked::Long(_) => return unknown(session.version),
@@ -400,7 +399,6 @@ pub(super) fn unanswered(
         (Verdict::Said(_), Outcome::Said(answer)) if !is_unset(&arguments) => Slot::Ready(answer),
         (Verdict::Own(_), Outcome::Said(answer) | Outcome::Ends(answer)) => Slot::Ready(answer),
         (_, Outcome::Dropped { later, entries, .. }) => {
-            gate.counters.note(family, reason);
             return Unanswered::Dropped { later, entries };
         }
         _ => return unknown(session.version),

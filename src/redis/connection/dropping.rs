@@ -25,6 +25,8 @@ const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
 /// What is being written to the journal, which place in the line waits for it, and what is said then.
 pub(super) struct Keeping {
     number: u64,
+    /// What it is counted as.
+    family: Option<Family>,
     kept: oneshot::Receiver<Kept>,
     later: Later,
 }
@@ -90,32 +92,38 @@ impl Connection {
         let (at, pace, within) = (self.moment, Pace::Unknown, Within::Alone);
         self.line.sent(Sent { asked, family, change, at, pace, within, is_late: false });
         let family = Some(Family::Transaction);
-        let reason = outcome.as_ref().map_or(Reason::Refused, |outcome| outcome.reason(family));
-        self.gate.counters.note(family, reason);
         let aborted: Bytes = aborted().encoded(self.session.version).into();
         let number = self.line.last();
         match outcome {
-            Some(Outcome::Said(answer)) => self.line.said_without(number, answer),
             Some(Outcome::Dropped { later, otherwise, entries }) => {
-                self.keep(number, later, otherwise, entries);
+                self.keep((number, family), later, otherwise, entries);
             }
-            _ => self.line.said_without(number, aborted),
+            outcome => {
+                let reason = outcome.as_ref().map_or(Reason::Refused, |said| said.reason(family));
+                self.gate.counters.note(family, reason);
+                let said = match outcome {
+                    Some(Outcome::Said(answer)) => answer,
+                    _ => aborted,
+                };
+                self.line.said_without(number, said);
+            }
         }
     }
 
     /// Has these kept, and says that then, or `otherwise`.
     pub(super) fn keep(
         &mut self,
-        number: u64,
+        (number, family): (u64, Option<Family>),
         later: Later,
         otherwise: Bytes,
         entries: Vec<Entry>,
     ) {
         if let Some(kept) = self.gate.keeper.as_ref().and_then(|keeper| keeper.keep(entries)) {
             self.line.put(number, Slot::Waits { until: None, answer: otherwise, again: None });
-            self.keeping.push_back(Keeping { number, kept, later });
+            self.keeping.push_back(Keeping { number, family, kept, later });
             self.seldom.look_again();
         } else {
+            self.gate.counters.note(family, Reason::Refused);
             self.line.put(number, Slot::Ready(otherwise));
             self.ends_where_nothing_is_said();
         }
@@ -134,24 +142,23 @@ impl Connection {
 
     /// Whether what was dropped will be removed is known.
     pub(super) fn kept(&mut self, kept: Kept) {
-        let Some(Keeping { number, later, .. }) = self.keeping.pop_front() else { return };
+        let Some(Keeping { number, family, later, .. }) = self.keeping.pop_front() else { return };
         match kept {
-            Kept::Safely => self.line.known(number, later.done(&self.gate)),
+            Kept::Safely => {
+                self.gate.counters.note(family, Reason::Dropped);
+                self.line.known(number, later.done(&self.gate));
+            }
             Kept::Not => {
+                self.gate.counters.note(family, Reason::Refused);
                 self.line.refuse(number);
                 self.ends_where_nothing_is_said();
             }
         }
     }
 
-    /// Redis has said an error: where it takes no writes, and this was one to a cache, it is dropped. As what it counts, if something
-    /// else is said than the error.
-    pub(super) fn not_written(
-        &mut self,
-        number: u64,
-        sent: &Sent,
-        error: &Bytes,
-    ) -> Option<Reason> {
+    /// Redis has said an error: where it takes no writes, and this was one to a cache, it is dropped. Whether something else is
+    /// said than the error.
+    pub(super) fn not_written(&mut self, number: u64, sent: &Sent, error: &Bytes) -> bool {
         let why = Unwritable::told_by(error);
         let Connection { gate, session, .. } = self;
         let outcome = match (&sent.within, why) {
@@ -168,11 +175,15 @@ impl Connection {
         if let Some(why) = why {
             gate.refused(why);
         }
-        let outcome = outcome?;
-        let reason = outcome.reason(sent.family);
+        let family = sent.family;
+        let reason = outcome.as_ref().map_or(Reason::Passed, |outcome| outcome.reason(family));
         match outcome {
-            Outcome::Said(answer) => self.line.put(number, Slot::Ready(answer)),
-            Outcome::Dropped { later, entries, .. } => {
+            Some(Outcome::Said(answer)) => {
+                gate.counters.note(family, reason);
+                self.line.put(number, Slot::Ready(answer));
+                true
+            }
+            Some(Outcome::Dropped { later, entries, .. }) => {
                 let (gate, version) = (&self.gate, self.session.version);
                 let sent = self.line.sent_after(number);
                 let behind = sent.filter_map(|(number, sent)| {
@@ -186,10 +197,10 @@ impl Connection {
                     gate.counters.note(family, reason);
                     self.line.said_without(number, answer);
                 }
-                self.keep(number, later, error.clone(), entries);
+                self.keep((number, family), later, error.clone(), entries);
+                true
             }
-            _ => {}
+            _ => false,
         }
-        Some(reason)
     }
 }

@@ -179,8 +179,9 @@ impl Connection {
         let whole = Some(&bytes).filter(|_| !was_long);
         let outcome = away::outcome(gate, self.now, session, &arguments, whole);
         match &outcome {
-            // It is asked of Redis yet, or counted once its time is over.
+            // Counted once it is asked of Redis, its time is over, or it is kept.
             Outcome::Waits { .. } if is_away => {}
+            Outcome::Dropped { .. } => {}
             Outcome::Waits { .. } => gate.counters.note(family, Reason::Refused),
             known => gate.counters.note(family, known.reason(family)),
         }
@@ -202,7 +203,7 @@ impl Connection {
             }
             Outcome::Dropped { later, otherwise, entries } => {
                 self.line.push(Slot::Ready(Bytes::new()));
-                self.keep(self.line.last(), later, otherwise, entries);
+                self.keep((self.line.last(), family), later, otherwise, entries);
             }
             Outcome::Ends(answer) => self.ends_with(answer),
             Outcome::Listens(answer) => {

@@ -101,8 +101,9 @@ impl Connection {
                 let sent = self.line.answered(said.unwrap_or_else(|| bytes.clone()));
                 if let (Some(number), Some(sent)) = (number, sent) {
                     let is_error = kind == Kind::Error;
-                    let written = is_error.then(|| self.not_written(number, &sent, bytes));
-                    self.gate.counters.note(sent.family, written.flatten().unwrap_or(reason));
+                    if !is_error || !self.not_written(number, &sent, bytes) {
+                        self.gate.counters.note(sent.family, reason);
+                    }
                     if trouble.is_none() {
                         self.in_time(&sent);
                     }

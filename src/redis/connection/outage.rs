@@ -105,14 +105,17 @@ impl Connection {
         self.session.lose();
         let Connection { gate, session, line, now, .. } = self;
         let (mut is_unknown, mut dropped) = (false, Vec::new());
-        line.lost(|number, sent| match away::unanswered(gate, session, sent, *now) {
-            Unanswered::Slot(slot) => {
-                is_unknown |= away::is_unknown(&slot, session.version);
-                slot
-            }
-            Unanswered::Dropped { later, entries } => {
-                dropped.push((number, later, entries));
-                Slot::Ready(Bytes::new())
+        line.lost(|number, sent| {
+            let family = sent.family;
+            match away::unanswered(gate, session, sent, *now) {
+                Unanswered::Slot(slot) => {
+                    is_unknown |= away::is_unknown(&slot, session.version);
+                    slot
+                }
+                Unanswered::Dropped { later, entries } => {
+                    dropped.push(((number, family), later, entries));
+                    Slot::Ready(Bytes::new())
+                }
             }
         });
         // Whoever works on a queue ends by an error, and comes again where its connection ends.
@@ -120,8 +123,8 @@ impl Connection {
             return self.hang_up();
         }
         let unknown = away::unknown(self.session.version);
-        for (number, later, entries) in dropped {
-            self.keep(number, later, unknown.clone(), entries);
+        for (place, later, entries) in dropped {
+            self.keep(place, later, unknown.clone(), entries);
         }
     }
 
