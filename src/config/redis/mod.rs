@@ -1,20 +1,21 @@
 //! A `redis` block -> what is guarded, and what may be said for it while it is away. Connects to nobody.
 
 mod keys;
+mod place;
+mod presets;
 mod rules;
 mod words;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hcl_edit::structure::{Block, Body};
 
 use super::database::modes;
-use super::read::{Item, Reader};
-use super::secret::Secret;
+use super::read::Reader;
 use super::spot::Spots;
 use crate::switch::Mode;
+pub use place::{RedisPlace, RedisUpstream};
 pub use rules::{KeyPattern, KeyRule, KeyRules, RedisRole, Says, Whether};
 pub use words::RedisListen;
 
@@ -82,51 +83,6 @@ pub struct EmergencyConfig {
     pub ttl: Duration,
     /// In how many bytes.
     pub size: u64,
-}
-
-/// Where a Redis is, and who its guard is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedisUpstream {
-    /// Where it listens.
-    pub place: RedisPlace,
-    /// As whom the guard asks whether it is well; clients log in by themselves.
-    pub user: Option<String>,
-    /// With which password.
-    pub password: Option<Secret>,
-}
-
-/// Where a Redis listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RedisPlace {
-    /// By TCP; the name is looked up at each connection.
-    Tcp {
-        /// A name or an address.
-        host: String,
-        /// 6379
-        port: u16,
-        /// Whether by TLS.
-        tls: bool,
-    },
-    /// By a socket of this machine's.
-    Unix(PathBuf),
-}
-
-impl RedisPlace {
-    /// Whether it is certainly the same place.
-    fn is_at(&self, listen: &RedisListen) -> bool {
-        match (self, listen) {
-            (RedisPlace::Unix(path), RedisListen::Unix(other)) => path == other,
-            (RedisPlace::Tcp { host, port, .. }, RedisListen::Tcp(address)) => {
-                let host = if host == "localhost" { "127.0.0.1" } else { host };
-                let is_here = host.parse::<IpAddr>().is_ok_and(|ip| {
-                    ip == address.ip() || (ip.is_loopback() && address.ip().is_unspecified())
-                });
-                is_here && *port == address.port() && *port != 0
-            }
-            (RedisPlace::Unix(_), RedisListen::Tcp(_))
-            | (RedisPlace::Tcp { .. }, RedisListen::Unix(_)) => false,
-        }
-    }
 }
 
 /// What is done while Redis is away: clients wait for it for a while, and then.
@@ -235,8 +191,8 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
         reader.wrong(&block.ident, "a guard's name is not empty");
     }
     let mut spots = Spots::default();
-    let listen = listen(reader, block, &mut spots);
-    let upstream = upstream(reader, block);
+    let listen = place::listen(reader, block, &mut spots);
+    let upstream = place::upstream(reader, block);
     if let (Some(upstream), Some(given)) = (&upstream, body.get_attribute("upstream"))
         && listen.iter().any(|address| upstream.place.is_at(address))
     {
@@ -300,45 +256,6 @@ fn mode<'a>(reader: &mut Reader<'a>, body: &'a Body) -> RedisMode {
         reader.wrong(&block.ident, "a guard that only observes drops nothing, and has no journal");
     }
     mode
-}
-
-/// One address, or a list of them.
-fn listen(reader: &mut Reader<'_>, block: &Block, spots: &mut Spots) -> Vec<RedisListen> {
-    let Some(given) = block.body.get_attribute("listen") else {
-        reader.needed(block, "listen");
-        return Vec::new();
-    };
-    let items = match &given.value {
-        hcl_edit::expr::Expression::Array(_) => reader.items(&block.body, "listen"),
-        at => reader.text(&block.body, "listen").map(|text| vec![Item { at, text }]),
-    };
-    let mut found = Vec::new();
-    for Item { at, text } in items.unwrap_or_default() {
-        match words::listen(&text, reader.folder()) {
-            Ok(address) if found.contains(&address) && !address.is_any_port() => {
-                reader.wrong(at, format!("`{text}` is given twice"));
-            }
-            Ok(address) => {
-                spots.note(format!("listen {address}"), reader.spot(at));
-                found.push(address);
-            }
-            Err(message) => reader.wrong(at, message),
-        }
-    }
-    if found.is_empty() && given.value.as_array().is_some_and(hcl_edit::expr::Array::is_empty) {
-        reader.wrong(&given.value, "the guard listens nowhere");
-    }
-    found
-}
-
-fn upstream(reader: &mut Reader<'_>, block: &Block) -> Option<RedisUpstream> {
-    let Some(given) = block.body.get_attribute("upstream") else {
-        reader.needed(block, "upstream");
-        return None;
-    };
-    // Its password may be on another machine only.
-    let text = reader.secret(&block.body, "upstream")?;
-    words::upstream(&text, reader.folder()).map_err(|why| reader.wrong(&given.value, why)).ok()
 }
 
 fn journal<'a>(
