@@ -30,9 +30,8 @@ use super::gate::{Counted, Gate};
 use super::line::Line;
 use super::refusals::Refusals;
 use super::session::Session;
-use super::stream::Stream;
 use super::table::Command;
-use super::upstream::Lost;
+use super::upstream::{Lost, Stream};
 use crate::clock;
 use crate::tasks::Tasks;
 

@@ -25,7 +25,7 @@ use super::orders::ByHand;
 use super::recover::{Patient, Recover, RecoverRefused, Recovered};
 use super::report::{self, GuardReport};
 use super::scrape::Scrape;
-use super::stream::Stream;
+use super::upstream::{Plain, Stream};
 use super::{keeper, markers, probe};
 use crate::clock;
 use crate::config::{RedisConfig, RedisListen};
@@ -401,9 +401,9 @@ impl Listener {
             Listener::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
+                Ok(Stream::Left(Plain::Left(stream)))
             }
-            Listener::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+            Listener::Unix(listener) => Ok(Stream::Left(Plain::Right(listener.accept().await?.0))),
         }
     }
 }

@@ -31,7 +31,6 @@ mod replay;
 mod report;
 mod scrape;
 mod session;
-mod stream;
 mod syntax;
 pub mod table;
 mod unwritable;

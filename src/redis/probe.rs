@@ -10,8 +10,7 @@ use super::frame::Kind;
 use super::gate::{About, Gate};
 use super::keeper::Keeper;
 use super::replay::{NotRemoved, remove};
-use super::stream::Stream;
-use super::upstream::{Said, Talk, connect};
+use super::upstream::{Said, Stream, Talk, connect};
 use crate::clock::monotonic;
 
 /// How often what came meanwhile is removed, before Redis is read but for what is left.

@@ -6,12 +6,19 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 use super::breaker::Trouble;
 use super::frame::{Kind, Replies, Reply, Request, Requests};
-use super::stream::Stream;
 use crate::config::RedisPlace;
 use crate::net::ask::secured;
+
+/// A connection, to a client or to Redis: in the open, or by TLS.
+pub(super) type Stream = Either<Plain, Box<TlsStream<TcpStream>>>;
+
+/// One in the open.
+pub(super) type Plain = Either<TcpStream, UnixStream>;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +35,14 @@ pub(super) enum Lost {
 pub(super) async fn connect(place: &RedisPlace, within: Duration) -> io::Result<Stream> {
     let connecting = async {
         Ok(match place {
-            RedisPlace::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
+            RedisPlace::Unix(path) => Stream::Left(Plain::Right(UnixStream::connect(path).await?)),
             RedisPlace::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 if *tls {
-                    Stream::Secured(Box::new(secured(stream, host, &[]).await?))
+                    Stream::Right(Box::new(secured(stream, host, &[]).await?))
                 } else {
-                    Stream::Tcp(stream)
+                    Stream::Left(Plain::Left(stream))
                 }
             }
         })

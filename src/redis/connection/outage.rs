@@ -12,8 +12,7 @@ use super::super::frame::Replies;
 use super::super::gate::{Counted, Gate};
 use super::super::line::{Due, Line, Slot};
 use super::super::session::Transaction;
-use super::super::stream::Stream;
-use super::super::upstream::{Lost, restored};
+use super::super::upstream::{Lost, Stream, restored};
 use super::{BUDGETS, Connection, LAST_WORDS, Link, PATIENCE, Passing, Stage};
 use crate::config::Afterwards;
 

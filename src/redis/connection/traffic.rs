@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::Instant;
 
 use super::super::frame::GATHERED;
-use super::super::stream::Stream;
+use super::super::upstream::Stream;
 use super::seldom::Happened;
 use super::{AHEAD, Connection, Link, Stage};
 use crate::clock;
