@@ -240,6 +240,22 @@ fn a_redis_that_hangs_costs_three_budgets_and_a_late_answer_goes_to_nobody_else(
 }
 
 #[test]
+fn a_redis_that_hangs_in_the_middle_of_an_answer_is_away_though_one_alone_asks() {
+    // More than all buffers on the way take.
+    const SIZE: usize = 64 << 20;
+    let guarded = Guarded::cache("budget = \"500ms\"");
+    let mut client = guarded.client();
+    client.send_meanwhile(encoded(&[b"SET", b"k".as_slice(), &vec![b'a'; SIZE]]));
+    assert_eq!(client.next().unwrap(), b"+OK\r\n");
+    client.send(&encoded(&["GET", "k"]));
+    until(|| guarded.redis.client().does("CLIENT LIST").contains("cmd=get").then_some(()));
+    guarded.redis.signal("STOP");
+    assert_eq!(client.next(), None, "what was being said cannot be unsaid");
+    guarded.says("redis is away");
+    guarded.redis.signal("CONT");
+}
+
+#[test]
 fn a_write_that_hangs_is_told_that_nobody_knows() {
     let guarded = Guarded::cache("budget = \"50ms\"");
     let mut client = guarded.client();

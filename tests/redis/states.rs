@@ -49,6 +49,32 @@ fn a_guard_whose_redis_takes_no_writes_says_that_it_is_read() {
 }
 
 #[test]
+fn a_guard_tells_what_its_journal_has_and_what_it_adds() {
+    let small = "    budget = \"10s\"\n    journal { max_keys = 2 }";
+    let mut guarded = Guarded::cache(small);
+    let mut client = guarded.client();
+    for _ in 0..70 {
+        assert_eq!(client.does("GET k"), "$-1");
+    }
+    let told = |guarded: &Guarded, name: &str| -> String {
+        let page = guarded.serving.metrics();
+        let start = format!("roadworks_redis_{name}{{site=\"shop\",redis=\"cache\"}} ");
+        page.lines().find_map(|line| line.strip_prefix(&start)).unwrap().to_owned()
+    };
+    // Two turns for each command.
+    assert!(["2", "3"].contains(&told(&guarded, "added_seconds_count").as_str()));
+    assert!(told(&guarded, "added_seconds_sum").parse::<f64>().unwrap() < 1.0);
+    let kept =
+        |guarded: &Guarded| ["journal_keys", "journal_broken"].map(|name| told(guarded, name));
+    assert_eq!(kept(&guarded), ["0", "0"]);
+    guarded.kill();
+    assert_eq!(client.does("DEL a b"), ":0");
+    until(|| (kept(&guarded) == ["2", "0"]).then_some(()));
+    assert_eq!(client.does("DEL c"), ":0");
+    until(|| (kept(&guarded)[1] == "1").then_some(()));
+}
+
+#[test]
 fn a_guard_that_waits_for_another_says_that_it_is_written() {
     let (redis, store) = (RedisServer::start(), TempDir::new().unwrap());
     let relay = Relay::to(&format!("http://127.0.0.1:{}", redis.port));

@@ -84,7 +84,8 @@ impl Connection {
                     let asks = if self.leaving_by.is_some() { self.asks } else { self.now.asks };
                     let who = unwritable::whose(gate, asks, session, &arguments);
                     let long = if is_long { unwritable::long(gate, &arguments) } else { None };
-                    let instead = (is_long && who == Who::Guard)
+                    let is_sent = self.passing == Some(Passing::There);
+                    let instead = (is_sent && who == Who::Guard)
                         .then(|| unwritable::instead(gate, session.version, &arguments));
                     if is_ours {
                         self.answer_here(length);
@@ -175,7 +176,7 @@ impl Connection {
         let is_away = self.is_ours();
         let Connection { gate, session, requests, .. } = self;
         let Some(arguments) = requests.last(&bytes) else { return };
-        let family = table::find(arguments.name()).map(|command| command.family);
+        let family = self.asked.map(|command| command.family);
         let whole = Some(&bytes).filter(|_| !was_long);
         let outcome = away::outcome(gate, self.now, session, &arguments, whole);
         match &outcome {

@@ -64,7 +64,7 @@ impl Connection {
     fn whole(&mut self, bytes: &[u8], kind: Kind) -> bool {
         if !self.behind.is_empty() {
             self.behind.extend_from_slice(bytes);
-            let all = self.behind.split();
+            let all = std::mem::take(&mut self.behind);
             return self.whole(&all, kind);
         }
         if kind == Kind::Push || self.stage == Stage::Listens {

@@ -37,7 +37,7 @@ impl Connection {
 
     /// When the time of the command is over that is answered next: each has its budget, from when Redis last answered.
     fn is_late_at(&mut self) -> Option<Instant> {
-        if self.gate.only_observes() || self.replies.is_in_mid_answer() {
+        if self.gate.only_observes() {
             return None;
         }
         let budget = self.gate.patience();
@@ -53,9 +53,11 @@ impl Connection {
         let epoch = self.now.epoch;
         let mut is_told = false;
         while self.is_late_at().is_some_and(|until| until <= self.moment) {
+            // What was being said cannot be unsaid.
+            let is_amid = self.replies.is_in_mid_answer();
             let Connection { gate, session, line, moment, .. } = self;
             let Some((number, sent)) = line.oldest() else { return };
-            let instead = away::instead(gate, session, sent);
+            let instead = away::instead(gate, session, sent).filter(|_| !is_amid);
             // What cannot be said without Redis is late again after another budget.
             (sent.at, sent.is_late) = (*moment, true);
             let family = sent.family;
