@@ -156,7 +156,8 @@ const scenarios = {
     const page = await visit(`${site.url}/detour.html`);
     await page.click("[data-now]");
     await page.waitForFunction(() => document.querySelector("[role=status]").textContent.startsWith("Not open yet"));
-    assert.deepEqual([site.looked, other.looked], [0, 1]);
+    assert.equal(site.looked, 0);
+    assert.ok(other.looked >= 1, "by hand, and by itself where its first time came before");
     assert.deepEqual([...new Set(page.asked.map((url) => new URL(url).origin))], [site.url, other.url]);
     other.mode = "open";
     site.mode = "open";
