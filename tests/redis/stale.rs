@@ -234,6 +234,33 @@ fn a_journal_that_is_full_keeps_redis_away_after_a_restart_too() {
     assert!(!serving.log().contains("redis is back"));
 }
 
+/// strace has the disk full at the second and third record.
+#[test]
+fn what_a_full_disk_does_not_take_is_refused_until_it_does_and_nothing_old_is_read() {
+    let mut shop = Shop::new("");
+    let path = shop.stand.folder().join("cache.journal");
+    let path = path.to_str().unwrap();
+    let full = "inject=write:error=ENOSPC:when=2..3";
+    // As a grandchild it is not who is asked to end.
+    let around = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", path, "-e", full];
+    let serving = shop.stand.serve_by(&mut shop.stand.command_by(&around, &["serve"]));
+    let mut client = shop.client();
+    for key in ["a", "b", "c"] {
+        assert_eq!(client.does(&format!("SET {key} old")), "+OK");
+    }
+    shop.kill(&serving);
+    assert_eq!(client.does("DEL a"), ":0");
+    for form in ["DEL b", "SET b new"] {
+        let said = client.does(form);
+        assert!(said.starts_with("-ROADWORKSDOWN"), "{form}: {said}");
+    }
+    assert_eq!(client.does("GET b"), "$-1", "a miss needs no disk");
+    assert_eq!(client.does("DEL c"), ":0", "there is room again");
+    shop.redis.again();
+    shop.never_reads(&serving, "a");
+    assert_eq!((client.does("GET b"), client.does("GET c")), ("$3\r\nold".into(), "$-1".into()));
+}
+
 #[test]
 fn a_journal_that_cannot_be_used_is_said_at_the_start() {
     let shop = Shop::new("");

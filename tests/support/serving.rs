@@ -1,5 +1,6 @@
 //! `roadworks serve` as a process, in a folder with a roadworks.hcl, in front of an app; and the verbs that speak to it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -80,7 +81,13 @@ impl Stand {
 
     /// `roadworks` in this folder, not yet run.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = roadworks(self.folder(), NOBODY, &[]);
+        self.command_by(&[], words)
+    }
+
+    /// The same, run by another program.
+    pub(crate) fn command_by(&self, around: &[&str], words: &[&str]) -> Command {
+        let around: Vec<_> = around.iter().map(OsStr::new).collect();
+        let mut command = roadworks(self.folder(), NOBODY, &around);
         command.args(words);
         command
     }
