@@ -1,12 +1,13 @@
 //! Whether Redis is well, asked on a connection of one's own: no command of a client's is ever a probe.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 
 use super::breaker::Trouble;
-use super::frame::Kind;
+use super::frame::{Kind, NotRedis};
 use super::gate::{About, Gate};
 use super::keeper::Keeper;
 use super::replay::{NotRemoved, remove};
@@ -17,17 +18,16 @@ use crate::clock::monotonic;
 const ROUNDS: usize = 5;
 /// What is dropped within this while Redis is there is removed together.
 const TOGETHER: Duration = Duration::from_millis(10);
+/// How often it is looked whether an upstream that cannot be guarded still is none.
+const AGAIN: Duration = Duration::from_secs(2);
 /// How long a connection and `INFO` may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Asks while Redis is away, until it is back; and once at the beginning, to know whom one guards. Never comes back.
+/// Asks while Redis is away, until it is back; at the beginning, to know whom one guards; and while that cannot be guarded. Never
+/// comes back.
 pub(super) async fn watch_over(gate: Arc<Gate>) {
     let mut posture = gate.posture();
-    if let Err(why) = probe(&gate).await {
-        // By itself: who borrows what is told keeps it from being told anew.
-        let epoch = posture.borrow_and_update().epoch;
-        gate.trouble(epoch, Trouble::Gone, &why);
-    }
+    probe_once(&gate).await;
     // Why it stayed away though it is well: that is said once.
     let mut said = String::new();
     loop {
@@ -55,7 +55,17 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
         tokio::select! {
             changed = posture.changed() => if changed.is_err() { return },
             () = gate.has_dirt() => {}
+            () = tokio::time::sleep(AGAIN), if gate.is_unfit() => probe_once(&gate).await,
         }
+    }
+}
+
+/// Looks what the upstream is, and whether it is there.
+async fn probe_once(gate: &Gate) {
+    // By itself: who borrows what is told keeps it from being told anew.
+    let epoch = gate.posture().borrow().epoch;
+    if let Err(why) = probe(gate).await {
+        gate.trouble(epoch, Trouble::Gone, &why);
     }
 }
 
@@ -134,23 +144,26 @@ pub(super) async fn probe(gate: &Gate) -> Result<(), String> {
     let upstream = &gate.config.upstream;
     let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
     let about = asked(&mut stream, gate).await?;
-    if let Some(why) = &about.unfit
-        && gate.about().unfit.as_ref() != Some(why)
-    {
-        tracing::error!(redis = gate.config.name, "this upstream cannot be guarded: {why}");
+    let (redis, before) = (&gate.config.name, gate.about().unfit);
+    match &about.unfit {
+        Some(why) if before.as_ref() != Some(why) => {
+            tracing::error!(redis, "this upstream cannot be guarded: {why}");
+        }
+        None if before.is_some() => tracing::info!(redis, "this upstream can be guarded"),
+        _ => {}
     }
     gate.learnt(about);
     Ok(())
 }
 
 /// Says who the guard is, where it was told.
-pub(super) async fn enter(talk: &mut Talk<'_>, gate: &Gate) -> Result<(), String> {
+pub(super) async fn enter(talk: &mut Talk<'_>, gate: &Gate) -> io::Result<()> {
     let upstream = &gate.config.upstream;
     if let Some(password) = &upstream.password {
         let user = upstream.user.as_deref().map(str::as_bytes);
         let words: Vec<_> =
             [Some(&b"AUTH"[..]), user, Some(password.bytes())].into_iter().flatten().collect();
-        let said = talk.asked(&command(&words), PATIENCE).await.map_err(told)?;
+        let said = talk.asked(&command(&words), PATIENCE).await?;
         if said.kind == Kind::Error {
             let word = said.word();
             tracing::warn!(redis = gate.config.name, "the guard's own password is refused: {word}");
@@ -159,23 +172,36 @@ pub(super) async fn enter(talk: &mut Talk<'_>, gate: &Gate) -> Result<(), String
     Ok(())
 }
 
-fn told(error: std::io::Error) -> String {
+pub(super) fn told(error: io::Error) -> String {
     error.into_inner().map_or_else(|| "it hung up".to_owned(), |inner| inner.to_string())
+}
+
+/// Whether what came is no answer of a Redis's.
+fn is_of_another(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotRedis>)
 }
 
 async fn asked(stream: &mut Stream, gate: &Gate) -> Result<About, String> {
     let mut talk = Talk { stream, buffer: BytesMut::new() };
-    enter(&mut talk, gate).await?;
     let budget = gate.config.budget.max(Duration::from_millis(10));
-    match talk.asked(&command(&[b"PING"]), budget).await.map_err(told)? {
-        Said { kind: Kind::Error, bytes }
+    let greeting = async {
+        enter(&mut talk, gate).await?;
+        talk.asked(&command(&[b"PING"]), budget).await
+    };
+    match greeting.await {
+        Err(error) if is_of_another(&error) => {
+            let unfit = Some(format!("it is no Redis: {}", told(error)));
+            return Ok(About { info: None, unfit });
+        }
+        Err(error) => return Err(told(error)),
+        Ok(Said { kind: Kind::Error, bytes })
             if bytes.starts_with(b"-NOAUTH") || bytes.starts_with(b"-NOPERM") =>
         {
             // It answers; what it says of itself stays what it said before.
-            return Ok(gate.about());
+            return Ok(About { unfit: None, ..gate.about() });
         }
-        said if said.kind == Kind::Error => return Err(said.word()),
-        _ => {}
+        Ok(said) if said.kind == Kind::Error => return Err(said.word()),
+        Ok(_) => {}
     }
     let said = talk.asked(&command(&[b"INFO"]), PATIENCE).await.map_err(told)?;
     if said.kind == Kind::Error {

@@ -1,6 +1,7 @@
 //! `roadworks serve` with a guard before a real Redis, which goes away and comes back.
 
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
@@ -532,6 +533,29 @@ fn what_cannot_be_guarded_is_said_and_nobody_is_answered_wrongly() {
     let shown = taken.run(&["serve"]).exits(1).stderr;
     assert!(shown.contains("roadworks.hcl:4:14") && shown.contains("cannot listen at"), "{shown}");
     assert!(guarded.stand.status()["mode"] == "open");
+}
+
+#[test]
+fn whoever_is_no_redis_is_told_by_its_first_answer_and_nobody_is_answered_until_one_is_there() {
+    let mut redis = RedisServer::start();
+    redis.kill();
+    let mail = TcpListener::bind(("127.0.0.1", redis.port)).unwrap();
+    let greets = move || {
+        let mut stream = mail.accept().unwrap().0;
+        stream.write_all(b"220 mail.example.com ESMTP\r\n").unwrap();
+        // Once it is closed there is no trace of it.
+        drop(stream.read_to_end(&mut Vec::new()));
+    };
+    let greets = Tasks::new().start_thread("mail", greets).unwrap();
+    let mut guarded = Guarded::before(redis, "role = \"cache\"");
+    guarded.says("this upstream cannot be guarded: it is no Redis: 0x32 begins no answer");
+    assert_eq!(guarded.client().next(), None);
+    let status = guarded.stand.run(&["redis", "status", "cache"]).exits(0).stdout;
+    assert!(status.contains("it is no Redis"), "{status}");
+    greets.join().unwrap();
+    guarded.redis.again();
+    guarded.says("this upstream can be guarded");
+    assert_eq!(guarded.client().does("SET k v"), "+OK");
 }
 
 #[test]
