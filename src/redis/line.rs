@@ -187,6 +187,11 @@ impl Line {
         self.first + u64::try_from(self.slots.len()).unwrap_or(u64::MAX)
     }
 
+    /// Whether something can be said.
+    pub(super) fn has_to_say(&self) -> bool {
+        matches!(self.slots.front(), Some(Slot::Ready(_)))
+    }
+
     /// Moves what can be said to the end of `outbox`.
     #[inline]
     pub(super) fn say(&mut self, outbox: &mut BytesMut) {

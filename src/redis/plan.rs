@@ -19,8 +19,12 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn of(command: Option<&'static Command>, arguments: &Arguments<'_>) -> Plan {
-        let is = |name: &str| arguments.is(0, name);
         let family = command.map(|command| command.family);
+        let pace = command.map_or(Pace::Unknown, pace);
+        if family.is_some_and(is_about_keys) {
+            return Plan { family, change: None, pace, listens: false, is_refused: false };
+        }
+        let is = |name: &str| arguments.is(0, name);
         let listens = match arguments.name().first().map(u8::to_ascii_uppercase) {
             Some(b'S' | b'P' | b'U') => family == Some(Family::Subscribe),
             Some(b'M') => is("MONITOR"),
@@ -33,11 +37,16 @@ impl Plan {
         Plan {
             family,
             change: change(arguments),
-            pace: command.map_or(Pace::Unknown, pace),
+            pace,
             listens,
             is_refused: is("SYNC") || is("PSYNC"),
         }
     }
+}
+
+/// Whether commands like it are about keys and nothing of their connection, and are answered at once: nearly all.
+pub(super) fn is_about_keys(family: Family) -> bool {
+    matches!(family, Family::Read(_) | Family::Set | Family::Unset | Family::Write(_))
 }
 
 /// Whether the text of an error is the client's own: `DEBUG ERROR`.
@@ -76,14 +85,30 @@ fn pace(command: &Command) -> Pace {
         "zincrby",
     ];
     let is_quick = match command.family {
-        Family::Read(_) | Family::Set | Family::Unset | Family::Write(_) => true,
         Family::Never | Family::Count | Family::Local => QUICK.binary_search(&command.name).is_ok(),
-        Family::Search
-        | Family::Flush
-        | Family::Blocking
-        | Family::Message
-        | Family::Subscribe
-        | Family::Transaction => false,
+        family => is_about_keys(family),
     };
     if is_quick { Pace::Quick } else { Pace::Unknown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::table::all;
+
+    #[test]
+    fn what_is_about_keys_changes_nothing_of_its_connection() {
+        for command in all() {
+            let sent = format!("*2\r\n${}\r\n{}\r\n$2\r\nON\r\n", command.name.len(), command.name);
+            let mut requests = Requests::default();
+            let Ok(Request::Whole { arguments, .. }) = requests.read(sent.as_bytes()) else {
+                panic!("{sent:?} is a command")
+            };
+            if is_about_keys(command.family) {
+                let looked = Plan::of(None, &arguments);
+                assert_eq!(looked.change, None, "{}", command.name);
+                assert!(!looked.listens && !looked.is_refused, "{}", command.name);
+            }
+        }
+    }
 }

@@ -3,11 +3,11 @@
 use bytes::{Buf as _, Bytes};
 
 use super::super::away::{self, Outcome};
-use super::super::breaker::Who;
+use super::super::breaker::{Asks, Who};
 use super::super::counters::Reason;
-use super::super::frame::{ProtocolError, Request};
+use super::super::frame::{self, ProtocolError, Request};
 use super::super::line::{Asked, DroppedWrite, Pace, Sent, Slot, Within};
-use super::super::plan::Plan;
+use super::super::plan::{Plan, is_about_keys};
 use super::super::session::{Change, Transaction};
 use super::super::{table, unwritable};
 use super::{AHEAD, Connection, OWED, Passing, Stage};
@@ -47,6 +47,7 @@ impl Connection {
 
     /// Looks at what the client has sent.
     pub(super) fn take_in(&mut self) {
+        self.pass_on();
         self.waiting = self.waiting.filter(|until| *until > self.moment);
         while !self.inbox.is_empty() && self.takes_in() {
             let is_ours = self.is_ours();
@@ -111,6 +112,52 @@ impl Connection {
         }
     }
 
+    /// Passes on at once what is plain and about keys, as far as nothing stands in its way. [`Connection::take_in`] would do the same
+    /// with each, and does so with whatever is left.
+    fn pass_on(&mut self) {
+        if !self.is_plain() {
+            return;
+        }
+        let (mut length, mut commands) = (0, Vec::new());
+        while self.line.owed() + commands.len() < OWED && self.leaving.len() + length < AHEAD {
+            let rest = self.inbox.get(length..).unwrap_or_default();
+            let Some((name, own)) = frame::plain(rest) else { break };
+            let found = table::find_after(self.asked, name);
+            let Some(command) = found.filter(|command| is_about_keys(command.family)) else {
+                break;
+            };
+            self.asked = found;
+            commands.push((own, command.family));
+            length += own;
+        }
+        if commands.is_empty() {
+            return;
+        }
+        let mut all = self.inbox.split_to(length).freeze();
+        self.leaving.extend_from_slice(&all);
+        self.open();
+        for (length, family) in commands {
+            let (asked, family) = (Asked::Whole(all.split_to(length)), Some(family));
+            let (at, pace, within) = (self.moment, Pace::Quick, Within::Alone);
+            self.line.sent(Sent { asked, family, change: None, at, pace, within, is_late: false });
+        }
+    }
+
+    /// Whether Redis is asked whatever comes, and nothing else is done about it.
+    fn is_plain(&self) -> bool {
+        self.stage == Stage::Asks
+            && self.now.asks == Asks::All
+            && self.leaving_by.is_none()
+            && self.passing.is_none()
+            && self.keeping.is_empty()
+            && self.session.queue.is_none()
+            && !self.is_ours()
+            && !self.must_wait(Who::Redis)
+            && !self.line.ends_waiting()
+            && !self.gate.only_observes()
+            && self.requests.is_between()
+    }
+
     /// What came is none.
     fn no_command(&mut self, error: ProtocolError) {
         let redis = &self.gate.config.name;
@@ -158,7 +205,7 @@ impl Connection {
         if self.stage == Stage::Listens {
             return self.passed.note(plan.family);
         }
-        self.session.is_queueing |= plan.change == Some(Change::Multi);
+        self.session.is_queueing |= matches!(plan.change, Some(Change::Multi));
         let asked = if passing.is_some() { Asked::Long(long) } else { Asked::Whole(bytes) };
         let within = self.within(plan.change.as_ref(), &asked);
         let (at, Plan { family, change, pace, .. }) = (self.moment, plan);

@@ -12,36 +12,70 @@ use super::super::session::{Change, Standing};
 use super::{Connection, Link, Stage};
 
 impl Connection {
-    /// Looks at what Redis has sent.
-    pub(super) fn hear(&mut self) {
+    /// Looks at what Redis has sent: `fresh` comes behind what has arrived.
+    pub(super) fn hear(&mut self, fresh: &[u8]) {
         self.heard = self.moment;
-        let mut arrived = std::mem::take(&mut self.arrived);
-        let mut at = 0;
+        if self.arrived.is_empty() {
+            let done = self.tell(fresh);
+            self.arrived.extend_from_slice(fresh.get(done..).unwrap_or_default());
+        } else {
+            let mut arrived = std::mem::take(&mut self.arrived);
+            arrived.extend_from_slice(fresh);
+            let done = self.tell(&arrived);
+            arrived.advance(done);
+            self.arrived = arrived;
+        }
+    }
+
+    /// Tells the client what Redis has said; how much of it is done with.
+    fn tell(&mut self, arrived: &[u8]) -> usize {
+        // Answers whose turn it is are said in one piece: those from `since` on.
+        let (mut since, mut at) = (0, 0);
+        let between = |since: usize, at: usize| arrived.get(since..at).unwrap_or_default();
         while let Some(rest) = arrived.get(at..).filter(|rest| !rest.is_empty()) {
-            match self.replies.read(rest) {
+            let read = self.replies.read(rest);
+            if let Ok(Reply::Whole { length, kind: Kind::Value }) = read
+                && self.behind.is_empty()
+                && self.stage != Stage::Listens
+                && let Some(sent) = self.line.answered_in_turn()
+            {
+                at += length;
+                self.passed.note(sent.family);
+                self.in_time(&sent);
+                if self.line.has_to_say() {
+                    self.outbox.extend_from_slice(between(since, at));
+                    since = at;
+                    self.line.say(&mut self.outbox);
+                }
+                if sent.change.is_some() {
+                    self.done(sent);
+                }
+                continue;
+            }
+            self.outbox.extend_from_slice(between(since, at));
+            match read {
                 Ok(Reply::More { done }) => {
                     self.goes_on(rest.get(..done).unwrap_or_default());
-                    at += done;
-                    break;
+                    return at + done;
                 }
                 Ok(Reply::Whole { length, kind }) => {
-                    let bytes = rest.get(..length).unwrap_or_default();
                     at += length;
-                    if !self.whole(bytes, kind) {
+                    since = at;
+                    if !self.whole(rest.get(..length).unwrap_or_default(), kind) {
                         // What comes behind it is nobody's.
-                        return;
+                        return arrived.len();
                     }
                 }
                 Err(error) => {
                     let redis = &self.gate.config.name;
                     tracing::error!(redis, "a connection is closed: {error}");
                     self.stage = Stage::Over;
-                    return;
+                    return arrived.len();
                 }
             }
         }
-        arrived.advance(at);
-        self.arrived = arrived;
+        self.outbox.extend_from_slice(between(since, at));
+        at
     }
 
     /// A part of a long answer has come.
@@ -69,16 +103,6 @@ impl Connection {
         }
         if kind == Kind::Push || self.stage == Stage::Listens {
             self.outbox.extend_from_slice(bytes);
-            return true;
-        }
-        if kind == Kind::Value
-            && let Some(sent) = self.line.answered_in_turn()
-        {
-            self.outbox.extend_from_slice(bytes);
-            self.line.say(&mut self.outbox);
-            self.passed.note(sent.family);
-            self.in_time(&sent);
-            self.done(sent);
             return true;
         }
         self.answered(&Bytes::copy_from_slice(bytes), kind)

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
@@ -121,10 +121,14 @@ impl Connection {
             return false;
         }
         let Link::Open(stream) = &mut self.link else { return false };
-        let Poll::Ready(read) = read_some(stream, &mut self.arrived, context) else { return false };
+        let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+        let mut piece = ReadBuf::uninit(&mut piece);
+        let Poll::Ready(read) = Pin::new(stream).poll_read(context, &mut piece) else {
+            return false;
+        };
         match read {
-            Ok(0) => self.hung_up("it hung up"),
-            Ok(_) => self.hear(),
+            Ok(()) if piece.filled().is_empty() => self.hung_up("it hung up"),
+            Ok(()) => self.hear(piece.filled()),
             Err(error) => self.hung_up(&error.to_string()),
         }
         true
@@ -155,13 +159,18 @@ impl Connection {
         if !self.wants_bytes() {
             return false;
         }
-        let read = read_some(&mut self.client, &mut self.inbox, context);
-        if matches!(read, Poll::Ready(Ok(0) | Err(_))) {
+        let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+        let mut piece = ReadBuf::uninit(&mut piece);
+        let Poll::Ready(read) = Pin::new(&mut self.client).poll_read(context, &mut piece) else {
+            return false;
+        };
+        if read.is_err() || piece.filled().is_empty() {
             // Who has only stopped to write is told what has come.
             self.write_client(context);
             self.stage = Stage::Over;
         }
-        read.is_ready()
+        self.inbox.extend_from_slice(piece.filled());
+        true
     }
 
     fn write_client(&mut self, context: &mut Context<'_>) -> bool {
@@ -189,19 +198,6 @@ impl Connection {
         }
         self.line.give_back();
     }
-}
-
-/// Reads some to the end of `into`.
-fn read_some(
-    from: &mut Stream,
-    into: &mut BytesMut,
-    context: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    let mut piece = [const { MaybeUninit::uninit() }; PIECE];
-    let mut piece = ReadBuf::uninit(&mut piece);
-    ready!(Pin::new(from).poll_read(context, &mut piece))?;
-    into.extend_from_slice(piece.filled());
-    Poll::Ready(Ok(piece.filled().len()))
 }
 
 /// Writes what can be written now.

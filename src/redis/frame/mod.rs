@@ -9,7 +9,7 @@ mod replies;
 mod requests;
 
 pub use replies::{Kind, NotRedis, Replies, Reply};
-pub use requests::{Argument, Arguments, Guest, Request, Requests};
+pub use requests::{Argument, Arguments, Guest, Request, Requests, plain};
 
 /// So much of a frame is gathered; what is longer is passed on as it comes.
 pub const GATHERED: usize = 64 << 10;
@@ -68,6 +68,29 @@ pub(crate) fn number(text: &[u8]) -> Option<i64> {
         return Some(digits.iter().fold(0, value));
     }
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The line at the front of `bytes`, where it is this type with a number of up to four digits, as nearly all are: the number, and
+/// the line's length. Whatever else it is, [`line`] tells.
+#[inline]
+fn short(kind: u8, bytes: &[u8]) -> Option<(usize, usize)> {
+    let [first, rest @ ..] = bytes else { return None };
+    if *first != kind {
+        return None;
+    }
+    let mut number = 0;
+    for (at, byte) in rest.iter().take(5).enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            let is_end = *byte == b'\r' && rest.get(at + 1) == Some(&b'\n');
+            return (at > 0 && is_end).then_some((number, at + 3));
+        }
+        if at == 1 && number == 0 {
+            return None;
+        }
+        number = number * 10 + usize::from(digit);
+    }
+    None
 }
 
 /// A number's line.

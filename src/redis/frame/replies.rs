@@ -1,6 +1,6 @@
 //! Redis's bytes -> answers: where each ends, and what kind it is.
 
-use super::{GATHERED, LONGEST_BULK, LONGEST_NUMBER, Line, line};
+use super::{GATHERED, LONGEST_BULK, LONGEST_NUMBER, Line, line, short};
 
 /// Elements of one answer, nested ones included. `KEYS *` of a full Redis has millions.
 const MOST_ELEMENTS: u64 = u32::MAX as u64;
@@ -81,6 +81,11 @@ impl Default for Replies {
 impl Replies {
     /// Looks at `buffer`, which begins with the next answer, or goes on where the last look let go of what was done.
     pub fn read(&mut self, buffer: &[u8]) -> Result<Reply, NotRedis> {
+        if self.is_at_the_beginning()
+            && let Some(length) = at_once(buffer)
+        {
+            return Ok(Reply::Whole { length, kind: Kind::Value });
+        }
         while self.left > 0 {
             if !self.step(buffer)? {
                 return Ok(Reply::More { done: self.let_go(buffer) });
@@ -94,6 +99,14 @@ impl Replies {
     /// Whether an answer is being read of which something was let go of.
     pub fn is_in_mid_answer(&self) -> bool {
         self.is_long
+    }
+
+    fn is_at_the_beginning(&self) -> bool {
+        self.at == 0
+            && self.body == Body::None
+            && self.kind.is_none()
+            && self.left == 1
+            && !self.is_long
     }
 
     /// Whether there is more to look at.
@@ -205,6 +218,20 @@ impl Replies {
         }
         self.is_long = true;
         std::mem::take(&mut self.at)
+    }
+}
+
+/// The length of the answer at the front of `buffer`, where it is a whole one of those that are usual: a short bulk, none, `+OK`, or a
+/// number. The steps look at any other, and say what is wrong with one.
+fn at_once(buffer: &[u8]) -> Option<usize> {
+    match buffer {
+        [b'$', b'-', b'1', b'\r', b'\n', ..] | [b'+', b'O', b'K', b'\r', b'\n', ..] => Some(5),
+        [b'$', ..] => {
+            let (size, line) = short(b'$', buffer)?;
+            Some(line + size + 2).filter(|length| *length <= buffer.len())
+        }
+        [b':', ..] => short(b':', buffer).map(|(_, line)| line),
+        _ => None,
     }
 }
 

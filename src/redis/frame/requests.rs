@@ -3,12 +3,14 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{GATHERED, LONGEST_BULK, Line, ProtocolError, inline, line};
+use super::{GATHERED, LONGEST_BULK, Line, ProtocolError, inline, line, short};
 
 /// As many arguments a command may have.
 const MOST_ARGUMENTS: u64 = 1 << 20;
 /// Of an argument of a long command no more is kept: keys and options are shorter, values need not be known.
 const LONGEST_KEPT: u64 = 4 << 10;
+/// Of so many arguments a command is plain: guests may send them too.
+const MOST_PLAIN: usize = 10;
 /// All that is kept of a long command.
 const MOST_KEPT: usize = 4 << 20;
 
@@ -174,6 +176,33 @@ impl fmt::Debug for Argument<'_> {
     }
 }
 
+/// The name and the length of the command at the front of `buffer`, where it is a plain one: whole, and of few short arguments, as
+/// nearly all are. Its bytes begin a command: [`Requests::is_between`].
+#[inline]
+pub fn plain(buffer: &[u8]) -> Option<(&[u8], usize)> {
+    let mut name = None;
+    let length = arguments(buffer, |argument| {
+        name.get_or_insert(argument);
+    })?;
+    Some((buffer.get(name?)?, length))
+}
+
+/// Where the arguments of a plain command are, and its length.
+#[inline]
+fn arguments(buffer: &[u8], mut each: impl FnMut(Range<usize>)) -> Option<usize> {
+    let (count, mut at) = short(b'*', buffer).filter(|(count, _)| *count <= MOST_PLAIN)?;
+    for _ in 0..count {
+        let (size, line) = short(b'$', buffer.get(at..)?)?;
+        let begins = at + line;
+        at = begins + size + 2;
+        if at > buffer.len() {
+            return None;
+        }
+        each(begins..begins + size);
+    }
+    Some(at)
+}
+
 /// Whether there is more to look at.
 enum Step {
     On,
@@ -185,6 +214,9 @@ impl Requests {
     pub fn read<'a>(&'a mut self, buffer: &'a [u8]) -> Result<Request<'a>, ProtocolError> {
         if self.stage == Stage::Ended {
             self.forget();
+        }
+        if self.stage == Stage::Begin {
+            self.at_once(buffer);
         }
         while self.stage != Stage::Ended {
             match self.step(buffer)? {
@@ -219,6 +251,20 @@ impl Requests {
         self.spans.shrink_to(1 << 10);
         self.kept.shrink_to(4 << 10);
         (self.at, self.stage, self.extent) = (0, Stage::Begin, Extent::Gathered);
+    }
+
+    /// Looks at a plain command in one go. The steps look at any other, and say what is wrong with one.
+    fn at_once(&mut self, buffer: &[u8]) {
+        let spans = &mut self.spans;
+        match arguments(buffer, |argument| spans.push(Span::kept(&argument))) {
+            Some(length) => (self.at, self.stage) = (length, Stage::Ended),
+            None => spans.clear(),
+        }
+    }
+
+    /// Whether the next bytes begin a command.
+    pub fn is_between(&self) -> bool {
+        matches!(self.stage, Stage::Begin | Stage::Ended)
     }
 
     fn step(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {
