@@ -367,6 +367,9 @@ pub(super) fn unanswered(
         perhaps_executed(gate, session, &sent);
         return unknown(session.version);
     }
+    if sent.is_undone {
+        return undone(gate, session, sent, (&arguments, &bytes), posture);
+    }
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
     let family = table::find(arguments.name()).map(|command| command.family);
     if matches!(family, Some(Family::Read(_)))
@@ -403,10 +406,52 @@ pub(super) fn unanswered(
         }
         _ => return unknown(session.version),
     };
+    told(gate, slot, family, reason)
+}
+
+/// What is told at once is counted at once.
+fn told(gate: &Gate, slot: Slot, family: Option<Family>, reason: Reason) -> Unanswered {
     if matches!(slot, Slot::Ready(_)) {
         gate.counters.note(family, reason);
     }
     Unanswered::Slot(slot)
+}
+
+/// What is said of a command of which Redis said that it did not do it, since it is away: the same as of one that comes now, and who
+/// waits may wait with it.
+fn undone(
+    gate: &Gate,
+    session: &mut Session,
+    sent: Sent,
+    (arguments, bytes): (&Arguments<'_>, &Bytes),
+    posture: Posture,
+) -> Unanswered {
+    let now = clock::monotonic();
+    let of_its_keys = held(gate, session, arguments, posture);
+    let until = of_its_keys.max(posture.held_until(gate.config.on_outage.hold));
+    let until = until.filter(|until| *until > now);
+    let outcome = outcome(gate, posture, session, arguments, Some(bytes));
+    let (family, reason) = (sent.family, outcome.reason(sent.family));
+    let slot = match (outcome, until) {
+        (Outcome::Waits { at_most, answer }, _) => {
+            let until = at_most.map(|time| sent.at + time);
+            sent.waits(until, answer)
+        }
+        (Outcome::Dropped { later, entries, .. }, _) => {
+            return Unanswered::Dropped { later, entries };
+        }
+        (Outcome::Said(answer) | Outcome::Refused(answer), Some(until)) => {
+            sent.waits(Some(until), answer)
+        }
+        (
+            Outcome::Said(answer)
+            | Outcome::Refused(answer)
+            | Outcome::Ends(answer)
+            | Outcome::Listens(answer),
+            _,
+        ) => Slot::Ready(answer),
+    };
+    told(gate, slot, family, reason)
 }
 
 /// What a transaction wrote is removed, whether it was done or not.

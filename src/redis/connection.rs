@@ -71,6 +71,8 @@ pub(super) struct Connection {
     /// What has come of a long answer before which something else is said, which is not known yet.
     behind: BytesMut,
     leaving: BytesMut,
+    /// What it said, where that was that it is away.
+    is_gone: Option<String>,
 
     passing: Option<Passing>,
     /// What is being written to the journal, in order.
@@ -153,6 +155,7 @@ impl Connection {
             arrived: BytesMut::new(),
             behind: BytesMut::new(),
             leaving: BytesMut::new(),
+            is_gone: None,
             passing: None,
             keeping: VecDeque::new(),
             stage: Stage::Asks,

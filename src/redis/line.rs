@@ -46,6 +46,8 @@ pub(super) struct Sent {
     pub(super) within: Within,
     /// Whether it took too long already: when it comes, it is not in time.
     pub(super) is_late: bool,
+    /// Whether Redis said that it did not do it, since it is away: it loads its data, say.
+    pub(super) is_undone: bool,
 }
 
 impl Sent {
@@ -238,6 +240,20 @@ impl Line {
         }
     }
 
+    /// Redis has said that it did not do what it answers next; whether that is a command that can be asked again, and is what
+    /// somebody waits for.
+    pub(super) fn undone(&mut self) -> bool {
+        let Some(number) = self.next_number() else { return false };
+        match self.slot(number) {
+            Some(Slot::Sent(sent @ Sent { asked: Asked::Whole(_), within: Within::Alone, .. })) => {
+                sent.is_undone = true;
+                self.due.pop_front();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The first command that Redis owes an answer to and that somebody waits for, with its number.
     pub(super) fn oldest(&mut self) -> Option<(u64, &mut Sent)> {
         let number = *self.due.iter().find(|number| **number >= self.first)?;
@@ -281,7 +297,7 @@ impl Line {
                     ask(bytes);
                 }
                 self.due.push_back(number);
-                *slot = Slot::Sent(Sent { at: now, is_late: false, ..*sent });
+                *slot = Slot::Sent(Sent { at: now, is_late: false, is_undone: false, ..*sent });
             }
         }
     }

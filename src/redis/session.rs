@@ -104,6 +104,11 @@ pub(super) enum Took {
 }
 
 impl Transaction {
+    /// Whether there is one.
+    pub(super) fn is_any(&self) -> bool {
+        !matches!(self, Transaction::None)
+    }
+
     /// Whether it is ours, and nothing is queued in it: Redis may be told to begin it instead.
     pub(super) fn is_begun(&self) -> bool {
         matches!(

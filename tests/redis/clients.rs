@@ -167,7 +167,7 @@ fn no_client_of_a_cache_sees_that_redis_is_gone_frozen_loading_or_full_of_client
 }
 
 /// Has it load its own data again, as after a restart: so long that nobody sees the end of it.
-fn load_slowly(redis: &RedisServer, side: &mut Client) {
+pub(super) fn load_slowly(redis: &RedisServer, side: &mut Client) {
     let mut client = redis.client();
     let value = vec![b'v'; 2 << 10];
     for number in 0..200 {

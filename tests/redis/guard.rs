@@ -10,6 +10,7 @@ use std::time::Duration;
 use roadworks::clock::monotonic;
 use roadworks::tasks::Tasks;
 
+use super::clients::load_slowly;
 use super::forms::{READS, WRITES};
 use crate::support::bind::free_port;
 use crate::support::redis::{Client, RedisServer, encoded};
@@ -401,6 +402,20 @@ fn clients_wait_for_a_restart_and_nobody_sees_it() {
     for worker in workers {
         assert!(worker.join().unwrap() > 10);
     }
+}
+
+#[test]
+fn what_a_redis_refuses_while_it_loads_is_done_once_it_has_loaded() {
+    let guarded = Guarded::before(RedisServer::start(), "role = \"queue\"");
+    let (mut client, mut side) = (guarded.client(), guarded.redis.client());
+    assert_eq!(client.does("PING"), "+PONG");
+    load_slowly(&guarded.redis, &mut side);
+    let all = [encoded(&["RPUSH", "jobs", "1"]), encoded(&["RPUSH", "jobs", "2"])];
+    client.send(&[all.concat(), encoded(&["LLEN", "jobs"])].concat());
+    guarded.says("redis is away");
+    assert_eq!(guarded.redis.client().does("CONFIG SET key-load-delay 0"), "+OK");
+    let said: Vec<_> = (0..3).map(|_| client.next().unwrap()).collect();
+    assert_eq!(said, [b":1\r\n", b":2\r\n", b":2\r\n"], "Redis did neither before");
 }
 
 #[test]

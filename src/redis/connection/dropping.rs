@@ -90,7 +90,16 @@ impl Connection {
         self.open();
         let (asked, family, change) = (Asked::Long(None), Some(Family::Transaction), None);
         let (at, pace, within) = (self.moment, Pace::Unknown, Within::Alone);
-        self.line.sent(Sent { asked, family, change, at, pace, within, is_late: false });
+        self.line.sent(Sent {
+            asked,
+            family,
+            change,
+            at,
+            pace,
+            within,
+            is_late: false,
+            is_undone: false,
+        });
         let family = Some(Family::Transaction);
         let aborted: Bytes = aborted().encoded(self.session.version).into();
         let number = self.line.last();

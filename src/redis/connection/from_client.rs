@@ -139,7 +139,16 @@ impl Connection {
         for (length, family) in commands {
             let (asked, family) = (Asked::Whole(all.split_to(length)), Some(family));
             let (at, pace, within) = (self.moment, Pace::Quick, Within::Alone);
-            self.line.sent(Sent { asked, family, change: None, at, pace, within, is_late: false });
+            self.line.sent(Sent {
+                asked,
+                family,
+                change: None,
+                at,
+                pace,
+                within,
+                is_late: false,
+                is_undone: false,
+            });
         }
     }
 
@@ -210,7 +219,16 @@ impl Connection {
         let within = self.within(plan.change.as_ref(), &asked);
         let (at, Plan { family, change, pace, .. }) = (self.moment, plan);
         let change = change.map(Box::new);
-        self.line.sent(Sent { asked, family, change, at, pace, within, is_late: false });
+        self.line.sent(Sent {
+            asked,
+            family,
+            change,
+            at,
+            pace,
+            within,
+            is_late: false,
+            is_undone: false,
+        });
     }
 
     /// It is answered without Redis.
@@ -245,7 +263,16 @@ impl Connection {
             Outcome::Waits { at_most, answer } => {
                 let (asked, within) = (Asked::Whole(bytes), Within::Alone);
                 let (change, at, pace) = (None, now, Pace::Unknown);
-                let sent = Sent { asked, family, change, at, pace, within, is_late: false };
+                let sent = Sent {
+                    asked,
+                    family,
+                    change,
+                    at,
+                    pace,
+                    within,
+                    is_late: false,
+                    is_undone: false,
+                };
                 let until = at_most.map(|time| now + time);
                 self.line.push(sent.waits(until, answer));
             }

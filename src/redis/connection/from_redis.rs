@@ -25,6 +25,9 @@ impl Connection {
             arrived.advance(done);
             self.arrived = arrived;
         }
+        if let Some(why) = self.is_gone.take() {
+            self.gone(&why);
+        }
     }
 
     /// Tells the client what Redis has said; how much of it is done with.
@@ -112,6 +115,12 @@ impl Connection {
     fn answered(&mut self, bytes: &Bytes, kind: Kind) -> bool {
         let is_told = kind == Kind::Error && !self.gate.only_observes();
         let trouble = if is_told { self.trouble(bytes) } else { None };
+        let is_alone = !self.session.is_queueing && !self.session.transaction.is_any();
+        if trouble == Some(Trouble::Gone) && is_alone && self.line.undone() {
+            // What has come behind it is read first.
+            self.is_gone.get_or_insert_with(|| beginning(bytes));
+            return true;
+        }
         match self.line.next_due() {
             Due::Nobody => {
                 self.hung_up(&beginning(bytes));
