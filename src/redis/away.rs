@@ -14,7 +14,7 @@ use super::frame::{Arguments, Request, Requests};
 use super::gate::Gate;
 use super::journal::Entry;
 use super::keys;
-use super::line::{Asked, Sent, Slot, Within};
+use super::line::{Asked, Fate, Sent, Slot, Within};
 use super::local::local;
 use super::session::{Change, Queued, Session, Standing, Transaction, aborted, change, queued};
 use super::table::{self, Family};
@@ -337,6 +337,8 @@ pub(super) enum Unanswered {
         later: Later,
         entries: Vec<Entry>,
     },
+    /// The connection ends.
+    Ends,
 }
 
 /// What is said of a command that was sent and not answered.
@@ -367,7 +369,7 @@ pub(super) fn unanswered(
         perhaps_executed(gate, session, &sent);
         return unknown(session.version);
     }
-    if sent.is_undone {
+    if sent.past.fate == Fate::Undone {
         return undone(gate, session, sent, (&arguments, &bytes), posture);
     }
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
@@ -417,8 +419,8 @@ fn told(gate: &Gate, slot: Slot, family: Option<Family>, reason: Reason) -> Unan
     Unanswered::Slot(slot)
 }
 
-/// What is said of a command of which Redis said that it did not do it, since it is away: the same as of one that comes now, and who
-/// waits may wait with it.
+/// What is said of a command that was not done, since Redis is away: the same as of one that comes now. It waits for as long, but
+/// once; a write to a cache that may be dropped is dropped at once.
 fn undone(
     gate: &Gate,
     session: &mut Session,
@@ -429,7 +431,7 @@ fn undone(
     let now = clock::monotonic();
     let of_its_keys = held(gate, session, arguments, posture);
     let until = of_its_keys.max(posture.held_until(gate.config.on_outage.hold));
-    let until = until.filter(|until| *until > now);
+    let until = until.filter(|until| *until > now && !sent.past.is_again);
     let outcome = outcome(gate, posture, session, arguments, Some(bytes));
     let (family, reason) = (sent.family, outcome.reason(sent.family));
     let slot = match (outcome, until) {
@@ -440,16 +442,15 @@ fn undone(
         (Outcome::Dropped { later, entries, .. }, _) => {
             return Unanswered::Dropped { later, entries };
         }
-        (Outcome::Said(answer) | Outcome::Refused(answer), Some(until)) => {
+        (Outcome::Said(answer) | Outcome::Refused(answer) | Outcome::Ends(answer), Some(until)) => {
             sent.waits(Some(until), answer)
         }
-        (
-            Outcome::Said(answer)
-            | Outcome::Refused(answer)
-            | Outcome::Ends(answer)
-            | Outcome::Listens(answer),
-            _,
-        ) => Slot::Ready(answer),
+        (Outcome::Refused(_), None) if gate.then() == Afterwards::Drop => return Unanswered::Ends,
+        (Outcome::Said(answer) | Outcome::Refused(answer), None) => Slot::Ready(answer),
+        (Outcome::Ends(_), None) | (Outcome::Listens(_), _) => {
+            gate.counters.note(family, reason);
+            return Unanswered::Ends;
+        }
     };
     told(gate, slot, family, reason)
 }

@@ -43,6 +43,17 @@ impl Trouble {
         }
         begins(&["-BUSY "]).then_some(Trouble::Late)
     }
+
+    /// Whether a command that has this error was certainly not done: by Redis's own words, since a script may say others. It refuses
+    /// so before it does anything (`processCommand`), and before it reads anything where it has no room (`acceptCommonHandler`).
+    pub fn is_before_anything(error: &[u8]) -> bool {
+        let begins = |words: &str| error.starts_with(words.as_bytes());
+        let loads =
+            begins("-LOADING ") && error.ends_with(b" is loading the dataset in memory\r\n");
+        loads
+            || begins("-MASTERDOWN Link with MASTER is down")
+            || begins("-ERR max number of clients reached")
+    }
 }
 
 /// Why a Redis that answers takes no writes.

@@ -71,8 +71,8 @@ pub(super) struct Connection {
     /// What has come of a long answer before which something else is said, which is not known yet.
     behind: BytesMut,
     leaving: BytesMut,
-    /// What it said, where that was that it is away.
-    is_gone: Option<String>,
+    /// By what it said that it is away; what it says behind that is read first.
+    refusal: Option<Refusal>,
 
     passing: Option<Passing>,
     /// What is being written to the journal, in order.
@@ -108,6 +108,13 @@ enum Link {
     None,
     Opening(Opening),
     Open(Stream),
+}
+
+/// An error by which Redis says that it is away: `LOADING`, say.
+struct Refusal {
+    why: String,
+    /// Whether what it refuses may be asked again, and not only be told.
+    may_wait: bool,
 }
 
 /// Where the rest of a long command goes.
@@ -155,7 +162,7 @@ impl Connection {
             arrived: BytesMut::new(),
             behind: BytesMut::new(),
             leaving: BytesMut::new(),
-            is_gone: None,
+            refusal: None,
             passing: None,
             keeping: VecDeque::new(),
             stage: Stage::Asks,

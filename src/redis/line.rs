@@ -44,10 +44,26 @@ pub(super) struct Sent {
     pub(super) at: Instant,
     pub(super) pace: Pace,
     pub(super) within: Within,
-    /// Whether it took too long already: when it comes, it is not in time.
-    pub(super) is_late: bool,
-    /// Whether Redis said that it did not do it, since it is away: it loads its data, say.
-    pub(super) is_undone: bool,
+    pub(super) past: Past,
+}
+
+/// What became of a command so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Past {
+    pub(super) fate: Fate,
+    /// Whether it has waited for Redis before, and was asked again.
+    pub(super) is_again: bool,
+}
+
+/// How it stands with a command that Redis was asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Fate {
+    #[default]
+    Asked,
+    /// It took too long already: when its answer comes, it is not in time.
+    Late,
+    /// It was not done, and Redis is away: it said so, or was not even asked.
+    Undone,
 }
 
 impl Sent {
@@ -240,17 +256,34 @@ impl Line {
         }
     }
 
-    /// Redis has said that it did not do what it answers next; whether that is a command that can be asked again, and is what
-    /// somebody waits for.
-    pub(super) fn undone(&mut self) -> bool {
+    /// Whether everything that Redis was asked can be asked again by itself: nothing of it changes its connection, or belongs together.
+    pub(super) fn can_be_asked_again(&self) -> bool {
+        self.slots.iter().all(|slot| match slot {
+            Slot::Sent(sent) => sent.change.is_none() && matches!(sent.within, Within::Alone),
+            Slot::Waits { .. } | Slot::Ready(_) => true,
+        })
+    }
+
+    /// What Redis answers next was not done; `false` where nobody waits for it, or it cannot be asked again.
+    pub(super) fn mark_undone(&mut self) -> bool {
         let Some(number) = self.next_number() else { return false };
         match self.slot(number) {
-            Some(Slot::Sent(sent @ Sent { asked: Asked::Whole(_), within: Within::Alone, .. })) => {
-                sent.is_undone = true;
+            Some(Slot::Sent(sent @ Sent { asked: Asked::Whole(_), .. })) => {
+                sent.past.fate = Fate::Undone;
                 self.due.pop_front();
                 true
             }
-            _ => false,
+            Some(Slot::Sent(_) | Slot::Waits { .. } | Slot::Ready(_)) | None => false,
+        }
+    }
+
+    /// Nothing of what Redis owes an answer to was done.
+    pub(super) fn mark_all_undone(&mut self) {
+        for number in std::mem::take(&mut self.due) {
+            if let Some(Slot::Sent(sent @ Sent { asked: Asked::Whole(_), .. })) = self.slot(number)
+            {
+                sent.past.fate = Fate::Undone;
+            }
         }
     }
 
@@ -297,16 +330,19 @@ impl Line {
                     ask(bytes);
                 }
                 self.due.push_back(number);
-                *slot = Slot::Sent(Sent { at: now, is_late: false, is_undone: false, ..*sent });
+                let past = Past { is_again: true, ..Past::default() };
+                *slot = Slot::Sent(Sent { at: now, past, ..*sent });
             }
         }
     }
 
-    /// What nothing came to in its time is answered; `over` is told of what would have been asked again.
-    pub(super) fn waited(&mut self, now: Instant, over: impl Fn(&Sent)) {
+    /// What nothing came to in its time is answered; `over` is told of what would have been asked again. Whether there is an answer
+    /// for each: where there is none, the connection ends.
+    pub(super) fn waited(&mut self, now: Instant, over: impl Fn(&Sent)) -> bool {
         if self.waits_until.is_none_or(|until| until > now) {
-            return;
+            return true;
         }
+        let mut is_answered = true;
         self.waits_until = None;
         for mut slot in std::mem::take(&mut self.slots) {
             if let Slot::Waits { until: Some(until), answer, again } = &mut slot
@@ -315,10 +351,12 @@ impl Line {
                 if let Some(sent) = again {
                     over(sent);
                 }
+                is_answered &= !answer.is_empty();
                 slot = Slot::Ready(std::mem::take(answer));
             }
             self.push(slot);
         }
+        is_answered
     }
 
     /// No answer that waits for its time comes before this.

@@ -98,7 +98,7 @@ impl Guarded {
     }
 }
 
-fn config(listen: &str, upstream: &str, lines: &str) -> String {
+pub(super) fn config(listen: &str, upstream: &str, lines: &str) -> String {
     // A machine that has much to do makes no outage.
     let budget = if lines.contains("budget") { "" } else { "\n    budget = \"1s\"" };
     format!(
@@ -404,18 +404,93 @@ fn clients_wait_for_a_restart_and_nobody_sees_it() {
     }
 }
 
+/// A guard whose Redis begins to load its data, and nobody has found out; loads until the second is dropped.
+fn loading(lines: &str) -> (Guarded, Client) {
+    // While it loads it takes its time for each refusal.
+    let guarded = Guarded::before(RedisServer::start(), &format!("budget = \"10s\"\n{lines}"));
+    assert_eq!(guarded.client().does("PING"), "+PONG");
+    let mut side = guarded.redis.client();
+    load_slowly(&guarded.redis, &mut side);
+    (guarded, side)
+}
+
+fn has_loaded(guarded: &Guarded) {
+    assert_eq!(guarded.redis.client().does("CONFIG SET key-load-delay 0"), "+OK");
+}
+
 #[test]
 fn what_a_redis_refuses_while_it_loads_is_done_once_it_has_loaded() {
-    let guarded = Guarded::before(RedisServer::start(), "role = \"queue\"");
-    let (mut client, mut side) = (guarded.client(), guarded.redis.client());
-    assert_eq!(client.does("PING"), "+PONG");
-    load_slowly(&guarded.redis, &mut side);
-    let all = [encoded(&["RPUSH", "jobs", "1"]), encoded(&["RPUSH", "jobs", "2"])];
-    client.send(&[all.concat(), encoded(&["LLEN", "jobs"])].concat());
+    let (guarded, _side) = loading("role = \"queue\"");
+    let mut client = guarded.client();
+    // More than one piece of answers.
+    let mut all: Vec<_> =
+        (1..=500).map(|number| encoded(&["RPUSH", "jobs", &number.to_string()])).collect();
+    all.push(encoded(&["LRANGE", "jobs", "-2", "-1"]));
+    client.send(&all.concat());
     guarded.says("redis is away");
-    assert_eq!(guarded.redis.client().does("CONFIG SET key-load-delay 0"), "+OK");
-    let said: Vec<_> = (0..3).map(|_| client.next().unwrap()).collect();
-    assert_eq!(said, [b":1\r\n", b":2\r\n", b":2\r\n"], "Redis did neither before");
+    has_loaded(&guarded);
+    for number in 1..=500 {
+        assert_eq!(client.next().unwrap(), format!(":{number}\r\n").as_bytes());
+    }
+    assert_eq!(client.next().unwrap(), b"*2\r\n$3\r\n499\r\n$3\r\n500\r\n", "each is done once");
+}
+
+#[test]
+fn what_is_refused_while_redis_loads_ends_the_connection_where_the_configuration_says_so() {
+    for lines in
+        ["role = \"cache\"\nrefuse_as = \"close\"", "role = \"queue\"\non_outage = [\"drop\"]"]
+    {
+        let (guarded, _side) = loading(lines);
+        let mut client = guarded.client();
+        client.send(&[encoded(&["RPUSH", "k", "1"]), encoded(&["PING"])].concat());
+        // Nothing is said in its place: a later answer would be taken for it.
+        assert_eq!(client.next(), None, "{lines}");
+        guarded.says("redis is away");
+    }
+    let hold = "role = \"cache\"\nrefuse_as = \"close\"\non_outage = [\"hold 1s\", \"open\"]";
+    let (guarded, _side) = loading(hold);
+    let mut client = guarded.client();
+    client.send(&encoded(&["INCR", "k"]));
+    assert_eq!(client.next(), None, "after the hold");
+}
+
+#[test]
+fn what_comes_behind_what_a_loading_redis_refuses_is_of_another_database() {
+    let journal = "role = \"cache\"\njournal { path = \"cache.journal\" }";
+    let (guarded, _side) = loading(journal);
+    let mut client = guarded.client();
+    // `SELECT` is allowed while it loads.
+    client.send(&[encoded(&["DEL", "large1"]), encoded(&["SELECT", "3"])].concat());
+    guarded.says("redis is away");
+    let first = client.next().unwrap();
+    has_loaded(&guarded);
+    guarded.says("redis is back");
+    let read = guarded.client().does("GET large1");
+    assert!(first.starts_with(b"-") == (read != "$-1"), "{first:?}: {read}");
+}
+
+/// Without a way to it.
+#[test]
+fn what_is_asked_as_redis_goes_and_was_never_sent_is_done_once_it_is_back() {
+    let mut guarded = Guarded::before(RedisServer::start(), "role = \"queue\"");
+    let mut client = guarded.client();
+    assert_eq!(client.does("PING"), "+PONG");
+    let mut one = guarded.redis.client();
+    assert_eq!(one.does("CONFIG SET maxclients 1"), "+OK");
+    let mut late = guarded.client();
+    late.send(&[encoded(&["RPUSH", "jobs", "1"]), encoded(&["RPUSH", "jobs", "2"])].concat());
+    guarded.says("max number of clients");
+    assert_eq!(one.does("CONFIG SET maxclients 1000"), "+OK");
+    assert_eq!((late.next().unwrap(), late.next().unwrap()), (b":1\r\n".into(), b":2\r\n".into()));
+    guarded.redis.kill();
+    let mut later = guarded.client();
+    later.send(&[encoded(&["RPUSH", "jobs", "3"]), encoded(&["RPUSH", "jobs", "4"])].concat());
+    until(|| (guarded.told("redis is away") == 2).then_some(()));
+    guarded.redis.again();
+    assert_eq!(
+        (later.next().unwrap(), later.next().unwrap()),
+        (b":1\r\n".into(), b":2\r\n".into())
+    );
 }
 
 #[test]

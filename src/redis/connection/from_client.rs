@@ -6,7 +6,7 @@ use super::super::away::{self, Outcome};
 use super::super::breaker::{Asks, Who};
 use super::super::counters::Reason;
 use super::super::frame::{self, ProtocolError, Request};
-use super::super::line::{Asked, DroppedWrite, Pace, Sent, Slot, Within};
+use super::super::line::{Asked, DroppedWrite, Pace, Past, Sent, Slot, Within};
 use super::super::plan::{Plan, is_about_keys};
 use super::super::session::{Change, Transaction};
 use super::super::{table, unwritable};
@@ -18,6 +18,8 @@ impl Connection {
     pub(super) fn takes_in(&self) -> bool {
         match self.stage {
             Stage::Ends | Stage::Over => false,
+            // Redis is away, and is not asked more.
+            _ if self.refusal.is_some() => false,
             // What comes next may be about what is dropped.
             Stage::Asks | Stage::ListensHere if !self.keeping.is_empty() => false,
             Stage::Listens => self.leaving.len() < AHEAD,
@@ -146,8 +148,7 @@ impl Connection {
                 at,
                 pace,
                 within,
-                is_late: false,
-                is_undone: false,
+                past: Past::default(),
             });
         }
     }
@@ -158,6 +159,7 @@ impl Connection {
             && self.now.asks == Asks::All
             && self.leaving_by.is_none()
             && self.passing.is_none()
+            && self.refusal.is_none()
             && self.keeping.is_empty()
             && self.session.queue.is_none()
             && !self.is_ours()
@@ -219,16 +221,7 @@ impl Connection {
         let within = self.within(plan.change.as_ref(), &asked);
         let (at, Plan { family, change, pace, .. }) = (self.moment, plan);
         let change = change.map(Box::new);
-        self.line.sent(Sent {
-            asked,
-            family,
-            change,
-            at,
-            pace,
-            within,
-            is_late: false,
-            is_undone: false,
-        });
+        self.line.sent(Sent { asked, family, change, at, pace, within, past: Past::default() });
     }
 
     /// It is answered without Redis.
@@ -263,16 +256,7 @@ impl Connection {
             Outcome::Waits { at_most, answer } => {
                 let (asked, within) = (Asked::Whole(bytes), Within::Alone);
                 let (change, at, pace) = (None, now, Pace::Unknown);
-                let sent = Sent {
-                    asked,
-                    family,
-                    change,
-                    at,
-                    pace,
-                    within,
-                    is_late: false,
-                    is_undone: false,
-                };
+                let sent = Sent { asked, family, change, at, pace, within, past: Past::default() };
                 let until = at_most.map(|time| now + time);
                 self.line.push(sent.waits(until, answer));
             }

@@ -6,10 +6,10 @@ use super::super::away;
 use super::super::breaker::Trouble;
 use super::super::counters::Reason;
 use super::super::frame::{Guest, Kind, Reply};
-use super::super::line::{Asked, Due, Sent};
+use super::super::line::{Asked, Due, Fate, Sent};
 use super::super::plan::wants_an_error;
 use super::super::session::{Change, Standing};
-use super::{Connection, Link, Stage};
+use super::{Connection, Link, Refusal, Stage};
 
 impl Connection {
     /// Looks at what Redis has sent: `fresh` comes behind what has arrived.
@@ -24,9 +24,6 @@ impl Connection {
             let done = self.tell(&arrived);
             arrived.advance(done);
             self.arrived = arrived;
-        }
-        if let Some(why) = self.is_gone.take() {
-            self.gone(&why);
         }
     }
 
@@ -115,11 +112,14 @@ impl Connection {
     fn answered(&mut self, bytes: &Bytes, kind: Kind) -> bool {
         let is_told = kind == Kind::Error && !self.gate.only_observes();
         let trouble = if is_told { self.trouble(bytes) } else { None };
-        let is_alone = !self.session.is_queueing && !self.session.transaction.is_any();
-        if trouble == Some(Trouble::Gone) && is_alone && self.line.undone() {
-            // What has come behind it is read first.
-            self.is_gone.get_or_insert_with(|| beginning(bytes));
-            return true;
+        if trouble == Some(Trouble::Gone) {
+            if self.is_refused(bytes) {
+                return true;
+            }
+        } else if let Some(Refusal { why, .. }) = self.refusal.take() {
+            // Redis did what comes now, behind what it did not do.
+            self.gone(&why);
+            return false;
         }
         match self.line.next_due() {
             Due::Nobody => {
@@ -150,12 +150,34 @@ impl Connection {
             self.requests.guest = Guest::Unknown;
         }
         self.line.say(&mut self.outbox);
-        if let Some(trouble) = trouble {
+        if let Some(trouble) = trouble.filter(|trouble| *trouble != Trouble::Gone) {
             self.gate.trouble(self.now.epoch, trouble, &beginning(bytes));
             self.look();
             return matches!(self.link, Link::Open(..));
         }
         true
+    }
+
+    /// Redis says that it is away; whether what it refuses by that is told later.
+    fn is_refused(&mut self, error: &[u8]) -> bool {
+        let may_wait = match &self.refusal {
+            Some(refusal) => refusal.may_wait,
+            None => self.may_ask_again(),
+        };
+        self.refusal.get_or_insert_with(|| Refusal { why: beginning(error), may_wait });
+        let may_wait = may_wait && Trouble::is_before_anything(error);
+        let is_marked = may_wait && self.line.mark_undone();
+        if may_wait && error.starts_with(b"-ERR max number of clients") {
+            self.line.mark_all_undone();
+        }
+        is_marked
+    }
+
+    /// Whether all that Redis was asked can be asked again.
+    pub(super) fn may_ask_again(&self) -> bool {
+        !self.session.is_queueing
+            && !self.session.transaction.is_any()
+            && self.line.can_be_asked_again()
     }
 
     /// What an error says of Redis; one that somebody asked for says nothing.
@@ -169,7 +191,7 @@ impl Connection {
 
     /// An answer came; one that came after its time says nothing for Redis.
     fn in_time(&self, sent: &Sent) {
-        if !sent.is_late {
+        if sent.past.fate != Fate::Late {
             self.gate.well(self.now.epoch);
         }
     }

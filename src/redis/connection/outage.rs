@@ -13,7 +13,7 @@ use super::super::gate::{Counted, Gate};
 use super::super::line::{Due, Line, Slot};
 use super::super::session::Transaction;
 use super::super::upstream::{Lost, Stream, restored};
-use super::{BUDGETS, Connection, LAST_WORDS, Link, PATIENCE, Passing, Stage};
+use super::{BUDGETS, Connection, LAST_WORDS, Link, PATIENCE, Passing, Refusal, Stage};
 use crate::config::Afterwards;
 
 impl Connection {
@@ -84,7 +84,7 @@ impl Connection {
         let in_mid_answer =
             self.replies.is_in_mid_answer() && !matches!(self.line.next_due(), Due::Swallowed);
         self.link = Link::None;
-        (self.linked, self.leaving_by) = (None, None);
+        (self.linked, self.leaving_by, self.refusal) = (None, None, None);
         self.replies = Replies::default();
         self.arrived.clear();
         self.behind.clear();
@@ -103,7 +103,7 @@ impl Connection {
         }
         self.session.lose();
         let Connection { gate, session, line, now, .. } = self;
-        let (mut is_unknown, mut dropped) = (false, Vec::new());
+        let (mut is_unknown, mut is_over, mut dropped) = (false, false, Vec::new());
         line.lost(|number, sent| {
             let family = sent.family;
             match away::unanswered(gate, session, sent, *now) {
@@ -115,10 +115,14 @@ impl Connection {
                     dropped.push(((number, family), later, entries));
                     Slot::Ready(Bytes::new())
                 }
+                Unanswered::Ends => {
+                    is_over = true;
+                    Slot::Ready(Bytes::new())
+                }
             }
         });
         // Whoever works on a queue ends by an error, and comes again where its connection ends.
-        if is_unknown && is_let_go {
+        if is_over || is_unknown && is_let_go {
             return self.hang_up();
         }
         let unknown = away::unknown(self.session.version);
@@ -158,20 +162,25 @@ impl Connection {
 
     /// Redis is not there.
     pub(super) fn gone(&mut self, why: &str) {
-        self.gate.trouble(self.now.epoch, Trouble::Gone, why);
+        let before = self.now.epoch;
+        self.gate.trouble(before, Trouble::Gone, why);
         if self.gate.only_observes() {
             self.stage = Stage::Over;
             return;
         }
         // The breaker may have been told by somebody else meanwhile: then this is of before.
         self.look();
-        if !matches!(self.link, Link::None) || self.line.owed() > 0 {
+        let is_of_now = self.now.epoch == before || self.leaving_by.is_some();
+        if is_of_now && (!matches!(self.link, Link::None) || self.line.owed() > 0) {
             self.lose();
         }
     }
 
     /// A connection that nobody waits on may end: Redis ends idle ones, and one is made anew when it is needed.
     pub(super) fn hung_up(&mut self, why: &str) {
+        if let Some(Refusal { why, .. }) = self.refusal.take() {
+            return self.gone(&why);
+        }
         let is_idle = self.line.owed() == 0 && self.leaving.is_empty() && self.passing.is_none();
         if self.gate.only_observes() {
             // As without a guard.
@@ -203,7 +212,13 @@ impl Connection {
                 self.heard = self.moment;
                 self.link = Link::Open(stream);
             }
-            Err(Lost::Gone(why)) => self.gone(&why),
+            Err(Lost::Gone(why)) => {
+                // Nothing was asked yet.
+                if self.may_ask_again() {
+                    self.line.mark_all_undone();
+                }
+                self.gone(&why);
+            }
             Err(refused @ Lost::Refused(_)) => {
                 tracing::warn!(redis = self.gate.config.name, "a client is let go: {refused}");
                 self.stage = Stage::Over;

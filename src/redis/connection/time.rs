@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::super::away;
 use super::super::counters::Reason;
-use super::super::line::Pace;
+use super::super::line::{Fate, Pace};
 use super::Connection;
 use super::seldom::Happened;
 
@@ -12,7 +12,9 @@ impl Connection {
     /// Says what waited long enough and, where a time came, what Redis takes too long for.
     pub(super) fn time(&mut self, happened: Happened) {
         let Connection { gate, line, moment, .. } = self;
-        line.waited(*moment, |sent| gate.counters.note(sent.family, Reason::Waited));
+        if !line.waited(*moment, |sent| gate.counters.note(sent.family, Reason::Waited)) {
+            return self.hang_up();
+        }
         if happened == Happened::Alarm {
             if !self.gate.only_observes() {
                 self.late();
@@ -59,7 +61,7 @@ impl Connection {
             let Some((number, sent)) = line.oldest() else { return };
             let instead = away::instead(gate, session, sent).filter(|_| !is_amid);
             // What cannot be said without Redis is late again after another budget.
-            (sent.at, sent.is_late) = (*moment, true);
+            (sent.at, sent.past.fate) = (*moment, Fate::Late);
             let family = sent.family;
             if !is_told {
                 gate.late(epoch);

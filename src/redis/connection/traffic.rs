@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::super::frame::GATHERED;
 use super::super::upstream::Stream;
 use super::seldom::Happened;
-use super::{AHEAD, Connection, Link, Stage};
+use super::{AHEAD, Connection, Link, Refusal, Stage};
 use crate::clock;
 
 /// So much is read at once.
@@ -124,7 +124,12 @@ impl Connection {
         let mut piece = [const { MaybeUninit::uninit() }; PIECE];
         let mut piece = ReadBuf::uninit(&mut piece);
         let Poll::Ready(read) = Pin::new(stream).poll_read(context, &mut piece) else {
-            return false;
+            // Whatever it had to say has come.
+            let refusal = self.refusal.take();
+            if let Some(Refusal { why, .. }) = &refusal {
+                self.gone(why);
+            }
+            return refusal.is_some();
         };
         match read {
             Ok(()) if piece.filled().is_empty() => self.hung_up("it hung up"),
