@@ -7,6 +7,7 @@ mod nameservers;
 mod notify;
 mod pipeline;
 mod policy;
+mod redis;
 mod store;
 
 use std::fmt::Display;
@@ -139,6 +140,7 @@ async fn of_site(
         let host = site.hosts.first().map(String::as_str);
         findings.extend(gateway::findings(block, host, gives_up).await);
     }
+    findings.extend(redis::findings(&site.redis).await);
     findings.extend(template(&site.page));
     findings.extend(site.notify.iter().map(notify::finding));
     if args.exercise {

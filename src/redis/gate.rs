@@ -17,6 +17,7 @@ use super::journal::Entry;
 use super::keeper::Keeper;
 use super::observe::{Observed, When};
 use super::orders::Orders;
+use super::probe::Unfit;
 use crate::clock::monotonic;
 use crate::config::{Afterwards, RedisConfig, RedisMode, RedisRole};
 use crate::metrics::Histogram;
@@ -106,7 +107,7 @@ pub(super) struct About {
     /// What it said of itself when it was well.
     pub(super) info: Option<Arc<str>>,
     /// Why it cannot be guarded.
-    pub(super) unfit: Option<String>,
+    pub(super) unfit: Option<Unfit>,
 }
 
 impl Gate {

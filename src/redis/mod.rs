@@ -39,5 +39,6 @@ pub mod value;
 
 pub use error::Error;
 pub use guard::{Guarded, Guards, NotOrdered, Wanted};
+pub use probe::{Met, Unfit, meet};
 pub use recover::{Recover, RecoverRefused, Recovered};
 pub use report::{GuardReport, JournalReport, Observation, Ordered, State};

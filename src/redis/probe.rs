@@ -11,8 +11,9 @@ use super::frame::{Kind, NotRedis};
 use super::gate::{About, Gate};
 use super::keeper::Keeper;
 use super::replay::{NotRemoved, remove};
-use super::upstream::{Said, Stream, Talk, connect};
+use super::upstream::{Talk, connect};
 use crate::clock::monotonic;
+use crate::config::RedisConfig;
 
 /// How often what came meanwhile is removed, before Redis is read but for what is left.
 const ROUNDS: usize = 5;
@@ -37,7 +38,8 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
                 // What is ordered may be over.
                 changed = posture.changed() => if changed.is_err() { return } else { continue },
             }
-            if gate.probed(probe(&gate).await)
+            let found = probe(&gate).await.and_then(|()| fit(&gate));
+            if gate.probed(found)
                 && let Err(why) = reopen(&gate).await
             {
                 if why != said {
@@ -58,6 +60,11 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
             () = tokio::time::sleep(AGAIN), if gate.is_unfit() => probe_once(&gate).await,
         }
     }
+}
+
+/// What cannot be guarded is not asked.
+fn fit(gate: &Gate) -> Result<(), String> {
+    gate.about().unfit.map_or(Ok(()), |unfit| Err(unfit.to_string()))
 }
 
 /// Looks what the upstream is, and whether it is there.
@@ -141,38 +148,103 @@ async fn reopen(gate: &Gate) -> Result<(), String> {
 
 /// Why it is not well, if it is not.
 pub(super) async fn probe(gate: &Gate) -> Result<(), String> {
-    let upstream = &gate.config.upstream;
-    let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
-    let about = asked(&mut stream, gate).await?;
-    let (redis, before) = (&gate.config.name, gate.about().unfit);
-    match &about.unfit {
-        Some(why) if before.as_ref() != Some(why) => {
+    let (redis, before) = (&gate.config.name, gate.about());
+    let was_unfit = before.unfit.clone();
+    let about = match meet(&gate.config).await? {
+        Met::Redis(info) => About { info: Some(Arc::from(info)), unfit: None },
+        // It answers as a Redis; what it says of itself stays what it said before.
+        Met::Silent(_) => About {
+            unfit: before.unfit.filter(|unfit| !matches!(unfit, Unfit::Other(_))),
+            ..before
+        },
+        Met::Unfit(why) => About { info: None, unfit: Some(why) },
+    };
+    match (&was_unfit, &about.unfit) {
+        // What one sends that is no Redis may be something else each time.
+        (Some(Unfit::Other(_)), Some(Unfit::Other(_))) | (None, None) => {}
+        (before, Some(why)) if before.as_ref() != Some(why) => {
             tracing::error!(redis, "this upstream cannot be guarded: {why}");
         }
-        None if before.is_some() => tracing::info!(redis, "this upstream can be guarded"),
-        _ => {}
+        (_, Some(_)) => {}
+        (Some(_), None) => tracing::info!(redis, "this upstream can be guarded"),
     }
     gate.learnt(about);
     Ok(())
 }
 
+/// Why an upstream cannot be guarded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It answers as no Redis does.
+    #[error("it is no Redis: {0}")]
+    Other(String),
+    /// It has only some of the keys.
+    #[error("it is part of a cluster, whose keys are on several servers")]
+    Cluster,
+    /// It has none.
+    #[error("it is a Sentinel, not a Redis")]
+    Sentinel,
+}
+
+/// What is at the address of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Met {
+    /// A Redis that is well, and its `INFO`.
+    Redis(String),
+    /// One that tells the guard nothing of itself, by this error: it wants a password, or another one.
+    Silent(String),
+    /// Nothing that can be guarded.
+    Unfit(Unfit),
+}
+
+/// Asks an upstream who it is, as a guard does before it lets anybody in; an error is why it is away.
+pub async fn meet(config: &RedisConfig) -> Result<Met, String> {
+    let upstream = &config.upstream;
+    let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
+    let mut talk = Talk { stream: &mut stream, buffer: BytesMut::new() };
+    let budget = config.budget.max(Duration::from_millis(10));
+    let greeting = async {
+        enter(&mut talk, config).await?;
+        talk.asked(&command(&[b"PING"]), budget).await
+    };
+    match greeting.await {
+        Err(error) if is_of_another(&error) => {
+            return Ok(Met::Unfit(Unfit::Other(words(error))));
+        }
+        Err(error) => return Err(words(error)),
+        Ok(said) if said.kind == Kind::Error => {
+            let is_about_me =
+                said.bytes.starts_with(b"-NOAUTH") || said.bytes.starts_with(b"-NOPERM");
+            return if is_about_me { Ok(Met::Silent(said.word())) } else { Err(said.word()) };
+        }
+        Ok(_) => {}
+    }
+    let said = talk.asked(&command(&[b"INFO"]), PATIENCE).await.map_err(words)?;
+    if said.kind == Kind::Error {
+        return Ok(Met::Silent(said.word()));
+    }
+    let text = String::from_utf8_lossy(&said.bytes);
+    of_info(text.split_once("\r\n").map_or("", |(_, text)| text).trim_end_matches("\r\n"))
+}
+
 /// Says who the guard is, where it was told.
-pub(super) async fn enter(talk: &mut Talk<'_>, gate: &Gate) -> io::Result<()> {
-    let upstream = &gate.config.upstream;
+pub(super) async fn enter(talk: &mut Talk<'_>, config: &RedisConfig) -> io::Result<()> {
+    let upstream = &config.upstream;
     if let Some(password) = &upstream.password {
         let user = upstream.user.as_deref().map(str::as_bytes);
-        let words: Vec<_> =
+        let auth: Vec<_> =
             [Some(&b"AUTH"[..]), user, Some(password.bytes())].into_iter().flatten().collect();
-        let said = talk.asked(&command(&words), PATIENCE).await?;
+        let said = talk.asked(&command(&auth), PATIENCE).await?;
         if said.kind == Kind::Error {
             let word = said.word();
-            tracing::warn!(redis = gate.config.name, "the guard's own password is refused: {word}");
+            tracing::warn!(redis = config.name, "the guard's own password is refused: {word}");
         }
     }
     Ok(())
 }
 
-pub(super) fn told(error: io::Error) -> String {
+/// What an error says.
+pub(super) fn words(error: io::Error) -> String {
     error.into_inner().map_or_else(|| "it hung up".to_owned(), |inner| inner.to_string())
 }
 
@@ -181,39 +253,8 @@ fn is_of_another(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotRedis>)
 }
 
-async fn asked(stream: &mut Stream, gate: &Gate) -> Result<About, String> {
-    let mut talk = Talk { stream, buffer: BytesMut::new() };
-    let budget = gate.config.budget.max(Duration::from_millis(10));
-    let greeting = async {
-        enter(&mut talk, gate).await?;
-        talk.asked(&command(&[b"PING"]), budget).await
-    };
-    match greeting.await {
-        Err(error) if is_of_another(&error) => {
-            let unfit = Some(format!("it is no Redis: {}", told(error)));
-            return Ok(About { info: None, unfit });
-        }
-        Err(error) => return Err(told(error)),
-        Ok(Said { kind: Kind::Error, bytes })
-            if bytes.starts_with(b"-NOAUTH") || bytes.starts_with(b"-NOPERM") =>
-        {
-            // It answers; what it says of itself stays what it said before.
-            return Ok(About { unfit: None, ..gate.about() });
-        }
-        Ok(said) if said.kind == Kind::Error => return Err(said.word()),
-        Ok(_) => {}
-    }
-    let said = talk.asked(&command(&[b"INFO"]), PATIENCE).await.map_err(told)?;
-    if said.kind == Kind::Error {
-        return Ok(gate.about());
-    }
-    let text = String::from_utf8_lossy(&said.bytes);
-    let text = text.split_once("\r\n").map_or("", |(_, text)| text).trim_end_matches("\r\n");
-    of_info(text)
-}
-
 /// What `INFO` says: that it is well, or not, or nothing that can be guarded.
-fn of_info(text: &str) -> Result<About, String> {
+fn of_info(text: &str) -> Result<Met, String> {
     let is = |line: &str| text.lines().any(|own| own == line);
     if is("loading:1") {
         return Err("it loads its data".to_owned());
@@ -221,14 +262,13 @@ fn of_info(text: &str) -> Result<About, String> {
     if is("master_link_status:down") {
         return Err("it has lost its master".to_owned());
     }
-    let unfit = if is("cluster_enabled:1") || is("redis_mode:cluster") {
-        Some("it is part of a cluster, whose keys are on several servers".to_owned())
+    Ok(if is("cluster_enabled:1") || is("redis_mode:cluster") {
+        Met::Unfit(Unfit::Cluster)
     } else if is("redis_mode:sentinel") {
-        Some("it is a Sentinel, not a Redis".to_owned())
+        Met::Unfit(Unfit::Sentinel)
     } else {
-        None
-    };
-    Ok(About { info: Some(Arc::from(text)), unfit })
+        Met::Redis(text.to_owned())
+    })
 }
 
 /// A command as clients write it.
@@ -250,10 +290,9 @@ mod tests {
     fn what_loads_or_is_cut_off_is_not_well_and_a_cluster_is_no_upstream() {
         assert!(of_info("loading:1\r\n").is_err());
         assert!(of_info("role:slave\r\nmaster_link_status:down\r\n").is_err());
-        assert!(of_info("redis_mode:cluster\r\n").unwrap().unfit.is_some());
-        assert!(of_info("redis_mode:sentinel\r\n").unwrap().unfit.is_some());
-        let well =
-            of_info("redis_version:7.0.15\r\nredis_mode:standalone\r\nloading:0\r\n").unwrap();
-        assert!(well.unfit.is_none() && well.info.unwrap().contains("7.0.15"));
+        assert!(matches!(of_info("redis_mode:cluster\r\n"), Ok(Met::Unfit(_))));
+        assert!(matches!(of_info("redis_mode:sentinel\r\n"), Ok(Met::Unfit(_))));
+        let well = "redis_version:7.0.15\r\nredis_mode:standalone\r\nloading:0\r\n";
+        assert_eq!(of_info(well), Ok(Met::Redis(well.to_owned())));
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::gate::Gate;
 use super::keeper::Mend;
 use super::markers::Markers;
-use super::probe::probe;
+use super::probe::{Met, meet};
 use super::replay::remove;
 
 /// How long all of it may take: flushing is done in the background by Redis.
@@ -107,15 +107,16 @@ async fn recover(
     how: Recover,
 ) -> Result<Recovered, RecoverRefused> {
     let Some(keeper) = &gate.keeper else { return Err(RecoverRefused::NoJournal) };
-    if how == Recover::Flush {
-        probe(gate).await.map_err(RecoverRefused::Unreachable)?;
-    }
+    let info = match how {
+        Recover::Flush => Some(info(gate).await.map_err(RecoverRefused::Unreachable)?),
+        Recover::AcceptStale => None,
+    };
     let found = markers.list().await.map_err(RecoverRefused::Store)?;
     let named = found.iter().flat_map(|(_, marker)| marker.databases.iter().copied()).collect();
-    let mend = match how {
+    let mend = match info {
         // What a damaged journal had is not known.
-        Recover::Flush => Mend::Flush { named, all: keyspace(gate.about().info.as_deref()) },
-        Recover::AcceptStale => Mend::Accept,
+        Some(info) => Mend::Flush { named, all: keyspace(&info) },
+        None => Mend::Accept,
     };
     let mended = keeper.mend(mend).await.map_err(RecoverRefused::Journal)?;
     // From here on it is in the journal, and done as soon as it can be.
@@ -140,10 +141,21 @@ pub(super) struct Mended {
     pub(super) given_up: usize,
 }
 
+/// What the upstream says of itself: of one that does not, nobody knows which databases are to be flushed.
+async fn info(gate: &Gate) -> Result<String, String> {
+    match meet(&gate.config).await? {
+        Met::Redis(info) => Ok(info),
+        Met::Silent(why) => {
+            Err(format!("it does not tell the guard which databases it has: {why}"))
+        }
+        Met::Unfit(why) => Err(why.to_string()),
+    }
+}
+
 /// The databases that have something, by `INFO`.
-fn keyspace(info: Option<&str>) -> BTreeSet<u32> {
+fn keyspace(info: &str) -> BTreeSet<u32> {
     let database = |line: &str| line.strip_prefix("db")?.split(':').next()?.parse().ok();
-    info.unwrap_or_default().lines().filter_map(database).collect()
+    info.lines().filter_map(database).collect()
 }
 
 #[cfg(test)]
@@ -153,7 +165,6 @@ mod tests {
     #[test]
     fn the_databases_that_have_something_are_read() {
         let info = "# Keyspace\r\ndb0:keys=1,expires=0\r\ndb12:keys=3\r\ndbx:keys=1\r\n";
-        assert_eq!(keyspace(Some(info)), BTreeSet::from([0, 12]));
-        assert_eq!(keyspace(None), BTreeSet::new());
+        assert_eq!(keyspace(info), BTreeSet::from([0, 12]));
     }
 }

@@ -7,7 +7,7 @@ use super::breaker::Unwritable;
 use super::frame::{Kind, number};
 use super::gate::Gate;
 use super::journal::Entry;
-use super::probe::{command, enter, told};
+use super::probe::{command, enter, words};
 use super::upstream::{Said, Talk, connect};
 use crate::config::RedisRole;
 
@@ -41,7 +41,7 @@ pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), NotRe
     let upstream = &gate.config.upstream;
     let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
     let mut talk = Talk { stream: &mut stream, buffer: bytes::BytesMut::new() };
-    enter(&mut talk, gate).await.map_err(told)?;
+    enter(&mut talk, &gate.config).await.map_err(words)?;
     let (mut count, mut left) = (0_usize, entries.into_iter().peekable());
     while let Some(database) = left.peek().map(|entry| entry.database) {
         let is_there = is_there(&mut talk, database).await?;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::breaker::{Asks, Order, Posture};
 use super::gate::Gate;
-use crate::config::{Afterwards, RedisPlace};
+use crate::config::Afterwards;
 use crate::switch::Mode;
 
 /// What a mode orders.
@@ -133,23 +133,17 @@ pub(super) fn of(gate: &Gate, (now, at): (Instant, Timestamp)) -> GuardReport {
     });
     let by_order = ordered.as_ref().map(|one| format!("{} by {}", one.order, one.by));
     let config = &gate.config;
-    let upstream = match &config.upstream.place {
-        RedisPlace::Tcp { host, port, tls } => {
-            format!("{}://{host}:{port}", if *tls { "rediss" } else { "redis" })
-        }
-        RedisPlace::Unix(path) => format!("unix:{}", path.display()),
-    };
     let answers = gate.counters.by_reason().map(|(reason, count)| (reason.to_owned(), count));
     GuardReport {
         site: gate.site.clone(),
         name: config.name.clone(),
         role: config.rules.otherwise.word().to_owned(),
-        upstream,
+        upstream: config.upstream.place.to_string(),
         state: state(gate, posture, now),
         since,
         why: by_order.or(Some(why).filter(|_| posture.away().is_some())),
         ordered,
-        unfit: gate.about().unfit,
+        unfit: gate.about().unfit.map(|unfit| unfit.to_string()),
         clients: gate.clients.load(Relaxed),
         connections: gate.links.load(Relaxed),
         journal: gate

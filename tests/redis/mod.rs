@@ -3,6 +3,7 @@
 mod answers;
 mod clients;
 mod commands;
+mod doctor;
 mod emergency;
 pub(crate) mod forms;
 mod frames;

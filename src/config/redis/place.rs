@@ -1,5 +1,6 @@
 //! Where a guard listens, and where its Redis does. Connects to nobody.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -35,6 +36,18 @@ pub enum RedisPlace {
     },
     /// By a socket of this machine's.
     Unix(PathBuf),
+}
+
+/// As a URL, without who the guard is there.
+impl fmt::Display for RedisPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RedisPlace::Tcp { host, port, tls } => {
+                write!(f, "{}://{host}:{port}", if *tls { "rediss" } else { "redis" })
+            }
+            RedisPlace::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 impl RedisPlace {
