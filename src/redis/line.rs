@@ -18,6 +18,8 @@ pub(super) struct Line {
     first: u64,
     /// The numbers of those whose answer Redis owes. One that is before `first` was answered without it, and is swallowed.
     due: VecDeque<u64>,
+    /// Those of them that end a transaction, and were answered without it.
+    ends: VecDeque<u64>,
     /// No answer that waits for its time comes before this.
     waits_until: Option<Instant>,
 }
@@ -298,9 +300,19 @@ impl Line {
 
     /// This is said without Redis, which still owes it.
     pub(super) fn said_without(&mut self, number: u64, answer: Bytes) {
-        if let Some(slot) = self.slot(number) {
-            *slot = Slot::Ready(answer);
+        let Some(slot) = self.slot(number) else { return };
+        let was = std::mem::replace(slot, Slot::Ready(answer));
+        if let Slot::Sent(Sent { change: Some(change), .. }) = was
+            && *change == Change::Ended
+        {
+            self.ends.push_back(number);
         }
+    }
+
+    /// Whether what Redis answers next ends a transaction that was answered without it.
+    pub(super) fn ends_unheard(&mut self) -> bool {
+        let next = self.next_number();
+        self.ends.pop_front_if(|number| Some(*number) == next).is_some()
     }
 
     fn slot(&mut self, number: u64) -> Option<&mut Slot> {
@@ -311,6 +323,7 @@ impl Line {
     /// Redis owes nothing any more: each command that it was asked becomes what `otherwise` makes of it, in order.
     pub(super) fn lost(&mut self, mut otherwise: impl FnMut(u64, Sent) -> Slot) {
         self.due.clear();
+        self.ends.clear();
         for (number, slot) in (self.first..).zip(std::mem::take(&mut self.slots)) {
             self.push(match slot {
                 Slot::Sent(sent) => otherwise(number, sent),

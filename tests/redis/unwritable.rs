@@ -261,3 +261,26 @@ fn what_was_dropped_while_redis_was_away_is_not_read_from_a_replica_either() {
         ("$-1".to_owned(), "$4\r\nhere".to_owned())
     );
 }
+
+#[test]
+fn a_transaction_behind_a_write_that_is_dropped_ends_with_its_exec() {
+    each(JOURNAL, |_, client, code| {
+        let words = ["SET price 2", "MULTI", "SET price w", "GET price", "EXEC", "GET price"];
+        let all = words.map(|words| encoded(&words.split(' ').collect::<Vec<_>>()));
+        client.send(&all.concat());
+        let said: Vec<_> = words.iter().map(|_| client.next().unwrap()).collect();
+        assert_eq!(said[0], b"+OK\r\n", "{code}");
+        assert!(client.does("DEL name cart").starts_with(':'), "{code}");
+        // Whatever became of it, it is over.
+        assert_eq!(
+            (client.does("GET price"), client.does("MULTI")),
+            ("$-1".into(), "+OK".into()),
+            "{code}"
+        );
+        assert_eq!(
+            (client.does("GET price"), client.does("EXEC")),
+            ("+QUEUED".into(), "*1\r\n$-1".into()),
+            "{code}"
+        );
+    });
+}

@@ -121,6 +121,9 @@ impl Connection {
             self.gone(&why);
             return false;
         }
+        if self.line.ends_unheard() {
+            self.session.apply(Change::Ended, &Bytes::new());
+        }
         match self.line.next_due() {
             Due::Nobody => {
                 self.hung_up(&beginning(bytes));
@@ -200,7 +203,8 @@ impl Connection {
     fn done(&mut self, sent: Sent) {
         let (Some(change), Asked::Whole(words)) = (sent.change, &sent.asked) else { return };
         match &*change {
-            Change::Quit => self.stage = Stage::Ends,
+            // What was sent behind it is nobody's.
+            Change::Quit => return self.hang_up(),
             Change::Remember(_) | Change::Hello { .. } => {
                 self.requests.guest = Guest::Known;
                 self.session.standing = Standing::Proven;
