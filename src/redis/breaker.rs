@@ -38,7 +38,7 @@ impl Trouble {
     /// What an error says of Redis itself, and not of the command.
     pub fn told_by(error: &[u8]) -> Option<Trouble> {
         let begins = |words: &[&str]| words.iter().any(|word| error.starts_with(word.as_bytes()));
-        if begins(&["-LOADING ", "-MASTERDOWN ", "-CLUSTERDOWN ", "-ERR max number of clients"]) {
+        if Self::is_before_anything(error) || begins(&["-CLUSTERDOWN "]) {
             return Some(Trouble::Gone);
         }
         begins(&["-BUSY "]).then_some(Trouble::Late)

@@ -86,6 +86,8 @@ fn pace(command: &Command) -> Pace {
     ];
     let is_quick = match command.family {
         Family::Never | Family::Count | Family::Local => QUICK.binary_search(&command.name).is_ok(),
+        // Of what it ends nobody knows.
+        Family::Transaction => command.name != "exec",
         family => is_about_keys(family),
     };
     if is_quick { Pace::Quick } else { Pace::Unknown }

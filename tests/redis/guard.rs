@@ -649,6 +649,49 @@ fn whoever_is_no_redis_is_told_by_its_first_answer_and_nobody_is_answered_until_
 }
 
 #[test]
+fn a_connection_that_redis_ends_is_no_outage_of_it() {
+    let guarded = Guarded::cache("");
+    let mut other = guarded.client();
+    assert_eq!(other.does("SET k v"), "+OK");
+    // Redis ends it: it takes these words for an attack of a browser.
+    let mut browser = guarded.client();
+    browser.send(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n");
+    browser.next().unwrap();
+    let mut waits = guarded.client();
+    waits.send(&encoded(&["BLPOP", "jobs", "0"]));
+    let direct = |words: &str| guarded.redis.client().does(words);
+    let is_blocked = || direct("INFO clients").contains("blocked_clients:1");
+    until(|| is_blocked().then_some(()));
+    assert!(direct("CLIENT KILL TYPE normal SKIPME yes").starts_with(':'));
+    until(|| is_blocked().then_some(()));
+    assert_eq!(other.does("RPUSH jobs 1"), ":1");
+    assert_eq!(waits.next().unwrap(), b"*2\r\n$4\r\njobs\r\n$1\r\n1\r\n");
+    // Nor is what a script says.
+    other.send(&encoded(&["EVAL", "return {err='LOADING x'}", "0"]));
+    assert_eq!(other.next().unwrap(), b"-LOADING x\r\n");
+    assert_eq!((other.does("GET k").as_str(), guarded.told("redis is away")), ("$1\r\nv", 0));
+}
+
+#[test]
+fn what_comes_behind_a_goodbye_has_no_answer() {
+    let guarded = Guarded::cache("");
+    let mut client = guarded.client();
+    client.send(&[encoded(&["QUIT"]), encoded(&["GET", "k"])].concat());
+    assert_eq!((client.next().unwrap(), client.next()), (b"+OK\r\n".to_vec(), None));
+}
+
+#[test]
+fn a_redis_that_hangs_is_away_though_whoever_asks_begins_a_transaction() {
+    let guarded = Guarded::cache("budget = \"100ms\"");
+    let mut client = guarded.client();
+    assert_eq!(client.does("PING"), "+PONG");
+    guarded.redis.signal("STOP");
+    client.send(&[encoded(&["MULTI"]), encoded(&["GET", "k"])].concat());
+    guarded.says("redis is away");
+    guarded.redis.signal("CONT");
+}
+
+#[test]
 fn an_error_that_somebody_asked_for_says_nothing_of_redis() {
     let mut guarded = Guarded::cache("");
     let mut client = guarded.client();

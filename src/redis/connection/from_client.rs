@@ -19,7 +19,7 @@ impl Connection {
         match self.stage {
             Stage::Ends | Stage::Over => false,
             // Redis is away, and is not asked more.
-            _ if self.refusal.is_some() => false,
+            _ if self.refusal.is_some() || self.suspicion.is_some() => false,
             // What comes next may be about what is dropped.
             Stage::Asks | Stage::ListensHere if !self.keeping.is_empty() => false,
             Stage::Listens => self.leaving.len() < AHEAD,
@@ -160,6 +160,7 @@ impl Connection {
             && self.leaving_by.is_none()
             && self.passing.is_none()
             && self.refusal.is_none()
+            && self.suspicion.is_none()
             && self.keeping.is_empty()
             && self.session.queue.is_none()
             && !self.is_ours()

@@ -13,7 +13,7 @@ use super::super::gate::{Counted, Gate};
 use super::super::line::{Due, Line, Slot};
 use super::super::session::Transaction;
 use super::super::upstream::{Lost, Stream, restored};
-use super::{BUDGETS, Connection, LAST_WORDS, Link, PATIENCE, Passing, Refusal, Stage};
+use super::{BUDGETS, Connection, LAST_WORDS, Link, Opening, PATIENCE, Passing, Refusal, Stage};
 use crate::config::Afterwards;
 
 impl Connection {
@@ -84,7 +84,8 @@ impl Connection {
         let in_mid_answer =
             self.replies.is_in_mid_answer() && !matches!(self.line.next_due(), Due::Swallowed);
         self.link = Link::None;
-        (self.linked, self.leaving_by, self.refusal) = (None, None, None);
+        (self.linked, self.leaving_by) = (None, None);
+        (self.refusal, self.suspicion) = (None, None);
         self.replies = Replies::default();
         self.arrived.clear();
         self.behind.clear();
@@ -188,25 +189,54 @@ impl Connection {
         } else if is_idle || self.stage == Stage::Ends {
             self.lose();
         } else {
-            self.gone(why);
+            self.suspect(why);
         }
+    }
+
+    /// Looks whether Redis is there by another connection: it ends that of a client whose answers wait too long, that sent no commands,
+    /// or that somebody has it end, and nobody else's.
+    fn suspect(&mut self, why: &str) {
+        self.suspicion = Some(why.to_owned());
+        let ping = Bytes::from_static(b"*1\r\n$4\r\nPING\r\n");
+        self.link = Link::Opening(self.way_there(vec![ping]));
+        self.seldom.look_again();
+    }
+
+    /// Redis is there, and ended this connection: what was asked on it is told like what was asked when Redis went, and whoever waits
+    /// for what has not come asks again.
+    fn was_ended(&mut self, why: &str) {
+        tracing::debug!(redis = self.gate.config.name, why, "redis ended a client's connection");
+        self.lose();
+        if self.now.away().is_none() {
+            self.come_back();
+        }
+    }
+
+    /// A connection on which this is asked first.
+    fn way_there(&self, before: Vec<Bytes>) -> Opening {
+        let place = self.gate.config.upstream.place.clone();
+        let quickly = (self.gate.config.budget * BUDGETS).max(Duration::from_millis(100));
+        let within = if self.gate.only_observes() { PATIENCE } else { quickly };
+        Box::pin(restored(place, before, within, within.max(self.gate.patience())))
     }
 
     pub(super) fn open(&mut self) {
         if matches!(self.link, Link::None) {
             self.way = self.gate.way();
-            let place = self.gate.config.upstream.place.clone();
             self.linked = Some(Counted::one(&self.gate.links));
-            let quickly = (self.gate.config.budget * BUDGETS).max(Duration::from_millis(100));
-            let within = if self.gate.only_observes() { PATIENCE } else { quickly };
-            let (before, patience) = (self.session.before(), within.max(self.gate.patience()));
-            self.link = Link::Opening(Box::pin(restored(place, before, within, patience)));
+            self.link = Link::Opening(self.way_there(self.session.before()));
             self.seldom.look_again();
         }
     }
 
     /// There is a connection to Redis, or none can be had.
     pub(super) fn opened(&mut self, opened: Result<Stream, Lost>) {
+        if let Some(why) = self.suspicion.take() {
+            return match opened {
+                Err(Lost::Gone(_)) => self.gone(&why),
+                Ok(_) | Err(Lost::Refused(_)) => self.was_ended(&why),
+            };
+        }
         match opened {
             Ok(stream) => {
                 self.heard = self.moment;
