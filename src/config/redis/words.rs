@@ -75,19 +75,22 @@ pub(super) fn upstream(text: &str, folder: &Path) -> Result<RedisUpstream, Strin
     if scheme.contains("sentinel") {
         return Err("Sentinel is not asked: give the name that leads to the master, which is looked up at each connection".to_owned());
     }
-    let url = url::Url::parse(text).map_err(|_| wrong())?;
+    let url = url::Url::parse(text).map_err(|error| match error {
+        url::ParseError::InvalidPort => "its port is no number up to 65535".to_owned(),
+        _ => wrong(),
+    })?;
     let tls = match url.scheme() {
         "redis" => false,
         "rediss" => true,
         _ => return Err(wrong()),
     };
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
     if !matches!(url.path(), "" | "/" | "/0") || url.query().is_some() {
         return Err(
             "clients choose their database by themselves: leave everything after the port out"
                 .to_owned(),
         );
     }
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
     let plain = |text: &str| {
         let plain = percent_encoding::percent_decode_str(text).decode_utf8();
         plain.map(std::borrow::Cow::into_owned).map_err(|_| wrong())
