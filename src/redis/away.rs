@@ -373,13 +373,7 @@ pub(super) fn unanswered(
         return undone(gate, session, sent, (&arguments, &bytes), posture);
     }
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
-    let family = table::find(arguments.name()).map(|command| command.family);
-    if matches!(family, Some(Family::Read(_)))
-        && let Some(until) = held(gate, session, &arguments, posture)
-        && until > now
-        && !is_queueing
-    {
-        let answer = refusal(gate, &arguments, Refusal::Never, session.version);
+    if let Some((until, answer)) = read_again(gate, session, &sent, &arguments, posture) {
         return Unanswered::Slot(sent.waits(Some(until), answer));
     }
     // What only reads, or waits for what has not come, can be asked again; but nothing of a transaction.
@@ -409,6 +403,29 @@ pub(super) fn unanswered(
         _ => return unknown(session.version),
     };
     told(gate, slot, family, reason)
+}
+
+/// Until when what only reads waits to be asked again, and what is said then: as long as its keys are held, or once where Redis is
+/// there and ended the connection.
+fn read_again(
+    gate: &Gate,
+    session: &Session,
+    sent: &Sent,
+    arguments: &Arguments<'_>,
+    posture: Posture,
+) -> Option<(Instant, Bytes)> {
+    let now = clock::monotonic();
+    if matches!(session.transaction, Transaction::Here { .. }) {
+        return None;
+    }
+    if posture.away().is_none() {
+        let may_be = is_read(arguments) && !sent.past.is_again;
+        return may_be.then(|| (now + gate.patience(), unknown(session.version)));
+    }
+    let family = table::find(arguments.name()).map(|command| command.family);
+    let until = held(gate, session, arguments, posture).filter(|until| *until > now)?;
+    matches!(family, Some(Family::Read(_)))
+        .then(|| (until, refusal(gate, arguments, Refusal::Never, session.version)))
 }
 
 /// What is told at once is counted at once.

@@ -312,7 +312,16 @@ impl Line {
     /// Whether what Redis answers next ends a transaction that was answered without it.
     pub(super) fn ends_unheard(&mut self) -> bool {
         let next = self.next_number();
-        self.ends.pop_front_if(|number| Some(*number) == next).is_some()
+        let at = self.ends.iter().position(|number| Some(*number) == next);
+        at.and_then(|at| self.ends.remove(at)).is_some()
+    }
+
+    /// Redis says nothing any more: what it was asked last has no answer.
+    pub(super) fn ends_here(&mut self) {
+        let first = self.slots.iter().position(|slot| matches!(slot, Slot::Sent(_)));
+        self.slots.truncate(first.unwrap_or(self.slots.len()));
+        self.due.clear();
+        self.ends.clear();
     }
 
     fn slot(&mut self, number: u64) -> Option<&mut Slot> {

@@ -1,7 +1,9 @@
-//! A Redis whose every answer comes too late.
+//! A Redis whose every answer comes too late, or that ends a connection instead.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -9,19 +11,22 @@ use roadworks::clock::monotonic;
 use roadworks::redis::frame::{Request, Requests};
 use roadworks::tasks::Tasks;
 
+use super::guard::config;
 use crate::support::bind::free_port;
 use crate::support::redis::Client;
 use crate::support::serving::{LONG, Stand};
 
-/// Answers `GET` after so long, and everything else at once.
+/// Answers `GET` after so long, and everything else at once; the first `GET once` ends its connection.
 fn slow(takes: Duration) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let tasks = Tasks::new();
+    let has_ended = Arc::<AtomicBool>::default();
     let serve = move || {
         for stream in listener.incoming() {
             let mut stream: TcpStream = stream.unwrap();
-            let work = move || answers(&mut stream, takes);
+            let has_ended = Arc::clone(&has_ended);
+            let work = move || answers(&mut stream, takes, &has_ended);
             drop(Tasks::new().start_thread("slow", work).unwrap());
         }
     };
@@ -29,12 +34,15 @@ fn slow(takes: Duration) -> u16 {
     port
 }
 
-fn answers(stream: &mut TcpStream, takes: Duration) {
+fn answers(stream: &mut TcpStream, takes: Duration, has_ended: &AtomicBool) {
     let (mut requests, mut buffer) = (Requests::default(), Vec::new());
     let mut piece = [0; 4 << 10];
     while let Ok(read @ 1..) = stream.read(&mut piece) {
         buffer.extend(&piece[..read]);
         while let Ok(Request::Whole { length, arguments }) = requests.read(&buffer) {
+            if arguments.is(1, "once") && !has_ended.swap(true, Relaxed) {
+                return;
+            }
             let (waits, answer): (_, &[u8]) = match () {
                 () if arguments.is(0, "GET") => (takes, b"$1\r\nv\r\n"),
                 () if arguments.is(0, "INFO") => (Duration::ZERO, b"$9\r\nloading:0\r\n"),
@@ -47,6 +55,22 @@ fn answers(stream: &mut TcpStream, takes: Duration) {
             }
         }
     }
+}
+
+#[test]
+fn what_only_reads_is_asked_again_where_redis_ends_one_connection() {
+    let (port, upstream) = (free_port(), slow(Duration::ZERO));
+    // Nothing is ever answered for it: it is Redis's answer, or an error.
+    let stand = Stand::new(&config(
+        &format!("127.0.0.1:{port}"),
+        &format!("redis://127.0.0.1:{upstream}"),
+        "role = \"session\"\nbudget = \"10s\"",
+    ));
+    let serving = stand.serve();
+    let mut client = Client::at(port);
+    assert_eq!(client.does("GET k"), "$1\r\nv");
+    assert_eq!(client.does("GET once"), "$1\r\nv");
+    assert!(!serving.log().contains("redis is away"), "{}", serving.log());
 }
 
 #[test]

@@ -284,3 +284,16 @@ fn a_transaction_behind_a_write_that_is_dropped_ends_with_its_exec() {
         );
     });
 }
+
+#[test]
+fn a_write_that_is_dropped_is_answered_before_a_goodbye() {
+    let shop = Shop::new(JOURNAL);
+    let mut client = shop.client();
+    assert_eq!(client.does("SET price old"), "+OK");
+    assert_eq!(shop.redis.client().does("CONFIG SET maxmemory 1"), "+OK");
+    client.send(
+        &[encoded(&["SET", "price", "new"]), encoded(&["QUIT"]), encoded(&["PING"])].concat(),
+    );
+    let said = [client.next().unwrap(), client.next().unwrap()];
+    assert_eq!((said, client.next()), ([b"+OK\r\n".to_vec(), b"+OK\r\n".to_vec()], None));
+}

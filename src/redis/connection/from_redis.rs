@@ -203,8 +203,10 @@ impl Connection {
     fn done(&mut self, sent: Sent) {
         let (Some(change), Asked::Whole(words)) = (sent.change, &sent.asked) else { return };
         match &*change {
-            // What was sent behind it is nobody's.
-            Change::Quit => return self.hang_up(),
+            Change::Quit => {
+                self.stage = Stage::Ends;
+                self.line.ends_here();
+            }
             Change::Remember(_) | Change::Hello { .. } => {
                 self.requests.guest = Guest::Known;
                 self.session.standing = Standing::Proven;

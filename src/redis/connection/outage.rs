@@ -10,7 +10,7 @@ use super::super::away::{self, Unanswered};
 use super::super::breaker::{Asks, Posture, Trouble};
 use super::super::frame::Replies;
 use super::super::gate::{Counted, Gate};
-use super::super::line::{Due, Line, Slot};
+use super::super::line::{Due, Line, Sent, Slot};
 use super::super::session::Transaction;
 use super::super::upstream::{Lost, Stream, restored};
 use super::{BUDGETS, Connection, LAST_WORDS, Link, Opening, PATIENCE, Passing, Refusal, Stage};
@@ -105,8 +105,10 @@ impl Connection {
         self.session.lose();
         let Connection { gate, session, line, now, .. } = self;
         let (mut is_unknown, mut is_over, mut dropped) = (false, false, Vec::new());
-        line.lost(|number, sent| {
+        line.lost(|number, mut sent| {
             let family = sent.family;
+            // Behind a write that is dropped nothing is asked again: it is not kept yet.
+            sent.past.is_again |= !dropped.is_empty();
             match away::unanswered(gate, session, sent, *now) {
                 Unanswered::Slot(slot) => {
                     is_unknown |= away::is_unknown(&slot, session.version);
@@ -163,7 +165,7 @@ impl Connection {
 
     /// Redis is not there.
     pub(super) fn gone(&mut self, why: &str) {
-        let before = self.now.epoch;
+        let (before, was_leaving) = (self.now.epoch, self.leaving_by.is_some());
         self.gate.trouble(before, Trouble::Gone, why);
         if self.gate.only_observes() {
             self.stage = Stage::Over;
@@ -171,6 +173,11 @@ impl Connection {
         }
         // The breaker may have been told by somebody else meanwhile: then this is of before.
         self.look();
+        if was_leaving && self.now.away().is_none() {
+            // It was to be left alone, and is not any more: this connection is gone all the same.
+            self.lose();
+            return self.come_back();
+        }
         let is_of_now = self.now.epoch == before || self.leaving_by.is_some();
         if is_of_now && (!matches!(self.link, Link::None) || self.line.owed() > 0) {
             self.lose();
@@ -186,7 +193,10 @@ impl Connection {
         if self.gate.only_observes() {
             // As without a guard.
             self.stage = Stage::Over;
-        } else if is_idle || self.stage == Stage::Ends {
+        } else if self.stage == Stage::Ends {
+            self.line.ends_here();
+            self.lose();
+        } else if is_idle {
             self.lose();
         } else {
             self.suspect(why);
@@ -205,6 +215,12 @@ impl Connection {
     /// Redis is there, and ended this connection: what was asked on it is told like what was asked when Redis went, and whoever waits
     /// for what has not come asks again.
     fn was_ended(&mut self, why: &str) {
+        let (moment, soon) = (self.moment, Duration::from_millis(100));
+        let is_soon = |sent: &Sent| sent.past.is_again && moment.duration_since(sent.at) < soon;
+        if self.line.oldest().is_some_and(|(_, sent)| is_soon(sent)) {
+            // It does so whenever it is asked.
+            return self.gone(why);
+        }
         tracing::debug!(redis = self.gate.config.name, why, "redis ended a client's connection");
         self.lose();
         if self.now.away().is_none() {

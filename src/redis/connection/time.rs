@@ -13,6 +13,7 @@ impl Connection {
     pub(super) fn time(&mut self, happened: Happened) {
         let Connection { gate, line, moment, .. } = self;
         if !line.waited(*moment, |sent| gate.counters.note(sent.family, Reason::Waited)) {
+            self.line.say(&mut self.outbox);
             return self.hang_up();
         }
         if happened == Happened::Alarm {
