@@ -174,7 +174,10 @@ pub(super) fn load_slowly(redis: &RedisServer, side: &mut Client) {
         client.send(&encoded(&[b"SET", format!("large{number}").as_bytes(), &value]));
         assert_eq!(client.next().unwrap(), b"+OK\r\n");
     }
-    for setting in ["loading-process-events-interval-bytes 1024", "key-load-delay 200000"] {
+    // It looks for clients after so many bytes: with each value, as long as none is compressed.
+    for setting in
+        ["rdbcompression no", "loading-process-events-interval-bytes 1024", "key-load-delay 200000"]
+    {
         assert_eq!(client.does(&format!("CONFIG SET {setting}")), "+OK");
     }
     side.send(&encoded(&["DEBUG", "RELOAD"]));
