@@ -159,7 +159,10 @@ pub(super) async fn probe(gate: &Gate) -> Result<(), String> {
         },
         Met::Unfit(why) => About { info: None, unfit: Some(why) },
     };
-    match (&was_unfit, &about.unfit) {
+    let unfit = about.unfit.clone();
+    // Whoever reads the log finds it so.
+    gate.learnt(about);
+    match (&was_unfit, &unfit) {
         // What one sends that is no Redis may be something else each time.
         (Some(Unfit::Other(_)), Some(Unfit::Other(_))) | (None, None) => {}
         (before, Some(why)) if before.as_ref() != Some(why) => {
@@ -168,7 +171,6 @@ pub(super) async fn probe(gate: &Gate) -> Result<(), String> {
         (_, Some(_)) => {}
         (Some(_), None) => tracing::info!(redis, "this upstream can be guarded"),
     }
-    gate.learnt(about);
     Ok(())
 }
 
@@ -197,7 +199,7 @@ pub enum Met {
     Unfit(Unfit),
 }
 
-/// Asks an upstream who it is, as a guard does before it lets anybody in; an error is why it is away.
+/// Asks an upstream who it is, as a guard does before it lets anybody in; an error is why it is away. Cancel safe: nothing is kept.
 pub async fn meet(config: &RedisConfig) -> Result<Met, String> {
     let upstream = &config.upstream;
     let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;

@@ -1,7 +1,7 @@
 //! `roadworks serve` with a guard before a real Redis, which goes away and comes back.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
@@ -14,7 +14,7 @@ use super::clients::load_slowly;
 use super::forms::{READS, WRITES};
 use crate::support::bind::free_port;
 use crate::support::redis::{Client, RedisServer, encoded};
-use crate::support::serving::{Serving, Stand, until};
+use crate::support::serving::{LONG, Serving, Stand, until};
 
 /// A guard in front of a Redis.
 pub(super) struct Guarded {
@@ -249,10 +249,17 @@ fn a_redis_that_hangs_in_the_middle_of_an_answer_is_away_though_one_alone_asks()
     let mut client = guarded.client();
     client.send_meanwhile(encoded(&[b"SET", b"k".as_slice(), &vec![b'a'; SIZE]]));
     assert_eq!(client.next().unwrap(), b"+OK\r\n");
-    client.send(&encoded(&["GET", "k"]));
-    until(|| guarded.redis.client().does("CLIENT LIST").contains("cmd=get").then_some(()));
+    let mut reads = TcpStream::connect(("127.0.0.1", guarded.port)).unwrap();
+    reads.set_read_timeout(Some(LONG)).unwrap();
+    reads.write_all(&encoded(&["GET", "k"])).unwrap();
+    reads.read_exact(&mut [0; 1]).unwrap();
     guarded.redis.signal("STOP");
-    assert_eq!(client.next(), None, "what was being said cannot be unsaid");
+    let mut rest = Vec::new();
+    let ended = reads.read_to_end(&mut rest);
+    assert!(
+        ended.is_ok() && rest.len() < SIZE,
+        "it ends, and what was being said cannot be unsaid"
+    );
     guarded.says("redis is away");
     guarded.redis.signal("CONT");
 }
@@ -422,17 +429,17 @@ fn has_loaded(guarded: &Guarded) {
 fn what_a_redis_refuses_while_it_loads_is_done_once_it_has_loaded() {
     let (guarded, _side) = loading("role = \"queue\"");
     let mut client = guarded.client();
-    // More than one piece of answers; what is asked is one, which Redis looks at in one turn.
+    // So many that Redis looks at them in several turns, and answers in several pieces.
     let mut all: Vec<_> =
-        (1..=400).map(|number| encoded(&["RPUSH", "jobs", &number.to_string()])).collect();
+        (1..=1_000).map(|number| encoded(&["RPUSH", "jobs", &number.to_string()])).collect();
     all.push(encoded(&["LRANGE", "jobs", "-2", "-1"]));
     client.send(&all.concat());
     guarded.says("redis is away");
     has_loaded(&guarded);
-    for number in 1..=400 {
+    for number in 1..=1_000 {
         assert_eq!(client.next().unwrap(), format!(":{number}\r\n").as_bytes());
     }
-    assert_eq!(client.next().unwrap(), b"*2\r\n$3\r\n399\r\n$3\r\n400\r\n", "each is done once");
+    assert_eq!(client.next().unwrap(), b"*2\r\n$3\r\n999\r\n$4\r\n1000\r\n", "each is done once");
 }
 
 #[test]

@@ -105,12 +105,13 @@ fn named(folder: &Path) -> Child {
         .expect("named is installed by script/test")
 }
 
-/// A port that is free for both UDP and TCP.
+/// A port that is free for both UDP and TCP. None of those that the system gives to connections (`ip_local_port_range`): one would
+/// have it when a server that was ended comes back to it.
 pub(crate) fn free_port() -> u16 {
     loop {
-        let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
-        let port = socket.local_addr().unwrap().port();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let port = fastrand::u16(10_000..32_000);
+        let is_free = UdpSocket::bind(("127.0.0.1", port)).is_ok();
+        if is_free && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
