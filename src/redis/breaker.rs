@@ -38,7 +38,7 @@ impl Trouble {
     /// What an error says of Redis itself, and not of the command.
     pub fn told_by(error: &[u8]) -> Option<Trouble> {
         let begins = |words: &[&str]| words.iter().any(|word| error.starts_with(word.as_bytes()));
-        if Self::is_before_anything(error) || begins(&["-CLUSTERDOWN "]) {
+        if Self::says_undone(error) || begins(&["-CLUSTERDOWN "]) {
             return Some(Trouble::Gone);
         }
         begins(&["-BUSY "]).then_some(Trouble::Late)
@@ -46,7 +46,7 @@ impl Trouble {
 
     /// Whether a command that has this error was certainly not done: by Redis's own words, since a script may say others. It refuses
     /// so before it does anything (`processCommand`), and before it reads anything where it has no room (`acceptCommonHandler`).
-    pub fn is_before_anything(error: &[u8]) -> bool {
+    pub fn says_undone(error: &[u8]) -> bool {
         let begins = |words: &str| error.starts_with(words.as_bytes());
         let loads =
             begins("-LOADING ") && error.ends_with(b" is loading the dataset in memory\r\n");

@@ -43,6 +43,8 @@ const OWED: usize = 100_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So long a client whose connection ends may take to read what was said before.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// While Redis refuses, the rest of what it was asked is waited for at most so long, and no longer than a budget.
+const REFUSES: Duration = Duration::from_secs(1);
 /// A connection takes at most so many budgets.
 const BUDGETS: u32 = 3;
 
@@ -117,6 +119,8 @@ struct Refusal {
     why: String,
     /// Whether what it refuses may be asked again, and not only be told.
     may_wait: bool,
+    /// Until when it may answer the rest of what it was asked.
+    until: Instant,
 }
 
 /// Where the rest of a long command goes.

@@ -69,6 +69,12 @@ pub(super) enum Fate {
 }
 
 impl Sent {
+    /// One that changes nothing of its connection and is part of nothing.
+    pub(super) fn plain(asked: Asked, family: Option<Family>, at: Instant, pace: Pace) -> Sent {
+        let (change, within, past) = (None, Within::Alone, Past::default());
+        Sent { asked, family, change, at, pace, within, past }
+    }
+
     /// It waits for its time, unless Redis comes back and is asked.
     pub(super) fn waits(self, until: Option<Instant>, answer: Bytes) -> Slot {
         Slot::Waits { until, answer, again: Some(Box::new(self)) }
@@ -309,8 +315,8 @@ impl Line {
         }
     }
 
-    /// Whether what Redis answers next ends a transaction that was answered without it.
-    pub(super) fn ends_unheard(&mut self) -> bool {
+    /// Takes note that what Redis answers next ends a transaction which was answered without it, if so.
+    pub(super) fn pop_end(&mut self) -> bool {
         let next = self.next_number();
         let at = self.ends.iter().position(|number| Some(*number) == next);
         at.and_then(|at| self.ends.remove(at)).is_some()
@@ -359,12 +365,11 @@ impl Line {
     }
 
     /// What nothing came to in its time is answered; `over` is told of what would have been asked again. Whether there is an answer
-    /// for each: where there is none, the connection ends.
+    /// for each: the first that has none is where the connection ends, and nothing behind it is said.
     pub(super) fn waited(&mut self, now: Instant, over: impl Fn(&Sent)) -> bool {
         if self.waits_until.is_none_or(|until| until > now) {
             return true;
         }
-        let mut is_answered = true;
         self.waits_until = None;
         for mut slot in std::mem::take(&mut self.slots) {
             if let Slot::Waits { until: Some(until), answer, again } = &mut slot
@@ -373,12 +378,14 @@ impl Line {
                 if let Some(sent) = again {
                     over(sent);
                 }
-                is_answered &= !answer.is_empty();
+                if answer.is_empty() {
+                    return false;
+                }
                 slot = Slot::Ready(std::mem::take(answer));
             }
             self.push(slot);
         }
-        is_answered
+        true
     }
 
     /// No answer that waits for its time comes before this.

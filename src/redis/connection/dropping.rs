@@ -14,7 +14,7 @@ use super::super::breaker::{Unwritable, Who};
 use super::super::counters::Reason;
 use super::super::journal::Entry;
 use super::super::keeper::Kept;
-use super::super::line::{Asked, Pace, Past, Sent, Slot, Within};
+use super::super::line::{Asked, Pace, Sent, Slot, Within};
 use super::super::session::{Change, Queue, Took, aborted};
 use super::super::table::Family;
 use super::super::unwritable;
@@ -88,10 +88,8 @@ impl Connection {
         self.session.apply(Change::Ended, &Bytes::new());
         self.leaving.extend_from_slice(DISCARD);
         self.open();
-        let (asked, family, change) = (Asked::Long(None), Some(Family::Transaction), None);
-        let (at, pace, within) = (self.moment, Pace::Unknown, Within::Alone);
-        self.line.sent(Sent { asked, family, change, at, pace, within, past: Past::default() });
         let family = Some(Family::Transaction);
+        self.line.sent(Sent::plain(Asked::Long(None), family, self.moment, Pace::Unknown));
         let aborted: Bytes = aborted().encoded(self.session.version).into();
         let number = self.line.last();
         match outcome {

@@ -6,7 +6,7 @@ use super::super::away::{self, Outcome};
 use super::super::breaker::{Asks, Who};
 use super::super::counters::Reason;
 use super::super::frame::{self, ProtocolError, Request};
-use super::super::line::{Asked, DroppedWrite, Pace, Past, Sent, Slot, Within};
+use super::super::line::{Asked, DroppedWrite, Pace, Sent, Slot};
 use super::super::plan::{Plan, is_about_keys};
 use super::super::session::{Change, Transaction};
 use super::super::{table, unwritable};
@@ -139,17 +139,8 @@ impl Connection {
         self.leaving.extend_from_slice(&all);
         self.open();
         for (length, family) in commands {
-            let (asked, family) = (Asked::Whole(all.split_to(length)), Some(family));
-            let (at, pace, within) = (self.moment, Pace::Quick, Within::Alone);
-            self.line.sent(Sent {
-                asked,
-                family,
-                change: None,
-                at,
-                pace,
-                within,
-                past: Past::default(),
-            });
+            let asked = Asked::Whole(all.split_to(length));
+            self.line.sent(Sent::plain(asked, Some(family), self.moment, Pace::Quick));
         }
     }
 
@@ -220,9 +211,9 @@ impl Connection {
         self.session.is_queueing |= matches!(plan.change, Some(Change::Multi));
         let asked = if passing.is_some() { Asked::Long(long) } else { Asked::Whole(bytes) };
         let within = self.within(plan.change.as_ref(), &asked);
-        let (at, Plan { family, change, pace, .. }) = (self.moment, plan);
-        let change = change.map(Box::new);
-        self.line.sent(Sent { asked, family, change, at, pace, within, past: Past::default() });
+        let change = plan.change.map(Box::new);
+        let sent = Sent::plain(asked, plan.family, self.moment, plan.pace);
+        self.line.sent(Sent { change, within, ..sent });
     }
 
     /// It is answered without Redis.
@@ -255,9 +246,7 @@ impl Connection {
             Outcome::Said(answer) => self.line.push(Slot::Ready(answer)),
             Outcome::Refused(answer) => self.refuse(answer, now),
             Outcome::Waits { at_most, answer } => {
-                let (asked, within) = (Asked::Whole(bytes), Within::Alone);
-                let (change, at, pace) = (None, now, Pace::Unknown);
-                let sent = Sent { asked, family, change, at, pace, within, past: Past::default() };
+                let sent = Sent::plain(Asked::Whole(bytes), family, now, Pace::Unknown);
                 let until = at_most.map(|time| now + time);
                 self.line.push(sent.waits(until, answer));
             }

@@ -9,7 +9,7 @@ use super::super::frame::{Guest, Kind, Reply};
 use super::super::line::{Asked, Due, Fate, Sent};
 use super::super::plan::wants_an_error;
 use super::super::session::{Change, Standing};
-use super::{Connection, Link, Refusal, Stage};
+use super::{Connection, Link, REFUSES, Refusal, Stage};
 
 impl Connection {
     /// Looks at what Redis has sent: `fresh` comes behind what has arrived.
@@ -113,7 +113,7 @@ impl Connection {
         let is_told = kind == Kind::Error && !self.gate.only_observes();
         let trouble = if is_told { self.trouble(bytes) } else { None };
         if trouble == Some(Trouble::Gone) {
-            if self.is_refused(bytes) {
+            if self.note_refusal(bytes) {
                 return true;
             }
         } else if let Some(Refusal { why, .. }) = self.refusal.take() {
@@ -121,7 +121,7 @@ impl Connection {
             self.gone(&why);
             return false;
         }
-        if self.line.ends_unheard() {
+        if self.line.pop_end() {
             self.session.apply(Change::Ended, &Bytes::new());
         }
         match self.line.next_due() {
@@ -162,13 +162,14 @@ impl Connection {
     }
 
     /// Redis says that it is away; whether what it refuses by that is told later.
-    fn is_refused(&mut self, error: &[u8]) -> bool {
+    fn note_refusal(&mut self, error: &[u8]) -> bool {
         let may_wait = match &self.refusal {
             Some(refusal) => refusal.may_wait,
             None => self.may_ask_again(),
         };
-        self.refusal.get_or_insert_with(|| Refusal { why: beginning(error), may_wait });
-        let may_wait = may_wait && Trouble::is_before_anything(error);
+        let until = self.moment + self.gate.config.budget.min(REFUSES);
+        self.refusal.get_or_insert_with(|| Refusal { why: beginning(error), may_wait, until });
+        let may_wait = may_wait && Trouble::says_undone(error);
         let is_marked = may_wait && self.line.mark_undone();
         if may_wait && error.starts_with(b"-ERR max number of clients") {
             self.line.mark_all_undone();

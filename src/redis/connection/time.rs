@@ -32,7 +32,8 @@ impl Connection {
         let held = self.held_until().filter(|until| *until > self.moment);
         let late = self.is_late_at();
         let idles = self.has_to_give_back().then(|| self.moment + self.gate.patience());
-        [waits, held, late, idles, self.leaving_by, self.waiting, self.ends]
+        let refused = self.refusal.as_ref().filter(|_| self.may_hear()).map(|one| one.until);
+        [waits, held, late, idles, refused, self.leaving_by, self.waiting, self.ends]
             .into_iter()
             .flatten()
             .min()

@@ -124,8 +124,9 @@ impl Connection {
         let mut piece = [const { MaybeUninit::uninit() }; PIECE];
         let mut piece = ReadBuf::uninit(&mut piece);
         let Poll::Ready(read) = Pin::new(stream).poll_read(context, &mut piece) else {
-            // Whatever it had to say has come.
-            let refusal = self.refusal.take();
+            // Whatever it had to say has come, or it takes too long.
+            let (is_all, moment) = (self.line.owed() == 0, self.moment);
+            let refusal = self.refusal.take_if(|refusal| is_all || refusal.until <= moment);
             if let Some(Refusal { why, .. }) = &refusal {
                 self.gone(why);
             }
