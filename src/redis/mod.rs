@@ -33,6 +33,7 @@ mod scrape;
 mod session;
 mod syntax;
 pub mod table;
+mod unanswered;
 mod unwritable;
 mod upstream;
 pub mod value;

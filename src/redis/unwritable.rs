@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::answer::{Verdict, answer};
-use super::away::{Later, Outcome, done, entries, said_of, then_of, unknown};
+use super::away::{Later, Outcome, done, entries, said_of, then_of};
 use super::breaker::{Asks, Tells, Who};
 use super::dirty::{names, tells};
 use super::frame::{Arguments, Request, Requests};
@@ -14,6 +14,7 @@ use super::journal::Entry;
 use super::line::{Asked, DroppedWrite, Sent, Within};
 use super::session::{Queued, Session, Transaction, queued};
 use super::table::{self, Family};
+use super::unanswered::unknown;
 use super::value::{Resp, Value};
 use crate::config::Afterwards;
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::away::{Later, Outcome, unknown};
+use super::super::away::{Later, Outcome};
 use super::super::breaker::{Unwritable, Who};
 use super::super::counters::Reason;
 use super::super::journal::Entry;
@@ -17,6 +17,7 @@ use super::super::keeper::Kept;
 use super::super::line::{Asked, Pace, Sent, Slot, Within};
 use super::super::session::{Change, Queue, Took, aborted};
 use super::super::table::Family;
+use super::super::unanswered::unknown;
 use super::super::unwritable;
 use super::{Connection, Link};
 

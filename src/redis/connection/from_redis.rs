@@ -2,13 +2,13 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::super::away;
 use super::super::breaker::Trouble;
 use super::super::counters::Reason;
 use super::super::frame::{Guest, Kind, Reply};
 use super::super::line::{Asked, Due, Fate, Sent};
 use super::super::plan::wants_an_error;
 use super::super::session::{Change, Standing};
+use super::super::unanswered;
 use super::{Connection, Link, REFUSES, Refusal, Stage};
 
 impl Connection {
@@ -221,7 +221,7 @@ impl Connection {
     fn instead(&mut self) -> Option<Bytes> {
         let Connection { gate, session, line, .. } = self;
         let (_, sent) = line.oldest()?;
-        away::instead(gate, session, sent)
+        unanswered::instead(gate, session, sent)
     }
 }
 

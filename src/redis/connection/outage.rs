@@ -6,12 +6,12 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::super::away::{self, Unanswered};
 use super::super::breaker::{Asks, Posture, Trouble};
 use super::super::frame::Replies;
 use super::super::gate::{Counted, Gate};
 use super::super::line::{Due, Line, Sent, Slot};
 use super::super::session::Transaction;
+use super::super::unanswered::{self, Unanswered};
 use super::super::upstream::{Lost, Stream, restored};
 use super::{BUDGETS, Connection, LAST_WORDS, Link, Opening, PATIENCE, Passing, Refusal, Stage};
 use crate::config::Afterwards;
@@ -109,9 +109,9 @@ impl Connection {
             let family = sent.family;
             // Behind a write that is dropped nothing is asked again: it is not kept yet.
             sent.past.is_again |= !dropped.is_empty();
-            match away::unanswered(gate, session, sent, *now) {
+            match unanswered::unanswered(gate, session, sent, *now) {
                 Unanswered::Slot(slot) => {
-                    is_unknown |= away::is_unknown(&slot, session.version);
+                    is_unknown |= unanswered::is_unknown(&slot, session.version);
                     slot
                 }
                 Unanswered::Dropped { later, entries } => {
@@ -128,7 +128,7 @@ impl Connection {
         if is_over || is_unknown && is_let_go {
             return self.hang_up();
         }
-        let unknown = away::unknown(self.session.version);
+        let unknown = unanswered::unknown(self.session.version);
         for (place, later, entries) in dropped {
             self.keep(place, later, unknown.clone(), entries);
         }

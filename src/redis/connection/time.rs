@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::super::away;
 use super::super::counters::Reason;
 use super::super::line::{Fate, Pace};
+use super::super::unanswered;
 use super::Connection;
 use super::seldom::Happened;
 
@@ -61,7 +61,7 @@ impl Connection {
             let is_amid = self.replies.is_in_mid_answer();
             let Connection { gate, session, line, moment, .. } = self;
             let Some((number, sent)) = line.oldest() else { return };
-            let instead = away::instead(gate, session, sent).filter(|_| !is_amid);
+            let instead = unanswered::instead(gate, session, sent).filter(|_| !is_amid);
             // What cannot be said without Redis is late again after another budget.
             (sent.at, sent.past.fate) = (*moment, Fate::Late);
             let family = sent.family;
