@@ -148,6 +148,18 @@ fn does_each_once(runs: Runs, kind: &str) {
         },
         |_| sets("maxclients 1000"),
     );
+    // A new password of which neither they nor the guard know: nobody is told so before it is taken back.
+    queue.goes(
+        |it| {
+            it.redis.kill();
+            it.redis.again_with(&["--requirepass", "new"]);
+        },
+        |it| {
+            let mut direct = it.redis.client();
+            assert_eq!(direct.does("AUTH new"), "+OK");
+            assert_eq!(direct.does("CONFIG SET requirepass "), "+OK");
+        },
+    );
 }
 
 /// Has somebody ask it, so that the outage is as long for everybody.

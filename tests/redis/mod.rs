@@ -21,3 +21,4 @@ mod slow;
 mod stale;
 mod states;
 mod unwritable;
+mod upstreams;

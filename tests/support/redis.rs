@@ -1,6 +1,7 @@
 //! A real Redis without a password, in a folder of its own and at a free port of loopback; and a client that shows bytes.
 
-use std::io::{Read as _, Write as _};
+use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -31,6 +32,8 @@ impl RedisServer {
     pub(crate) fn with(more: &[&str]) -> RedisServer {
         let more = more.iter().map(|&word| word.to_owned()).collect();
         let folder = tempfile::tempdir().unwrap();
+        // A Sentinel wants one to write to.
+        fs::write(folder.path().join("redis.conf"), "").unwrap();
         let mut server = RedisServer { port: free_port(), process: None, folder, more };
         server.again();
         server
@@ -39,6 +42,7 @@ impl RedisServer {
     /// Starts it where it was, with the data that it saved, if it did.
     pub(crate) fn again(&mut self) {
         let process = Command::new("redis-server")
+            .arg(self.folder.path().join("redis.conf"))
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--enable-debug-command", "yes", "--dir"])
             .arg(self.folder.path())
@@ -102,7 +106,7 @@ impl Client {
         Client { stream, replies: Replies::default(), buffer: Vec::new() }
     }
 
-    /// The bytes of the next answer; `None` where the connection ends instead.
+    /// The bytes of the next answer; `None` where the connection ends instead. Fails the test when that takes too long.
     pub(crate) fn next(&mut self) -> Option<Vec<u8>> {
         let mut answer = Vec::new();
         loop {
@@ -115,8 +119,11 @@ impl Client {
             }
             let mut piece = [0; 16 << 10];
             match self.stream.read(&mut piece) {
-                Ok(0) | Err(_) => return None,
+                Ok(0) => return None,
                 Ok(read) => self.buffer.extend(&piece[..read]),
+                // Its read timeout: nothing came, and it did not end either.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("it takes too long"),
+                Err(_) => return None,
             }
         }
     }

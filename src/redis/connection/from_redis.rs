@@ -204,10 +204,7 @@ impl Connection {
     fn done(&mut self, sent: Sent) {
         let (Some(change), Asked::Whole(words)) = (sent.change, &sent.asked) else { return };
         match &*change {
-            Change::Quit => {
-                self.stage = Stage::Ends;
-                self.line.ends_here();
-            }
+            Change::Quit => self.stage = Stage::Ends,
             Change::Remember(_) | Change::Hello { .. } => {
                 self.requests.guest = Guest::Known;
                 self.session.standing = Standing::Proven;
