@@ -340,10 +340,9 @@ impl<'a> Reader<'a> {
             return Some(duration);
         }
         let (least, most) = (bounds.start(), bounds.end());
-        self.wrong(
-            value,
-            format!("`{key}` is at least {least:?} and at most {} s", most.as_secs()),
-        );
+        let least = if least.is_zero() { "0 s".to_owned() } else { format!("{least:?}") };
+        let most = most.as_secs();
+        self.wrong(value, format!("`{key}` is at least {least} and at most {most} s"));
         None
     }
 

@@ -188,7 +188,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, block: &'a Block) -> Option<Site
     let workers = workers::read(reader, body.get_blocks("workers"));
     let checks = checks_of(reader, body);
     let databases = database::read(reader, body.get_blocks("database"));
-    let redis = redis::read(reader, body.get_blocks("redis"));
+    let redis = redis::read(reader, body);
     let notify = notify::read(reader, body.get_blocks("notify"));
     let page = sub("page").map(|block| page::read(reader, block, &hosts)).unwrap_or_default();
     let gateway = sub("gateway").map(|block| gateway::read::read(reader, block));

@@ -4,6 +4,7 @@ mod keys;
 mod place;
 mod presets;
 mod rules;
+mod unused;
 mod words;
 
 use std::path::PathBuf;
@@ -155,19 +156,18 @@ impl RefuseAs {
 }
 
 /// Reads the `redis` blocks of a site.
-pub(super) fn read<'a>(
-    reader: &mut Reader<'a>,
-    blocks: impl Iterator<Item = &'a Block>,
-) -> Vec<RedisConfig> {
+pub(super) fn read<'a>(reader: &mut Reader<'a>, site: &'a Body) -> Vec<RedisConfig> {
     let (mut all, mut names) = (Vec::new(), Vec::new());
-    for block in blocks {
+    for block in site.get_blocks("redis") {
         let Some(labels) = reader.labels(block, &["name"]) else { continue };
         let name = labels.first().copied().unwrap_or_default();
         if names.contains(&name) {
             reader.wrong(&block.ident, format!("there are two `redis` blocks \"{name}\""));
         }
         names.push(name);
-        all.extend(one(reader, block, name));
+        let Some(guard) = one(reader, block, name) else { continue };
+        unused::warn(reader, &guard, &block.body, site);
+        all.push(guard);
     }
     all
 }
@@ -198,7 +198,10 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
     {
         reader.wrong(&given.value, "this is where this guard listens itself");
     }
-    let role = reader.choice(body, "role", &RedisRole::WORDS).unwrap_or_default();
+    let given = reader.choice(body, "role", &RedisRole::WORDS);
+    // What is no role is told already.
+    let has_role = given.is_some() || !body.has_attribute("role");
+    let role = given.unwrap_or_default();
     let on_outage = on_outage(reader, body).unwrap_or_else(|| OnOutage::of(role));
     let rules = key_rules(reader, body, (role, on_outage));
     let refuse_as = reader.choice(body, "refuse_as", &RefuseAs::WORDS).unwrap_or_default();
@@ -209,7 +212,7 @@ fn one<'a>(reader: &mut Reader<'a>, block: &'a Block, name: &str) -> Option<Redi
     let budget = reader.duration(body, "budget", Duration::from_millis(1)..=LONGEST_BUDGET);
     let mode = mode(reader, body);
     let answers = mode == RedisMode::Guard && on_outage.then == Afterwards::Open;
-    if role == RedisRole::Mixed && rules.rules.is_empty() && answers {
+    if has_role && role == RedisRole::Mixed && rules.rules.is_empty() && answers {
         let said = "nothing is ever answered for this Redis: it is a cache in no part";
         let hint =
             "role = \"cache\", or presets = [\"django\"], or key \"cache:*\" with role = \"cache\"";
@@ -466,6 +469,34 @@ mod tests {
             let found = wrongly.iter().any(|one| one.starts_with(&place) && one.contains(says));
             assert!(found, "{lines}: {wrongly:?}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_no_role_is_one_mistake() {
+        assert_eq!(wrong(&site(&format!("{PLACES}    role = \"cash\"\n"))).len(), 1);
+    }
+
+    #[test]
+    fn what_changes_nothing_is_told_with_its_place() {
+        let warnings = |lines: &str| {
+            let text = site(&format!("{PLACES}    role = \"cache\"\n{lines}"));
+            good(&text).sites[0].warnings.clone()
+        };
+        let lines = "    limit_gateway = 50\n    counters = \"open\"\n    key \"a*\" { invalidate = \"journal\" }\n    emergency { ttl = \"2s\" }\n";
+        let told = warnings(lines);
+        for (word, line) in
+            [("limit_gateway", 6), ("counters", 7), ("invalidate", 8), ("emergency", 9)]
+        {
+            let is_told = |one: &String| {
+                one.starts_with(&format!("`{word}`"))
+                    && one.contains(&format!("roadworks.hcl:{line}:"))
+            };
+            assert_eq!(told.iter().filter(|one| is_told(one)).count(), 1, "{word}: {told:?}");
+        }
+        assert_eq!(told.len(), 4, "{told:?}");
+        assert_eq!(warnings(&format!("{lines}    journal {{ }}\n")).len(), 1);
+        assert_eq!(warnings(&format!("{lines}    mode = \"observe\"\n")).len(), 1);
+        assert!(warnings("    invalidate = \"refuse\"\n").is_empty());
     }
 
     #[test]
