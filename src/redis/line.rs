@@ -6,13 +6,18 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::answer::Dirty;
+use super::run::Run;
 use super::session::Change;
 use super::table::Family;
 use super::value::Value;
 
 /// One client's answers to come.
+///
+/// What is plain is in `run` as long as nothing else is in the line, and becomes slots as soon as something else is to be known of it.
 #[derive(Debug, Default)]
 pub(super) struct Line {
+    /// While there is one, there are no slots, and Redis owes nothing else.
+    run: Run,
     slots: VecDeque<Slot>,
     /// The number of the first slot.
     first: u64,
@@ -132,17 +137,17 @@ pub(super) enum Due {
 
 impl Line {
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.run.is_empty() && self.slots.is_empty()
     }
 
     /// How many answers Redis owes.
     pub(super) fn owed(&self) -> usize {
-        self.due.len()
+        self.run.len() + self.due.len()
     }
 
     /// Whether everything that was asked is answered, even what was said without Redis.
     pub(super) fn is_quiet(&self) -> bool {
-        self.slots.is_empty() && self.due.is_empty()
+        self.is_empty() && self.due.is_empty()
     }
 
     /// Whether the last of them waits for its time: nothing is asked before.
@@ -173,7 +178,7 @@ impl Line {
 
     /// The number of what Redis answers next.
     pub(super) fn next_number(&self) -> Option<u64> {
-        self.due.front().copied()
+        if self.run.is_empty() { self.due.front().copied() } else { Some(self.first) }
     }
 
     /// Puts something else there.
@@ -194,23 +199,47 @@ impl Line {
 
     /// Redis is asked.
     pub(super) fn sent(&mut self, sent: Sent) {
+        self.unfold();
         self.due.push_back(self.end());
         self.slots.push_back(Slot::Sent(sent));
     }
 
+    /// Redis is asked what is plain, and answers it within the budget.
+    #[inline]
+    pub(super) fn sent_plain(&mut self, bytes: &[u8], family: Family, at: Instant) {
+        if self.slots.is_empty() && self.due.is_empty() {
+            return self.run.push(bytes, family, at);
+        }
+        let asked = Asked::Whole(Bytes::copy_from_slice(bytes));
+        self.sent(Sent::plain(asked, Some(family), at, Pace::Quick));
+    }
+
+    /// Something else is to be known of what is plain.
+    fn unfold(&mut self) {
+        if self.run.is_empty() {
+            return;
+        }
+        for sent in self.run.take() {
+            self.due.push_back(self.end());
+            self.slots.push_back(Slot::Sent(sent));
+        }
+    }
+
     /// Redis is asked by us: what it says is nobody's.
     pub(super) fn sent_unheard(&mut self) {
+        self.unfold();
         self.due.push_back(self.end());
         self.slots.push_back(Slot::Ready(Bytes::new()));
     }
 
     pub(super) fn push(&mut self, slot: Slot) {
+        self.unfold();
         self.waits(&slot);
         self.slots.push_back(slot);
     }
 
     fn end(&self) -> u64 {
-        self.first + u64::try_from(self.slots.len()).unwrap_or(u64::MAX)
+        self.first + u64::try_from(self.run.len() + self.slots.len()).unwrap_or(u64::MAX)
     }
 
     /// Whether something can be said.
@@ -230,12 +259,23 @@ impl Line {
 
     /// Whose answer comes next.
     pub(super) fn next_due(&self) -> Due {
+        if !self.run.is_empty() {
+            return Due::Next;
+        }
         match self.due.front() {
             None => Due::Nobody,
             Some(number) if *number < self.first => Due::Swallowed,
             Some(number) if *number == self.first => Due::Next,
             Some(_) => Due::Later,
         }
+    }
+
+    /// Redis has answered what the client waits for, where that is plain.
+    #[inline]
+    pub(super) fn plain_answered(&mut self) -> Option<Family> {
+        let family = self.run.pop()?;
+        self.first += 1;
+        Some(family)
     }
 
     /// Redis has answered what the client waits for: what it was asked. `None` where that is another, or something else was said.
@@ -255,6 +295,7 @@ impl Line {
 
     /// Redis has answered: what it was asked, where somebody still waits for it; `answer` is to be said.
     pub(super) fn answered(&mut self, answer: Bytes) -> Option<Sent> {
+        self.unfold();
         let number = self.due.pop_front()?;
         // Something else may have been said instead, and not yet be on its way.
         let slot = self.slot(number).filter(|slot| matches!(slot, Slot::Sent(_)))?;
@@ -274,6 +315,7 @@ impl Line {
 
     /// What Redis answers next was not done; `false` where nobody waits for it, or it cannot be asked again.
     pub(super) fn mark_undone(&mut self) -> bool {
+        self.unfold();
         let Some(number) = self.next_number() else { return false };
         match self.slot(number) {
             Some(Slot::Sent(sent @ Sent { asked: Asked::Whole(_), .. })) => {
@@ -287,6 +329,7 @@ impl Line {
 
     /// Nothing of what Redis owes an answer to was done.
     pub(super) fn mark_all_undone(&mut self) {
+        self.unfold();
         for number in std::mem::take(&mut self.due) {
             if let Some(Slot::Sent(sent @ Sent { asked: Asked::Whole(_), .. })) = self.slot(number)
             {
@@ -297,11 +340,20 @@ impl Line {
 
     /// The first command that Redis owes an answer to and that somebody waits for, with its number.
     pub(super) fn oldest(&mut self) -> Option<(u64, &mut Sent)> {
+        self.unfold();
         let number = *self.due.iter().find(|number| **number >= self.first)?;
         match self.slot(number)? {
             Slot::Sent(sent) => Some((number, sent)),
             Slot::Waits { .. } | Slot::Ready(_) => None,
         }
+    }
+
+    /// When Redis was asked that command, where it answers such a one within the budget.
+    pub(super) fn asked_at(&mut self) -> Option<Instant> {
+        self.run.since().or_else(|| {
+            let (_, sent) = self.oldest().filter(|(_, sent)| sent.pace == Pace::Quick)?;
+            Some(sent.at)
+        })
     }
 
     /// This is said without Redis, which still owes it.
@@ -324,6 +376,7 @@ impl Line {
 
     /// Redis says nothing any more: what it was asked last has no answer.
     pub(super) fn ends_here(&mut self) {
+        self.run.clear();
         let first = self.slots.iter().position(|slot| matches!(slot, Slot::Sent(_)));
         self.slots.truncate(first.unwrap_or(self.slots.len()));
         self.due.clear();
@@ -331,12 +384,14 @@ impl Line {
     }
 
     fn slot(&mut self, number: u64) -> Option<&mut Slot> {
+        self.unfold();
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
         self.slots.get_mut(at)
     }
 
     /// Redis owes nothing any more: each command that it was asked becomes what `otherwise` makes of it, in order.
     pub(super) fn lost(&mut self, mut otherwise: impl FnMut(u64, Sent) -> Slot) {
+        self.unfold();
         self.due.clear();
         self.ends.clear();
         for (number, slot) in (self.first..).zip(std::mem::take(&mut self.slots)) {
@@ -401,7 +456,160 @@ impl Line {
 
     /// Holds no more memory than it needs.
     pub(super) fn give_back(&mut self) {
+        if self.run.is_empty() {
+            self.run.clear();
+        }
         self.slots.shrink_to_fit();
         self.due.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::clock::monotonic;
+    use crate::redis::table::Miss;
+
+    /// What may happen to a line.
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        Plain,
+        Unheard,
+        Ready,
+        Waits,
+        InTurn,
+        Answered,
+        SaidWithout,
+        Undone,
+        AllUndone,
+        Lost,
+        Again,
+        EndsHere,
+        Say,
+    }
+
+    const EVENTS: [Event; 13] = [
+        Event::Plain,
+        Event::Unheard,
+        Event::Ready,
+        Event::Waits,
+        Event::InTurn,
+        Event::Answered,
+        Event::SaidWithout,
+        Event::Undone,
+        Event::AllUndone,
+        Event::Lost,
+        Event::Again,
+        Event::EndsHere,
+        Event::Say,
+    ];
+
+    const READ: Family = Family::Read(Miss::Nil);
+
+    fn shown(sent: &Sent) -> String {
+        format!("{:?} {:?} {:?} {:?}", sent.asked, sent.family, sent.at, sent.past)
+    }
+
+    fn slot(name: &'static str) -> Bytes {
+        Bytes::from_static(name.as_bytes())
+    }
+
+    /// What comes of it.
+    fn happens(
+        line: &mut Line,
+        event: Event,
+        now: Instant,
+        asks: &mut dyn FnMut(&mut Line),
+    ) -> String {
+        match event {
+            Event::Plain => asks(line),
+            Event::Unheard => line.sent_unheard(),
+            Event::Ready => line.push(Slot::Ready(slot("ready "))),
+            Event::Waits => {
+                line.push(Slot::Waits { until: Some(now), answer: slot("late "), again: None });
+            }
+            Event::InTurn => {
+                let plain = line.plain_answered();
+                let family = plain.map(Some);
+                let family = family.or_else(|| line.answered_in_turn().map(|sent| sent.family));
+                return format!("{family:?}");
+            }
+            Event::Answered => {
+                return line.answered(slot("answer ")).as_ref().map(shown).unwrap_or_default();
+            }
+            Event::SaidWithout => {
+                if let Some((number, sent)) = line.oldest() {
+                    let told = format!("{number} {}", shown(sent));
+                    line.said_without(number, slot("without "));
+                    return told;
+                }
+            }
+            Event::Undone => return line.mark_undone().to_string(),
+            Event::AllUndone => line.mark_all_undone(),
+            Event::Lost => {
+                let mut told = Vec::new();
+                line.lost(|number, sent| {
+                    told.push(format!("{number} {}", shown(&sent)));
+                    sent.waits(None, slot("lost "))
+                });
+                return told.concat();
+            }
+            Event::Again => {
+                let mut told = Vec::new();
+                line.asked_again(now, |bytes| told.extend_from_slice(bytes));
+                return format!("{told:?}");
+            }
+            Event::EndsHere => line.ends_here(),
+            Event::Say => {
+                let mut said = BytesMut::new();
+                line.say(&mut said);
+                return format!("{said:?}");
+            }
+        }
+        String::new()
+    }
+
+    /// All that can be asked of it.
+    fn look(line: &Line) -> String {
+        let due = line.next_due();
+        format!(
+            "{} {} {} {} {:?} {} {due:?} {} {}",
+            line.is_empty(),
+            line.owed(),
+            line.is_quiet(),
+            line.ends_waiting(),
+            line.next_number(),
+            line.last(),
+            line.has_to_say(),
+            line.can_be_asked_again(),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_plain_is_in_the_line_as_if_each_were_by_itself(
+            events in prop::collection::vec(
+                prop_oneof![3 => Just(Event::Plain), 2 => Just(Event::InTurn), 2 => select(&EVENTS[..])],
+                0..40,
+            ),
+        ) {
+            let at = monotonic();
+            let (mut one, mut other) = (Line::default(), Line::default());
+            for (number, event) in events.into_iter().enumerate() {
+                let bytes = format!("GET {number} ");
+                let mut plainly = |line: &mut Line| line.sent_plain(bytes.as_bytes(), READ, at);
+                let mut by_itself = |line: &mut Line| {
+                    let asked = Asked::Whole(Bytes::copy_from_slice(bytes.as_bytes()));
+                    line.sent(Sent::plain(asked, Some(READ), at, Pace::Quick));
+                };
+                let came = happens(&mut one, event, at, &mut plainly);
+                prop_assert_eq!(came, happens(&mut other, event, at, &mut by_itself), "{:?}", event);
+                prop_assert_eq!(look(&one), look(&other), "{:?}", event);
+                prop_assert_eq!(one.asked_at(), other.asked_at());
+            }
+        }
     }
 }

@@ -29,6 +29,7 @@ mod recover;
 mod refusals;
 mod replay;
 mod report;
+mod run;
 mod scrape;
 mod session;
 mod syntax;

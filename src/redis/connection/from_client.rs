@@ -120,8 +120,8 @@ impl Connection {
         if !self.is_plain() {
             return;
         }
-        let (mut length, mut commands) = (0, Vec::new());
-        while self.line.owed() + commands.len() < OWED && self.leaving.len() + length < AHEAD {
+        let mut length = 0;
+        while self.line.owed() < OWED && self.leaving.len() + length < AHEAD {
             let rest = self.inbox.get(length..).unwrap_or_default();
             let Some((name, own)) = frame::plain(rest) else { break };
             let found = table::find_after(self.asked, name);
@@ -129,19 +129,16 @@ impl Connection {
                 break;
             };
             self.asked = found;
-            commands.push((own, command.family));
+            let bytes = rest.get(..own).unwrap_or_default();
+            self.line.sent_plain(bytes, command.family, self.moment);
             length += own;
         }
-        if commands.is_empty() {
+        if length == 0 {
             return;
         }
-        let mut all = self.inbox.split_to(length).freeze();
-        self.leaving.extend_from_slice(&all);
+        self.leaving.extend_from_slice(self.inbox.get(..length).unwrap_or_default());
+        self.inbox.advance(length);
         self.open();
-        for (length, family) in commands {
-            let asked = Asked::Whole(all.split_to(length));
-            self.line.sent(Sent::plain(asked, Some(family), self.moment, Pace::Quick));
-        }
     }
 
     /// Whether Redis is asked whatever comes, and nothing else is done about it.

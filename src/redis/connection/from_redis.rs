@@ -34,9 +34,18 @@ impl Connection {
         let between = |since: usize, at: usize| arrived.get(since..at).unwrap_or_default();
         while let Some(rest) = arrived.get(at..).filter(|rest| !rest.is_empty()) {
             let read = self.replies.read(rest);
+            let is_of_its_own = self.behind.is_empty() && self.stage != Stage::Listens;
             if let Ok(Reply::Whole { length, kind: Kind::Value }) = read
-                && self.behind.is_empty()
-                && self.stage != Stage::Listens
+                && is_of_its_own
+                && let Some(family) = self.line.plain_answered()
+            {
+                at += length;
+                self.passed.note(Some(family));
+                self.gate.well(self.now.epoch);
+                continue;
+            }
+            if let Ok(Reply::Whole { length, kind: Kind::Value }) = read
+                && is_of_its_own
                 && let Some(sent) = self.line.answered_in_turn()
             {
                 at += length;

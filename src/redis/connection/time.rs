@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::super::counters::Reason;
-use super::super::line::{Fate, Pace};
+use super::super::line::Fate;
 use super::super::unanswered;
 use super::Connection;
 use super::seldom::Happened;
@@ -46,9 +46,9 @@ impl Connection {
         }
         let budget = self.gate.patience();
         let may_hear = self.may_hear();
-        let (_, sent) = self.line.oldest().filter(|(_, sent)| sent.pace == Pace::Quick)?;
+        let asked = self.line.asked_at()?;
         // While the client does not read, nobody knows whether Redis has answered.
-        let since = if may_hear { sent.at.max(self.heard) } else { self.moment };
+        let since = if may_hear { asked.max(self.heard) } else { self.moment };
         Some(since + budget)
     }
 
