@@ -18,7 +18,7 @@ use super::recover::Mended;
 use crate::tasks::Tasks;
 
 /// So many may wait to be written at a time; whoever comes then is refused.
-const QUEUE: usize = 4_096;
+const QUEUE: usize = 100_000;
 /// How long the store may take to tell others; while it does not, nobody waits for it.
 const STORE: Duration = Duration::from_secs(1);
 /// So many are written at once, by one `fsync`.

@@ -73,6 +73,16 @@ pub(super) enum Fate {
     Undone,
 }
 
+impl Slot {
+    /// It waits for nothing, and is not asked again.
+    pub(super) fn at_once(self) -> Slot {
+        match self {
+            Slot::Waits { answer, .. } => Slot::Ready(answer),
+            other => other,
+        }
+    }
+}
+
 impl Sent {
     /// One that changes nothing of its connection and is part of nothing.
     pub(super) fn plain(asked: Asked, family: Option<Family>, at: Instant, pace: Pace) -> Sent {
@@ -313,6 +323,16 @@ impl Line {
         })
     }
 
+    /// The last of what Redis was asked that changes what is meant by whatever comes behind it.
+    pub(super) fn last_turn(&self) -> Option<u64> {
+        let turns = |slot: &Slot| match slot {
+            Slot::Sent(sent) => sent.change.as_ref().is_some_and(|one| one.is_of_all_behind()),
+            Slot::Waits { .. } | Slot::Ready(_) => false,
+        };
+        let at = self.slots.iter().rposition(turns)?;
+        Some(self.first + u64::try_from(at).unwrap_or(u64::MAX))
+    }
+
     /// What Redis answers next was not done; `false` where nobody waits for it, or it cannot be asked again.
     pub(super) fn mark_undone(&mut self) -> bool {
         self.unfold();
@@ -354,6 +374,24 @@ impl Line {
             let (_, sent) = self.oldest().filter(|(_, sent)| sent.pace == Pace::Quick)?;
             Some(sent.at)
         })
+    }
+
+    /// Forgets all of it where that is what Redis was to be asked for the first time, in so many bytes, and nothing else.
+    pub(super) fn take_unsent(&mut self, bytes: usize) -> bool {
+        self.unfold();
+        let length = |slot: &Slot| match slot {
+            Slot::Sent(Sent { asked: Asked::Whole(bytes), past, .. }) if !past.is_again => {
+                Some(bytes.len())
+            }
+            Slot::Sent(_) | Slot::Waits { .. } | Slot::Ready(_) => None,
+        };
+        let all: Option<usize> = self.slots.iter().map(length).sum();
+        let is_all = all == Some(bytes) && self.due.len() == self.slots.len();
+        if is_all {
+            self.slots.clear();
+            self.due.clear();
+        }
+        is_all
     }
 
     /// This is said without Redis, which still owes it.

@@ -133,6 +133,16 @@ pub(super) enum Change {
     Unwatch,
 }
 
+impl Change {
+    /// Whether what was asked before it means something else after it: it is of another database, user or protocol.
+    pub(super) fn is_of_all_behind(&self) -> bool {
+        matches!(
+            self,
+            Change::Remember(_) | Change::Select(_) | Change::Hello { .. } | Change::Reset
+        )
+    }
+}
+
 impl Session {
     /// What another connection is told first.
     pub(super) fn before(&self) -> Vec<Bytes> {

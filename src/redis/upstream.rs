@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
@@ -49,6 +50,20 @@ pub(super) async fn connect(place: &RedisPlace, within: Duration) -> io::Result<
     };
     let late = || io::Error::new(io::ErrorKind::TimedOut, "no connection in time");
     tokio::time::timeout(within, connecting).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Nothing more is sent on it, when it is dropped: what Redis has not taken yet, because it hangs or cannot be reached, is never done
+/// behind what is asked of it by then.
+pub(super) fn abandon(stream: &Stream) {
+    let stream = match stream {
+        Stream::Left(Plain::Left(stream)) => stream,
+        Stream::Right(secured) => secured.get_ref().0,
+        // What is written to one has been taken.
+        Stream::Left(Plain::Right(_)) => return,
+    };
+    if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+        tracing::debug!(%error, "a lost connection is closed as any other");
+    }
 }
 
 /// Connects, and says again what the client had said of itself; each of those answers has its own time.

@@ -10,6 +10,7 @@ mod frames;
 mod guard;
 mod hold;
 mod jobs;
+mod lost;
 mod observing;
 mod options;
 mod orders;

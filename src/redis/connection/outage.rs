@@ -7,12 +7,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::breaker::{Asks, Posture, Trouble};
+use super::super::counters::Reason;
 use super::super::frame::Replies;
 use super::super::gate::{Counted, Gate};
 use super::super::line::{Due, Line, Sent, Slot};
 use super::super::session::Transaction;
 use super::super::unanswered::{self, Unanswered};
-use super::super::upstream::{Lost, Stream, restored};
+use super::super::upstream::{Lost, Stream, abandon, restored};
 use super::{BUDGETS, Connection, LAST_WORDS, Link, Opening, PATIENCE, Passing, Refusal, Stage};
 use crate::config::Afterwards;
 
@@ -83,6 +84,9 @@ impl Connection {
     pub(super) fn lose(&mut self) {
         let in_mid_answer =
             self.replies.is_in_mid_answer() && !matches!(self.line.next_due(), Due::Swallowed);
+        if let Link::Open(stream) = &self.link {
+            abandon(stream);
+        }
         self.link = Link::None;
         (self.linked, self.leaving_by) = (None, None);
         (self.refusal, self.suspicion) = (None, None);
@@ -105,11 +109,18 @@ impl Connection {
         self.session.lose();
         let Connection { gate, session, line, now, .. } = self;
         let (mut is_unknown, mut is_over, mut dropped) = (false, false, Vec::new());
+        let turn = line.last_turn();
         line.lost(|number, mut sent| {
             let family = sent.family;
+            // It would be asked of another database, or as somebody else.
+            let is_of_before = turn.is_some_and(|turn| number < turn);
             // Behind a write that is dropped nothing is asked again: it is not kept yet.
-            sent.past.is_again |= !dropped.is_empty();
+            sent.past.is_again |= !dropped.is_empty() || is_of_before;
             match unanswered::unanswered(gate, session, sent, *now) {
+                Unanswered::Slot(slot @ Slot::Waits { .. }) if is_of_before => {
+                    gate.counters.note(family, Reason::Waited);
+                    slot.at_once()
+                }
                 Unanswered::Slot(slot) => {
                     is_unknown |= unanswered::is_unknown(&slot, session.version);
                     slot
@@ -245,6 +256,21 @@ impl Connection {
         }
     }
 
+    /// What was never sent is as if it came now, a transaction too; whether that is all that Redis was asked.
+    fn takes_back(&mut self) -> bool {
+        let is_all = self.stage == Stage::Asks
+            && self.passing.is_none()
+            && !self.session.transaction.is_any()
+            && self.line.take_unsent(self.leaving.len());
+        if is_all {
+            self.leaving.extend_from_slice(&self.inbox);
+            self.inbox = std::mem::take(&mut self.leaving);
+            self.requests.look_again();
+            (self.session.is_queueing, self.session.queue) = (false, None);
+        }
+        is_all
+    }
+
     /// There is a connection to Redis, or none can be had.
     pub(super) fn opened(&mut self, opened: Result<Stream, Lost>) {
         if let Some(why) = self.suspicion.take() {
@@ -260,7 +286,7 @@ impl Connection {
             }
             Err(Lost::Gone(why)) => {
                 // Nothing was asked yet.
-                if self.may_ask_again() {
+                if !self.takes_back() && self.may_ask_again() {
                     self.line.mark_all_undone();
                 }
                 self.gone(&why);

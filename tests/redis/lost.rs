@@ -1,0 +1,74 @@
+//! What a client has sent and Redis has not answered when its connection is lost.
+
+use std::thread;
+use std::time::Duration;
+
+use super::guard::Guarded;
+use crate::support::redis::{RedisServer, encoded};
+use crate::support::relay::Relay;
+use crate::support::serving::until;
+
+/// A guard, and its way to its Redis.
+fn by_a_relay(lines: &str) -> (Guarded, Relay) {
+    let redis = RedisServer::start();
+    let relay = Relay::to(&format!("http://127.0.0.1:{}", redis.port));
+    let guarded = Guarded::by(relay.port(), redis, &format!("role = \"cache\"\n    {lines}"));
+    (guarded, relay)
+}
+
+#[test]
+fn what_stands_before_a_select_is_not_asked_again_of_the_database_behind_it() {
+    let (guarded, relay) = by_a_relay("budget = \"10s\"");
+    let mut direct = guarded.redis.client();
+    for database in 0..3 {
+        assert_eq!(direct.does(&format!("SELECT {database}")), "+OK");
+        assert_eq!(direct.does(&format!("SET k db{database}")), "+OK");
+    }
+    let mut client = guarded.client();
+    assert_eq!(client.does("PING"), "+PONG");
+    guarded.redis.signal("STOP");
+    let sent = ["GET k", "SELECT 1", "GET k", "SELECT 2", "GET k"];
+    let sent = sent.map(|words| encoded(&words.split(' ').collect::<Vec<_>>()));
+    client.send(&sent.concat());
+    // They are on their way.
+    thread::sleep(Duration::from_millis(200));
+    relay.lets_go();
+    guarded.redis.signal("CONT");
+    for wanted in ["$-1\r\n", "+OK\r\n", "$-1\r\n", "+OK\r\n", "$3\r\ndb2\r\n"] {
+        assert_eq!(client.next().unwrap(), wanted.as_bytes());
+    }
+    assert_eq!(guarded.told("redis is away"), 0);
+}
+
+#[test]
+fn a_transaction_that_was_never_sent_waits_for_redis_like_whatever_comes_later() {
+    let redis = RedisServer::start();
+    let mut guarded = Guarded::before(redis, "role = \"queue\"\n    budget = \"10s\"");
+    guarded.says("ready");
+    // Known to be there, and nobody is connected to it.
+    thread::sleep(Duration::from_millis(300));
+    guarded.redis.kill();
+    let mut client = guarded.client();
+    let sent = ["PING", "MULTI", "INCR n", "INCR n", "EXEC"];
+    let sent = sent.map(|words| encoded(&words.split(' ').collect::<Vec<_>>()));
+    client.send(&sent.concat());
+    guarded.says("redis is away");
+    guarded.again();
+    for wanted in ["+PONG\r\n", "+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n", "*2\r\n:1\r\n:2\r\n"] {
+        assert_eq!(client.next().unwrap(), wanted.as_bytes());
+    }
+}
+
+#[test]
+fn what_a_redis_that_hangs_has_not_taken_is_never_sent_behind_what_is_removed() {
+    let (guarded, relay) = by_a_relay("budget = \"100ms\"\n    journal {\n    }");
+    let mut client = guarded.client();
+    assert_eq!(client.does("SET k old"), "+OK");
+    guarded.redis.signal("STOP");
+    assert_eq!(client.does("SET k new"), "+OK", "it is dropped");
+    guarded.says("redis is away");
+    until(|| (relay.resets() > 0).then_some(()));
+    guarded.redis.signal("CONT");
+    guarded.says("redis is back");
+    assert_eq!(client.does("GET k"), "$-1");
+}
