@@ -246,7 +246,7 @@ fn pushes_errors_and_attributes_are_told_apart() {
         (b"*1\r\n-ERR in EXEC\r\n", Some(Kind::Value)),
         (b"*?\r\n:1\r\n.\r\n", None),
         (b"$?\r\n;4\r\nabcd\r\n;0\r\n", None),
-        (b"*1\r\n>1\r\n:1\r\n", None),
+        (b"*1\r\n>1\r\n:1\r\n", Some(Kind::Value)),
         (b"HTTP/1.1 400 Bad Request\r\n", None),
         (b"+OK\n", None),
         (b"%-1\r\n", None),

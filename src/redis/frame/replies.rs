@@ -176,13 +176,8 @@ impl Replies {
                 }
                 Some(_) => return Err(NotRedis::Length),
             },
-            b'*' | b'%' | b'~' | b'|' => {
-                if !self.aggregate(*first, bytes)? {
-                    return Ok(false);
-                }
-            }
-            // Only on its own.
-            b'>' if is_alone => {
+            // Redis puts what it pushes into the answer of a transaction that subscribes.
+            b'*' | b'%' | b'~' | b'|' | b'>' => {
                 if !self.aggregate(*first, bytes)? {
                     return Ok(false);
                 }
