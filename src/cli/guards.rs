@@ -1,5 +1,6 @@
 //! The guards of `serve`: which there are, and what is in their way, with the place in roadworks.hcl.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::context::Context;
@@ -18,10 +19,10 @@ pub(super) fn guarded(config: &Config) -> Vec<(String, RedisConfig)> {
     config.sites.iter().flat_map(of_site).collect()
 }
 
-/// The guards that `config` has, begun in the process `id`.
+/// The guards that `config` has, begun in this process: its id, and its folder.
 pub(super) async fn guards(
     config: &Config,
-    id: &str,
+    process: (&str, &Path),
     tasks: &Tasks,
 ) -> Result<Option<Arc<Guards>>, Error> {
     let wanted = guarded(config);
@@ -41,7 +42,7 @@ pub(super) async fn guards(
     }
     let machine = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cores = config.serve.cores.unwrap_or_else(machine);
-    let started = Guards::start(&all, id, cores, tasks).await;
+    let started = Guards::start(&all, process, cores, tasks).await;
     started.map(|guards| Some(Arc::new(guards))).map_err(|error| unserved(&wanted, &error))
 }
 
@@ -68,7 +69,7 @@ fn unserved(wanted: &[(String, RedisConfig)], error: &redis::Error) -> Error {
             })
             .map(|one| one.spots.wrong("journal", message.clone()))
             .find(|spot| spot.place.is_some()),
-        redis::Error::Start(_) => None,
+        redis::Error::State { .. } | redis::Error::Start(_) => None,
     };
     let spot = spot.map(|spot| Box::new(Diagnostic { hint: Some(hint.clone()), ..spot }));
     Error::Unserved { message, hint, spot }

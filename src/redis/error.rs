@@ -30,6 +30,15 @@ pub enum Error {
         #[source]
         source: Unusable,
     },
+    /// Another process that has guards has this folder, or it cannot be written.
+    #[error("no guard runs with the state folder {}", path.parent().unwrap_or(path).display())]
+    State {
+        /// What is locked in it.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The system gives no thread.
     #[error("the guards cannot start")]
     Start(#[source] io::Error),
@@ -54,6 +63,11 @@ impl Error {
             Error::Journal { source: Unusable::File(_), .. } => {
                 "its folder has to be there, on a disk that stays, and this user has to be allowed to write there".to_owned()
             }
+            Error::State { source, .. } if source.kind() == io::ErrorKind::WouldBlock => {
+                "another `roadworks serve` runs guards with it: give each process its own by serve { state = \"..\" }"
+                    .to_owned()
+            }
+            Error::State { .. } => "this user has to be allowed to write there".to_owned(),
             Error::Start(_) => "see how many threads this user may have".to_owned(),
         }
     }

@@ -1,6 +1,6 @@
 //! The guards as they run: their sockets, and a thread for each core.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::fs::FileTypeExt as _;
@@ -16,19 +16,20 @@ use tokio::sync::{Semaphore, watch};
 
 use super::breaker::{Order, Others, Posture};
 use super::connection::Connection;
+use super::cores::{Accepted, Core};
 use super::error::Error;
 use super::gate::Gate;
 use super::journal::Journal;
 use super::marker::{Known, Memory};
 use super::markers::Markers;
-use super::orders::ByHand;
+use super::orders::{ByHand, Orders};
 use super::recover::{Patient, Recover, RecoverRefused, Recovered};
 use super::report::{self, GuardReport};
 use super::scrape::Scrape;
-use super::upstream::{Plain, Stream};
+use super::upstream::Stream;
 use super::{keeper, markers, probe};
 use crate::clock;
-use crate::config::{RedisConfig, RedisListen};
+use crate::config::{Afterwards, RedisConfig, RedisListen};
 use crate::net::bind::{Inherited, bind};
 use crate::store::{AnyStore, SiteStore};
 use crate::switch::Mode;
@@ -67,6 +68,8 @@ pub struct Guards {
     sockets: Vec<PathBuf>,
     patients: Vec<Patient>,
     tasks: Tasks,
+    /// Locked as long as they run: what a process of this name has yet to remove, no other one of its name says.
+    _only: File,
 }
 
 /// One guard and its sockets, before a thread has them.
@@ -75,31 +78,37 @@ struct Door {
     places: Arc<Semaphore>,
     tcp: Vec<Vec<TcpListener>>,
     unix: Vec<UnixListener>,
+    /// Whether a thread looks after its Redis.
+    is_watched: bool,
 }
 
 impl Guards {
-    /// Listens for each of `all`, on `cores` threads, as work of `tasks`, in the process `id`. What cannot be listened on is said
-    /// before anybody is answered; and each looks at what others have yet to remove, for a second at most.
+    /// Listens for each of `all`, on `cores` threads, as work of `tasks`, in the process `id`, whose folder is `state`. What cannot be
+    /// listened on is said before anybody is answered; and each looks at what others have yet to remove, for a second at most.
     pub async fn start(
         all: &[Guarded],
-        id: &str,
+        (id, state): (&str, &Path),
         cores: usize,
         tasks: &Tasks,
     ) -> Result<Guards, Error> {
         let tasks = tasks.child();
         let (addresses, sockets, patients) = (Vec::new(), Vec::new(), Vec::new());
-        let mut guards = Guards { gates: Vec::new(), addresses, sockets, patients, tasks };
+        let only = only(state)?;
+        let mut guards =
+            Guards { gates: Vec::new(), addresses, sockets, patients, tasks, _only: only };
         let mut doors = Vec::new();
         for guarded in all {
             let door = guards.door(guarded, id, cores).await?;
             guards.gates.push(Arc::downgrade(&door.gate));
             doors.push(door);
         }
-        for core in 0..cores {
-            let runtime =
-                Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
+        let runtime = |_| Builder::new_current_thread().enable_all().build();
+        let runtimes: io::Result<Vec<_>> = (0..cores).map(runtime).collect();
+        let runtimes = runtimes.map_err(Error::Start)?;
+        let cores: Arc<[Core]> = runtimes.iter().map(|one| Core::of(one.handle())).collect();
+        for (core, runtime) in runtimes.into_iter().enumerate() {
             for door in &mut doors {
-                door.open(&runtime, core, &guards.tasks).map_err(Error::Start)?;
+                door.open(&runtime, &cores, &guards.tasks).map_err(Error::Start)?;
             }
             let stopping = guards.tasks.stopping();
             let work = move || runtime.block_on(stopping);
@@ -148,7 +157,7 @@ impl Guards {
         let (gate, markers) = self.gate(guarded, id).await?;
         let (site, name) = (guarded.site.clone(), config.name.clone());
         self.patients.push(Patient { site, name, gate: Arc::downgrade(&gate), markers });
-        Ok(Door { gate, places, tcp, unix })
+        Ok(Door { gate, places, tcp, unix, is_watched: false })
     }
 
     /// What a guard's connections share; where something is left in its journal, Redis is not read before that is removed.
@@ -274,16 +283,22 @@ impl Guards {
         let now = (clock::monotonic(), clock::now());
         match ordered {
             Wanted::Close => {
-                let left = gate.orders.borrow().mode;
-                if let Some(mode) = left {
+                let Orders { by_hand, mode } = gate.orders.borrow().clone();
+                if let (None, Some(mode)) = (by_hand, mode) {
                     return Err(NotOrdered::Mode(mode));
                 }
                 gate.order(|orders| orders.by_hand = None);
-                until(BACK, || !gate.is_away()).await;
+                if mode.is_none() {
+                    until(BACK, || !gate.is_away()).await;
+                }
             }
             Wanted::Open(lasts) | Wanted::Hold(lasts) => {
-                let order =
-                    if matches!(ordered, Wanted::Open(_)) { Order::Open } else { Order::Hold };
+                let order = match ordered {
+                    Wanted::Hold(_) => Order::Hold,
+                    // Where nothing may be said without Redis, it is as in an outage.
+                    _ if gate.config.on_outage.then != Afterwards::Open => Order::Away,
+                    _ => Order::Open,
+                };
                 let by_hand = ByHand::lasting((order, by), lasts, now);
                 gate.order(|orders| orders.by_hand = Some(by_hand));
                 until(gate.config.budget * 3 + BACK, || gate.links.load(Relaxed) == 0).await;
@@ -354,10 +369,10 @@ fn socket(path: &Path) -> io::Result<UnixListener> {
 }
 
 impl Door {
-    /// Gives the thread of this core its sockets.
-    fn open(&mut self, runtime: &Runtime, core: usize, tasks: &Tasks) -> io::Result<()> {
+    /// Gives the thread of this runtime its sockets; clients are served by all of `cores`.
+    fn open(&mut self, runtime: &Runtime, cores: &Arc<[Core]>, tasks: &Tasks) -> io::Result<()> {
         let _entered = runtime.enter();
-        if core == 0 {
+        if !std::mem::replace(&mut self.is_watched, true) {
             let (gate, watching) = (Arc::clone(&self.gate), tasks.clone());
             tasks.start(async move {
                 tokio::select! {
@@ -367,26 +382,32 @@ impl Door {
                 }
             });
         }
-        for sockets in &mut self.tcp {
-            let Some(socket) = sockets.pop() else { continue };
-            let listener = Listener::Tcp(tokio::net::TcpListener::from_std(socket)?);
-            tasks.start(accept(
-                listener,
-                Arc::clone(&self.gate),
-                Arc::clone(&self.places),
-                tasks.clone(),
-            ));
+        let mut listeners = Vec::new();
+        for socket in self.tcp.iter_mut().filter_map(Vec::pop) {
+            listeners.push(Listener::Tcp(tokio::net::TcpListener::from_std(socket)?));
         }
         for socket in &self.unix {
-            let listener = Listener::Unix(tokio::net::UnixListener::from_std(socket.try_clone()?)?);
-            tasks.start(accept(
-                listener,
-                Arc::clone(&self.gate),
-                Arc::clone(&self.places),
-                tasks.clone(),
-            ));
+            let socket = socket.try_clone()?;
+            listeners.push(Listener::Unix(tokio::net::UnixListener::from_std(socket)?));
+        }
+        for listener in listeners {
+            let (gate, places) = (Arc::clone(&self.gate), Arc::clone(&self.places));
+            tasks.start(accept(listener, Arc::clone(cores), gate, places, tasks.clone()));
         }
         Ok(())
+    }
+}
+
+/// The one process whose folder `state` is.
+fn only(state: &Path) -> Result<File, Error> {
+    let path = state.join("guards.lock");
+    let opened = OpenOptions::new().create(true).append(true).open(&path);
+    let taken = |source| Error::State { path: path.clone(), source };
+    let file = opened.map_err(taken)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::Error(error)) => Err(taken(error)),
+        Err(TryLockError::WouldBlock) => Err(taken(io::ErrorKind::WouldBlock.into())),
     }
 }
 
@@ -396,48 +417,60 @@ enum Listener {
 }
 
 impl Listener {
-    async fn next(&self) -> io::Result<Stream> {
+    async fn next(&self) -> io::Result<Accepted> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Stream::Left(Plain::Left(stream)))
+                Ok(Accepted::Tcp(stream.into_std()?))
             }
-            Listener::Unix(listener) => Ok(Stream::Left(Plain::Right(listener.accept().await?.0))),
+            Listener::Unix(listener) => Ok(Accepted::Unix(listener.accept().await?.0.into_std()?)),
         }
     }
 }
 
 /// Takes clients in until told to stop.
-async fn accept(listener: Listener, gate: Arc<Gate>, places: Arc<Semaphore>, tasks: Tasks) {
+async fn accept(
+    listener: Listener,
+    cores: Arc<[Core]>,
+    gate: Arc<Gate>,
+    places: Arc<Semaphore>,
+    tasks: Tasks,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.next() => accepted,
             () = tasks.stopping() => return,
         };
-        match (accepted, Arc::clone(&places).try_acquire_owned()) {
-            (Ok(stream), Ok(place)) => {
+        let begun = accepted.and_then(|client| {
+            let Some(core) = Core::idlest(&cores) else { return Ok(()) };
+            let place = Arc::clone(&places).try_acquire_owned();
+            core.give(client, |stream, here| {
                 let (gate, work) = (Arc::clone(&gate), tasks.clone());
-                tasks.start(async move {
-                    let _place = place;
-                    Connection::new(gate, stream, &work).run().await;
-                });
-            }
-            (Ok(mut stream), Err(_)) => {
-                use tokio::io::AsyncWriteExt as _;
-                #[expect(
-                    clippy::let_underscore_must_use,
-                    reason = "one too many: whether it hears so or not"
-                )]
-                let _ = tokio::time::timeout(BREATHER, stream.write_all(CROWDED)).await;
-            }
-            (Err(error), _) if is_of_client(&error) => {}
-            (Err(error), _) => {
+                drop(tasks.start(async move {
+                    let _here = here;
+                    match place {
+                        Ok(_place) => Connection::new(gate, stream, &work).run().await,
+                        Err(_) => turn_away(stream).await,
+                    }
+                }));
+            })
+        });
+        match begun {
+            Ok(()) => {}
+            Err(error) if is_of_client(&error) => {}
+            Err(error) => {
                 tracing::warn!(redis = gate.config.name, %error, "cannot accept a connection");
                 tokio::time::sleep(BREATHER).await;
             }
         }
     }
+}
+
+/// Tells one too many, who may hear it or not.
+async fn turn_away(mut stream: Stream) {
+    use tokio::io::AsyncWriteExt as _;
+    drop(tokio::time::timeout(BREATHER, stream.write_all(CROWDED)).await);
 }
 
 /// A client that is gone already costs nothing.

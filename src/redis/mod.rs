@@ -6,6 +6,7 @@ pub mod answer;
 mod away;
 pub mod breaker;
 mod connection;
+mod cores;
 mod counters;
 mod dirty;
 pub mod emergency;

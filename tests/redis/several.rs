@@ -303,7 +303,8 @@ impl Inside {
         let guarded =
             Guarded { site: "shop".to_owned(), config: read.sites[0].redis[0].clone(), store };
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let started = runtime.block_on(Guards::start(&[guarded], id, 1, &Tasks::new()));
+        let started =
+            runtime.block_on(Guards::start(&[guarded], (id, folder.path()), 1, &Tasks::new()));
         Inside { runtime, guards: started.unwrap(), _folder: folder }
     }
 

@@ -84,10 +84,7 @@ impl Served {
             None => nameserver(&config, tasks)?,
             Some(Role::Gateway | Role::Agent) => None,
         };
-        served.guards = match args.role {
-            None | Some(Role::Gateway) => guards(&config, &served.teller.id, tasks).await?,
-            Some(Role::Agent) => None,
-        };
+        served.guards = served.guarding(args.role, &config, tasks).await?;
         let is_idle = follows.is_empty() && served.guards.is_none();
         if is_idle && args.role == Some(Role::Gateway) {
             return Err(Error::Unserved {
@@ -116,6 +113,20 @@ impl Served {
         }
         served.see_to(&config, follows).await?;
         Ok(served)
+    }
+
+    async fn guarding(
+        &self,
+        role: Option<Role>,
+        config: &Config,
+        tasks: &Tasks,
+    ) -> Result<Option<Arc<Guards>>, Error> {
+        match role {
+            None | Some(Role::Gateway) => {
+                guards(config, (&self.teller.id, &self.state), tasks).await
+            }
+            Some(Role::Agent) => Ok(None),
+        }
     }
 
     /// What is listened on here: for an agent nothing but the admin address.
