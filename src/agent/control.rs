@@ -30,6 +30,8 @@ use crate::tasks::Tasks;
 const SOCKET: &str = "control.sock";
 /// No request is larger.
 const LARGEST: usize = 64 << 10;
+/// As long an answer is: each of many guards that observe tells of a thousand beginnings of keys.
+const LONGEST_ANSWER: usize = 16 << 20;
 /// How long an answer may take: a reload binds sockets and reads files.
 const ANSWER: Duration = Duration::from_secs(30);
 /// What is ordered of a guard ends within a day.
@@ -382,7 +384,8 @@ pub async fn ask(
     let answer = async {
         let answer = sender.send_request(request).await.ok()?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), 16 * LARGEST).collect().await.ok()?.to_bytes();
+        let body =
+            Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await.ok()?.to_bytes();
         Some((status, serde_json::from_slice(&body).ok()?))
     };
     let answer = tokio::time::timeout(2 * ANSWER, async {

@@ -24,6 +24,10 @@ use crate::store::encoded;
 
 pub(super) async fn run(context: &Context, args: &RedisArgs) -> Result<u8, Error> {
     let config = context.config()?;
+    if context.common.site.is_some() {
+        // One that there is.
+        config.site(context.common.site.as_deref())?;
+    }
     let state = Context::state(&config);
     let (order, name, lasts) = match &args.verb {
         RedisVerb::Status(args) => {
@@ -109,6 +113,14 @@ async fn recover(
 /// The next step, or what is not as it was asked.
 fn next(context: &Context, order: GuardOrder, name: &str, guard: &GuardReport) {
     let left = guard.connections;
+    // As it is to be typed.
+    let name = &match &context.common.site {
+        Some(site) => format!("{name} --site {site}"),
+        None => name.to_owned(),
+    };
+    if let (GuardOrder::Close, Some(left)) = (order, &guard.ordered) {
+        return context.report.words(&format!("Redis is left alone by {} still.", left.by));
+    }
     context.report.words(&match order {
         GuardOrder::Close if matches!(guard.state, State::Closed | State::Reads | State::Writes) => format!("Redis is asked again for {name}."),
         GuardOrder::Close => format!(
@@ -230,7 +242,7 @@ fn no_such(message: &str) -> Error {
     Error::Answered {
         code: "no-such-guard",
         message: message.to_owned(),
-        hint: "`redis` blocks change at a restart of `roadworks serve`; without the role agent it runs them".to_owned(),
+        hint: "`redis` blocks change at a restart of `roadworks serve`; with `--role agent` it runs none".to_owned(),
         place: None,
     }
 }
@@ -256,18 +268,25 @@ fn whole(guard: &GuardReport) -> String {
     if let Some(unfit) = &guard.unfit {
         lines.push(format!("  this upstream cannot be guarded: {unfit}"));
     }
-    let GuardReport { upstream, site, role, clients, connections, .. } = guard;
+    let GuardReport { name, upstream, site, role, clients, connections, .. } = guard;
     lines.push(format!(
         "  {upstream} of {site}, role {role}; {clients} clients, {connections} connections to it"
     ));
     match &guard.journal {
         Some(JournalReport { broken: Some(why), .. }) => {
-            lines.push(format!("  the journal is of no use: {why}"));
+            lines.push(format!(
+                "  the journal is of no use: {why}; decide by roadworks redis recover {name}"
+            ));
         }
         Some(JournalReport { keys, .. }) if *keys > 0 => {
             lines.push(format!("  {keys} keys to remove before it is read"));
         }
         Some(_) | None => {}
+    }
+    if guard.state == State::Writes {
+        lines.push(format!(
+            "  where that guard is gone for good, nobody knows what: decide by roadworks redis recover {name}"
+        ));
     }
     if let Some(Observed { rules, .. }) = &guard.observed {
         lines.push("  it only observes. What its keys seem to be for:".to_owned());
@@ -285,7 +304,7 @@ fn meaning(state: State) -> &'static str {
     match state {
         State::Closed => "redis is asked",
         State::Reads => "redis is read, and what it does not take is dropped",
-        State::Writes => "reads miss: other guards have yet to remove what they dropped",
+        State::Writes => "reads miss: a guard has yet to remove what it dropped",
         State::Hold => "clients wait",
         State::Open => "answered without redis",
         State::Refuse => "what concerns keys is refused",

@@ -199,7 +199,7 @@ pub struct Breaker {
     epoch: u64,
     away: Option<Instant>,
     late: Lateness,
-    /// Probes that went well in a row, and those that did not.
+    /// Probes that went well in a row, and those of this outage that did not: what well probes find may still not be read.
     well: u32,
     failed: u32,
     came_back: Option<Instant>,
@@ -309,7 +309,6 @@ impl Breaker {
     pub fn probed_well(&mut self, now: Instant) -> bool {
         let Some(since) = self.away else { return false };
         self.well = self.well.saturating_add(1);
-        self.failed = 0;
         let is_ordered = self.order.is_some();
         self.well >= WELL && !is_ordered && now.duration_since(since) >= self.least_open
     }

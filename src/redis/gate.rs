@@ -108,6 +108,8 @@ pub(super) struct About {
     pub(super) info: Option<Arc<str>>,
     /// Why it cannot be guarded.
     pub(super) unfit: Option<Unfit>,
+    /// By what it refused the guard's own password.
+    pub(super) refused: Option<String>,
 }
 
 impl Gate {
@@ -187,6 +189,10 @@ impl Gate {
         self.is_ordered_open.store(order == Some(Order::Open), Relaxed);
         if breaker.ordered(order, monotonic()) {
             let name = self.name();
+            if order.is_none() {
+                // Why it still is not asked, the next probe says.
+                self.why.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
             match order {
                 Some(Order::Away) => tracing::info!(redis = name, "redis is left alone"),
                 Some(Order::Open) => tracing::info!(redis = name, "redis is not asked"),
@@ -283,9 +289,24 @@ impl Gate {
             Ok(()) => breaker.probed_well(monotonic()),
             Err(why) => {
                 breaker.probed_ill();
-                tracing::debug!(redis = self.config.name, why, "redis is still away");
+                let mut known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+                if known.is_empty() && breaker.posture().order.is_none() {
+                    tracing::warn!(redis = self.config.name, why, "redis is away");
+                    *known = why;
+                } else {
+                    tracing::debug!(redis = self.config.name, why, "redis is still away");
+                }
                 false
             }
+        }
+    }
+
+    /// It is well and not asked all the same; told once.
+    pub(super) fn stays_away(&self, why: &str) {
+        let mut known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != why {
+            tracing::warn!(redis = self.config.name, why, "redis stays away");
+            why.clone_into(&mut known);
         }
     }
 
@@ -296,6 +317,7 @@ impl Gate {
             self.way.fetch_add(1, Release);
         }
         let mut breaker = self.breaker();
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.dirty.write().unwrap_or_else(PoisonError::into_inner) = DirtyKeys::default();
         let away = Gate::came_back(&mut breaker);
         self.tell_back(&breaker, away);
@@ -331,11 +353,13 @@ impl Gate {
     /// time.
     pub(super) fn open_partly(&self, entries: &[Entry], why: Option<Unwritable>) {
         let (mut breaker, now) = (self.breaker(), monotonic());
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.dirty.write().unwrap_or_else(PoisonError::into_inner).add(entries);
         let away = Gate::came_back(&mut breaker);
         breaker.dirtied();
         if let Some(why) = why.map(Unwritable::word) {
             breaker.refused(now);
+            why.clone_into(&mut self.why.lock().unwrap_or_else(PoisonError::into_inner));
             tracing::warn!(
                 redis = self.config.name,
                 why,
@@ -399,6 +423,7 @@ impl Gate {
         let mut breaker = self.breaker();
         if breaker.refused(monotonic()) {
             let why = why.word();
+            why.clone_into(&mut self.why.lock().unwrap_or_else(PoisonError::into_inner));
             tracing::warn!(
                 redis = self.config.name,
                 why,

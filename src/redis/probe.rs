@@ -29,8 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) async fn watch_over(gate: Arc<Gate>) {
     let mut posture = gate.posture();
     probe_once(&gate).await;
-    // Why it stayed away though it is well: that is said once.
-    let mut said = String::new();
     loop {
         while posture.borrow_and_update().away().is_some() {
             tokio::select! {
@@ -42,14 +40,10 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
             if gate.probed(found)
                 && let Err(why) = reopen(&gate).await
             {
-                if why != said {
-                    tracing::warn!(redis = gate.config.name, why, "redis stays away");
-                    said.clone_from(&why);
-                }
+                gate.stays_away(&why);
                 gate.probed(Err(why));
             }
         }
-        said.clear();
         if gate.is_partly_away() {
             tidy(&gate).await;
             continue;
@@ -149,15 +143,20 @@ async fn reopen(gate: &Gate) -> Result<(), String> {
 /// Why it is not well, if it is not.
 pub(super) async fn probe(gate: &Gate) -> Result<(), String> {
     let (redis, before) = (&gate.config.name, gate.about());
-    let was_unfit = before.unfit.clone();
-    let about = match meet(&gate.config).await? {
-        Met::Redis(info) => About { info: Some(Arc::from(info)), unfit: None },
+    let (was_unfit, was_refused) = (before.unfit.clone(), before.refused.clone());
+    let (met, refused) = meet(&gate.config).await?;
+    if let Some(word) = refused.as_ref().filter(|_| refused != was_refused) {
+        tracing::warn!(redis, "the guard's own password is refused: {word}");
+    }
+    let about = match met {
+        Met::Redis(info) => About { info: Some(Arc::from(info)), unfit: None, refused },
         // It answers as a Redis; what it says of itself stays what it said before.
         Met::Silent(_) => About {
             unfit: before.unfit.filter(|unfit| !matches!(unfit, Unfit::Other(_))),
+            refused,
             ..before
         },
-        Met::Unfit(why) => About { info: None, unfit: Some(why) },
+        Met::Unfit(why) => About { info: None, unfit: Some(why), refused },
     };
     let unfit = about.unfit.clone();
     // Whoever reads the log finds it so.
@@ -199,50 +198,52 @@ pub enum Met {
     Unfit(Unfit),
 }
 
-/// Asks an upstream who it is, as a guard does before it lets anybody in; an error is why it is away. Cancel safe: nothing is kept.
-pub async fn meet(config: &RedisConfig) -> Result<Met, String> {
+/// Asks an upstream who it is, as a guard does before it lets anybody in, and by what it refused the guard's own password, if it did;
+/// an error is why it is away. Cancel safe: nothing is kept.
+pub async fn meet(config: &RedisConfig) -> Result<(Met, Option<String>), String> {
     let upstream = &config.upstream;
     let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
     let mut talk = Talk { stream: &mut stream, buffer: BytesMut::new() };
     let budget = config.budget.max(Duration::from_millis(10));
     let greeting = async {
-        enter(&mut talk, config).await?;
-        talk.asked(&command(&[b"PING"]), budget).await
+        let refused = enter(&mut talk, config).await?;
+        Ok((talk.asked(&command(&[b"PING"]), budget).await?, refused))
     };
-    match greeting.await {
+    let (said, refused) = match greeting.await {
         Err(error) if is_of_another(&error) => {
-            return Ok(Met::Unfit(Unfit::Other(words(error))));
+            return Ok((Met::Unfit(Unfit::Other(words(error))), None));
         }
         Err(error) => return Err(words(error)),
-        Ok(said) if said.kind == Kind::Error => {
-            let is_about_me =
-                said.bytes.starts_with(b"-NOAUTH") || said.bytes.starts_with(b"-NOPERM");
-            return if is_about_me { Ok(Met::Silent(said.word())) } else { Err(said.word()) };
-        }
-        Ok(_) => {}
+        Ok(greeted) => greeted,
+    };
+    if said.kind == Kind::Error {
+        let is_about_me = said.bytes.starts_with(b"-NOAUTH") || said.bytes.starts_with(b"-NOPERM");
+        return if is_about_me {
+            Ok((Met::Silent(said.word()), refused))
+        } else {
+            Err(said.word())
+        };
     }
     let said = talk.asked(&command(&[b"INFO"]), PATIENCE).await.map_err(words)?;
     if said.kind == Kind::Error {
-        return Ok(Met::Silent(said.word()));
+        return Ok((Met::Silent(said.word()), refused));
     }
     let text = String::from_utf8_lossy(&said.bytes);
-    of_info(text.split_once("\r\n").map_or("", |(_, text)| text).trim_end_matches("\r\n"))
+    let info = text.split_once("\r\n").map_or("", |(_, text)| text).trim_end_matches("\r\n");
+    Ok((of_info(info)?, refused))
 }
 
-/// Says who the guard is, where it was told.
-pub(super) async fn enter(talk: &mut Talk<'_>, config: &RedisConfig) -> io::Result<()> {
+/// Says who the guard is, where it was told: by what that is refused, if it is.
+pub(super) async fn enter(talk: &mut Talk<'_>, config: &RedisConfig) -> io::Result<Option<String>> {
     let upstream = &config.upstream;
     if let Some(password) = &upstream.password {
         let user = upstream.user.as_deref().map(str::as_bytes);
         let auth: Vec<_> =
             [Some(&b"AUTH"[..]), user, Some(password.bytes())].into_iter().flatten().collect();
         let said = talk.asked(&command(&auth), PATIENCE).await?;
-        if said.kind == Kind::Error {
-            let word = said.word();
-            tracing::warn!(redis = config.name, "the guard's own password is refused: {word}");
-        }
+        return Ok((said.kind == Kind::Error).then(|| said.word()));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// What an error says.

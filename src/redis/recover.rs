@@ -47,6 +47,11 @@ pub enum RecoverRefused {
     /// Flushing needs Redis.
     #[error("redis cannot be flushed: {0}")]
     Unreachable(String),
+    /// It is there, and does not flush: that stays noted.
+    #[error(
+        "redis does not flush its databases, which stays noted, and is done once it lets it be: {0}"
+    )]
+    Unflushed(String),
     /// Others cannot be told.
     #[error("the markers in the store cannot be read or taken away: {0}")]
     Store(String),
@@ -65,9 +70,13 @@ impl RecoverRefused {
             RecoverRefused::Unknown(_) => {
                 "run it where `roadworks serve` has a `redis` block of this name".to_owned()
             }
-            RecoverRefused::NoJournal => "see `on_outage` in docs/redis.md".to_owned(),
+            RecoverRefused::NoJournal => "see `journal` in docs/redis.md".to_owned(),
             RecoverRefused::Unreachable(_) => {
                 "wait until Redis is back, or run it with --accept-stale".to_owned()
+            }
+            RecoverRefused::Unflushed(_) => {
+                "let the guard's user FLUSHDB, or accept what is there with --accept-stale"
+                    .to_owned()
             }
             RecoverRefused::Store(_) => "see that the store can be reached, then again".to_owned(),
             RecoverRefused::Journal(_) => "see that its disk takes more, then again".to_owned(),
@@ -124,7 +133,7 @@ async fn recover(
         let entries = keeper.begin().await.map_err(RecoverRefused::Journal)?;
         let done = remove(gate, entries).await;
         keeper.removed(&done).await;
-        done.map_err(|why| RecoverRefused::Unreachable(why.to_string()))?;
+        done.map_err(|why| RecoverRefused::Unflushed(why.to_string()))?;
     }
     let (keys, guards) = found.into_iter().map(|(key, marker)| (key, marker.guard)).unzip();
     markers.forget(keys).await.map_err(RecoverRefused::Store)?;
@@ -143,7 +152,7 @@ pub(super) struct Mended {
 
 /// What the upstream says of itself: of one that does not, nobody knows which databases are to be flushed.
 async fn info(gate: &Gate) -> Result<String, String> {
-    match meet(&gate.config).await? {
+    match meet(&gate.config).await?.0 {
         Met::Redis(info) => Ok(info),
         Met::Silent(why) => {
             Err(format!("it does not tell the guard which databases it has: {why}"))

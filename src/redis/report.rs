@@ -131,6 +131,7 @@ pub(super) fn of(gate: &Gate, (now, at): (Instant, Timestamp)) -> GuardReport {
         let ago = SignedDuration::try_from(now.saturating_duration_since(since));
         ago.map_or(at, |ago| at - ago)
     });
+    let is_told = posture.away().is_some() || posture.asks == Asks::Clean;
     let by_order = ordered.as_ref().map(|one| format!("{} by {}", one.order, one.by));
     let config = &gate.config;
     let answers = gate.counters.by_reason().map(|(reason, count)| (reason.to_owned(), count));
@@ -141,7 +142,7 @@ pub(super) fn of(gate: &Gate, (now, at): (Instant, Timestamp)) -> GuardReport {
         upstream: config.upstream.place.to_string(),
         state: state(gate, posture, now),
         since,
-        why: by_order.or(Some(why).filter(|_| posture.away().is_some())),
+        why: by_order.or(Some(why).filter(|why| !why.is_empty() && is_told)),
         ordered,
         unfit: gate.about().unfit.map(|unfit| unfit.to_string()),
         clients: gate.clients.load(Relaxed),
@@ -163,6 +164,7 @@ pub(super) fn of(gate: &Gate, (now, at): (Instant, Timestamp)) -> GuardReport {
 pub(super) fn state(gate: &Gate, posture: Posture, now: Instant) -> State {
     match posture.held_until(gate.config.on_outage.hold) {
         _ if gate.only_observes() => State::Closed,
+        _ if gate.is_unfit() => State::Drop,
         None => match posture.asks {
             Asks::Clean => State::Reads,
             Asks::Writes => State::Writes,

@@ -148,6 +148,38 @@ fn what_is_ordered_ends() {
 }
 
 #[test]
+fn why_redis_is_away_is_told_where_it_went_while_something_was_ordered() {
+    let mut ordered = Ordered::with("role = \"cache\"", "");
+    assert_eq!(ordered.client().does("SET k v"), "+OK");
+    ordered.orders(&["hold", "cache", "--for", "1s"]);
+    ordered.redis.kill();
+    until(|| ordered.serving.log().contains("redis is away").then_some(()));
+    let seen = ordered.seen();
+    assert!(seen["why"].as_str().unwrap().contains("refused"), "{seen}");
+    assert_eq!(seen["ordered"], Value::Null);
+}
+
+#[test]
+fn what_is_never_answered_waits_where_it_is_ordered_open() {
+    let lines = "role = \"queue\"\n    on_outage = [\"hold 1s\", \"refuse\"]";
+    let ordered = Ordered::with(lines, "");
+    let opened = ordered.orders(&["open", "cache"]);
+    assert_eq!((&opened["state"], &opened["ordered"]["order"]), (&"hold".into(), &"away".into()));
+    let began = monotonic();
+    assert!(ordered.client().does("LPUSH jobs 1").starts_with("-ROADWORKSDOWN"));
+    assert!(monotonic().duration_since(began) >= Duration::from_millis(500));
+    assert_eq!(ordered.seen()["state"], "refuse");
+}
+
+#[test]
+fn a_site_that_there_is_not_has_no_guards() {
+    let ordered = Ordered::with("role = \"cache\"", "");
+    let error =
+        ordered.stand.run(&["--json", "--site", "shup", "redis", "status"]).exits(1).error();
+    assert_eq!(error["code"], "no-such-site", "{error}");
+}
+
+#[test]
 fn a_guard_leaves_redis_alone_in_the_modes_of_its_when() {
     let app = App::start();
     let gateway = format!(
@@ -167,8 +199,8 @@ fn a_guard_leaves_redis_alone_in_the_modes_of_its_when() {
     let error = ordered.stand.run(&["--json", "redis", "close", "cache"]).exits(3).error();
     assert_eq!(error["code"], "left-alone");
     assert_eq!(ordered.orders(&["open", "cache"])["ordered"]["order"], "open");
-    ordered.stand.run(&["redis", "close", "cache"]).exits(3);
-    assert_eq!(ordered.seen()["ordered"]["order"], "open", "what is refused changes nothing");
+    let left = ordered.orders(&["close", "cache"]);
+    assert_eq!(left["ordered"]["by"], "the site's mode closed", "one's own is taken back: {left}");
     ordered.serving.signal("TERM");
     assert_eq!(ordered.serving.ended(), Some(0));
     ordered.serving = ordered.stand.serve();

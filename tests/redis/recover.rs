@@ -55,6 +55,8 @@ fn is_well(guarded: &Guarded) {
 #[test]
 fn what_an_overflowed_journal_had_no_room_for_is_flushed_once_redis_is_there() {
     let mut guarded = overflowed();
+    let usage = recover(&guarded, &["cache", "--yes"]).exits(1).error()["message"].to_string();
+    assert!(usage.contains("--flush") && usage.contains("--accept-stale"), "{usage}");
     let refused = recover(&guarded, &["cache", "--flush", "--yes"]).exits(3).error();
     assert_eq!(refused["code"], "not-recovered");
     assert!(refused["message"].as_str().unwrap().starts_with("redis cannot be flushed: "));

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use roadworks::clock::monotonic;
@@ -23,6 +24,8 @@ fn what_cannot_be_guarded_is_said_and_nobody_is_answered_wrongly() {
     let guarded = Guarded::before(cluster, "role = \"cache\"");
     guarded.says("it is part of a cluster");
     assert_eq!(guarded.client().next(), None);
+    let seen = guarded.stand.run(&["--json", "redis", "status"]).exits(0).json();
+    assert_eq!(seen["guards"][0]["state"], "drop", "{seen}");
     let taken = Stand::new(&config(
         &format!("127.0.0.1:{}", guarded.port),
         "redis://127.0.0.1:1",
@@ -105,4 +108,44 @@ fn a_redis_that_comes_and_goes_is_left_alone_for_longer_each_time() {
         let away = monotonic().duration_since(began);
         assert!(away >= Duration::from_millis(least * 900), "{away:?}, and not {least} s");
     }
+}
+
+#[test]
+fn a_guard_whose_password_is_refused_says_so_once() {
+    let redis = RedisServer::with(&["--requirepass", "right"]);
+    let upstream = format!("redis://:wrong@127.0.0.1:{}", redis.port);
+    let mut guarded = Guarded::at(&upstream, redis, "role = \"cache\"\n    journal {\n    }", &[]);
+    guarded.says("the guard's own password is refused: -WRONGPASS");
+    guarded.kill();
+    assert_eq!(guarded.client().does("DEL k"), ":0");
+    guarded.redis.again();
+    guarded.says("redis stays away");
+    let asked = || {
+        let mut side = guarded.redis.client();
+        assert_eq!(side.does("AUTH right"), "+OK");
+        let stats = side.does("INFO stats");
+        let count = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+        count.unwrap().parse::<u32>().unwrap()
+    };
+    thread::sleep(Duration::from_secs(2));
+    let before = asked();
+    thread::sleep(Duration::from_secs(2));
+    // Its tries come later each time: four connections each, every two seconds.
+    assert!(asked() - before <= 12, "{before}, {}", asked());
+    assert_eq!(guarded.told("the guard's own password is refused"), 1);
+    assert_eq!(guarded.told("redis stays away"), 1);
+}
+
+#[test]
+fn two_processes_with_guards_have_two_state_folders() {
+    let guarded = Guarded::cache("");
+    let config = guarded.stand.folder().join("roadworks.hcl");
+    let before = fs::read_to_string(&config).unwrap();
+    let other = before.replace(&format!(":{}", guarded.port), ":0");
+    fs::write(&config, &other).unwrap();
+    let error = guarded.stand.run(&["--json", "serve"]).exits(1).error();
+    assert!(error["message"].as_str().unwrap().starts_with("no guard runs with the state folder "));
+    assert!(error["hint"].as_str().unwrap().contains("serve { state = "), "{error}");
+    fs::write(&config, before).unwrap();
+    assert_eq!(guarded.client().does("SET k v"), "+OK", "the first is in nobody's hands");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{ArgGroup, Args as ClapArgs, Subcommand};
 
 use super::values::lasting;
 
@@ -75,6 +75,7 @@ pub(in crate::cli) struct RedisOpenArgs {
 /// `redis recover`
 #[derive(Debug, ClapArgs)]
 #[command(
+    group(ArgGroup::new("way").required(true).args(["flush", "accept_stale"])),
     after_help = "Examples:\n  roadworks redis recover cache --flush           empty it, so that nothing old can be read\n  roadworks redis recover cache --accept-stale    read it as it is: what was written or deleted meanwhile may be old"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a word on the command line")]
@@ -82,7 +83,7 @@ pub(in crate::cli) struct RedisRecoverArgs {
     #[command(flatten)]
     pub(in crate::cli) guard: RedisNameArgs,
     /// Empty each database in which something was dropped, and every one where that is not known
-    #[arg(long, required_unless_present = "accept_stale", conflicts_with = "accept_stale")]
+    #[arg(long)]
     pub(in crate::cli) flush: bool,
     /// Read what is there, however old it is
     #[arg(long)]

@@ -29,10 +29,17 @@ async fn upstream(guard: &RedisConfig) -> Finding {
             format!("{at} is away: {why}"),
             "start it, let this machine reach it, or correct `upstream`",
         ),
-        Ok(Met::Unfit(why)) => {
+        Ok((_, Some(word))) => fail(
+            ID,
+            format!("{at} refuses the guard's own password ({word})"),
+            "correct the user and the password in `upstream`",
+        ),
+        Ok((Met::Unfit(why), None)) => {
             fail(ID, format!("{at} cannot be guarded: {why}"), "name a Redis that stands alone")
         }
-        Ok(Met::Silent(why)) if guard.journal.is_some() || guard.upstream.password.is_some() => {
+        Ok((Met::Silent(why), None))
+            if guard.journal.is_some() || guard.upstream.password.is_some() =>
+        {
             fail(
                 ID,
                 format!(
@@ -41,12 +48,12 @@ async fn upstream(guard: &RedisConfig) -> Finding {
                 "put the user and the password into `upstream`, and let it PING, INFO, SELECT, UNLINK and SCAN",
             )
         }
-        Ok(Met::Silent(why)) => warn(
+        Ok((Met::Silent(why), None)) => warn(
             ID,
             format!("{at} answers, and tells the guard nothing of itself ({why})"),
             "put a user and its password into `upstream`: without, a Redis that loads its data, or that lost its master, counts as well",
         ),
-        Ok(Met::Redis(info)) => met(&at, &info),
+        Ok((Met::Redis(info), None)) => met(&at, &info),
     }
 }
 

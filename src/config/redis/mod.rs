@@ -270,7 +270,9 @@ fn journal<'a>(
     let is_cache_alone = roles.into_iter().all(|role| role == RedisRole::Cache);
     let block = body.get_blocks("journal").next()?;
     reader.labels(block, &[]);
-    reader.only(&block.body, &["path", "max_keys", "allow_flush"], &[], &[]);
+    reader.only(&block.body, &["path", "max_keys", "overflow", "allow_flush"], &[], &[]);
+    // The one thing that is safe, for who wants to see it said.
+    reader.choice(&block.body, "overflow", &[("stay-open", ())]);
     let path = reader.text(&block.body, "path").filter(|path| !path.is_empty());
     if let Some(given) = block.body.get_attribute("path") {
         spots.note("journal", reader.spot(&given.value));
@@ -450,6 +452,7 @@ mod tests {
                 "`key` \"s:?:*\" is never reached",
             ),
             (&format!("{PLACES}    journal = \"x\"\n"), 5, "`journal` is not known here"),
+            (&format!("{PLACES}    journal {{ overflow = \"forget\" }}\n"), 5, "known: stay-open"),
             (
                 &format!(
                     "{PLACES}    role = \"cache\"\n    key \"s:*\" {{ role = \"session\" }}\n    journal {{ allow_flush = true }}\n"

@@ -12,6 +12,10 @@ pub(super) fn warn(reader: &mut Reader<'_>, guard: &RedisConfig, body: &Body, si
     {
         reader.warn(&given.value, "`limit_gateway` limits nothing: this site has no `gateway`");
     }
+    if let (RedisMode::Observe, Some(given)) = (guard.mode, body.get_attribute("when")) {
+        let said = "`when` changes nothing: a guard that only observes has Redis asked in any mode";
+        reader.warn(&given.value, said);
+    }
     // Whoever only observes may say already what comes after it.
     if guard.journal.is_some() || guard.mode == RedisMode::Observe {
         return;
