@@ -113,27 +113,24 @@ async fn recover(
 /// The next step, or what is not as it was asked.
 fn next(context: &Context, order: GuardOrder, name: &str, guard: &GuardReport) {
     let left = guard.connections;
-    // As it is to be typed.
-    let name = &match &context.common.site {
-        Some(site) => format!("{name} --site {site}"),
-        None => name.to_owned(),
-    };
+    let of_site = context.common.site.as_ref().map(|site| format!(" --site {site}"));
+    let of_site = of_site.unwrap_or_default();
     if let (GuardOrder::Close, Some(left)) = (order, &guard.ordered) {
         return context.report.words(&format!("Redis is left alone by {} still.", left.by));
     }
     context.report.words(&match order {
         GuardOrder::Close if matches!(guard.state, State::Closed | State::Reads | State::Writes) => format!("Redis is asked again for {name}."),
         GuardOrder::Close => format!(
-            "Redis is not found to be well yet; it is asked again once it is: roadworks redis status {name}"
+            "Redis is not found to be well yet; it is asked again once it is: roadworks redis status {name}{of_site}"
         ),
         GuardOrder::Open | GuardOrder::Hold if left > 0 => format!(
-            "{left} connections to Redis are left: look again with roadworks redis status {name}"
+            "{left} connections to Redis are left: look again with roadworks redis status {name}{of_site}"
         ),
         GuardOrder::Open | GuardOrder::Hold => {
-            format!("Redis is left alone. Afterwards: roadworks redis close {name}")
+            format!("Redis is left alone. Afterwards: roadworks redis close {name}{of_site}")
         }
         GuardOrder::Flush | GuardOrder::AcceptStale => {
-            format!("Redis is asked again once it is well: roadworks redis status {name}")
+            format!("Redis is asked again once it is well: roadworks redis status {name}{of_site}")
         }
     });
 }

@@ -199,9 +199,11 @@ pub struct Breaker {
     epoch: u64,
     away: Option<Instant>,
     late: Lateness,
-    /// Probes that went well in a row, and those of this outage that did not: what well probes find may still not be read.
+    /// Probes that went well in a row, and those that did not.
     well: u32,
     failed: u32,
+    /// How often in this outage it was well, and could not be asked all the same.
+    in_vain: u32,
     came_back: Option<Instant>,
     least_open: Duration,
     order: Option<Order>,
@@ -292,7 +294,7 @@ impl Breaker {
         self.away = Some(now);
         self.least_hold = Duration::ZERO;
         self.late = Lateness::default();
-        (self.well, self.failed, self.refused) = (0, 0, None);
+        (self.well, self.failed, self.in_vain, self.refused) = (0, 0, 0, None);
     }
 
     /// So many answers came in time.
@@ -309,13 +311,14 @@ impl Breaker {
     pub fn probed_well(&mut self, now: Instant) -> bool {
         let Some(since) = self.away else { return false };
         self.well = self.well.saturating_add(1);
+        self.failed = 0;
         let is_ordered = self.order.is_some();
         self.well >= WELL && !is_ordered && now.duration_since(since) >= self.least_open
     }
 
     /// It is asked from now on; whether it was not before, and may be. Nothing is left in it that may not be read.
     pub fn close(&mut self, now: Instant) -> bool {
-        (self.is_dirty, self.failed) = (false, 0);
+        (self.is_dirty, self.failed, self.in_vain) = (false, 0, 0);
         if self.order.is_some() || self.away.take().is_none() {
             return false;
         }
@@ -323,6 +326,12 @@ impl Breaker {
         self.least_hold = Duration::ZERO;
         self.came_back = Some(now);
         true
+    }
+
+    /// It is well, and what must be done before it is asked could not be.
+    pub fn not_reopened(&mut self) {
+        self.well = 0;
+        self.in_vain = self.in_vain.saturating_add(1);
     }
 
     /// A probe failed.
@@ -368,7 +377,7 @@ impl Breaker {
         if self.well > 0 {
             return BETWEEN;
         }
-        let doubled = FIRST_PAUSE.saturating_mul(1 << self.failed.min(8));
+        let doubled = FIRST_PAUSE.saturating_mul(1 << self.failed.max(self.in_vain).min(8));
         doubled.min(LONGEST_PAUSE).mul_f64(0.75 + share.clamp(0.0, 1.0) / 4.0)
     }
 }
@@ -433,6 +442,23 @@ mod tests {
         assert_eq!(breaker.posture().held_until(hold), Some(later), "nobody waits");
         breaker.ordered(Some(Order::Away), later);
         assert_eq!(breaker.posture().held_until(hold), Some(later + hold), "as in an outage");
+    }
+
+    #[test]
+    fn what_is_well_and_cannot_be_asked_is_tried_later_each_time() {
+        let (mut breaker, now) = (Breaker::default(), monotonic());
+        away(&mut breaker, now);
+        let mut last = Duration::ZERO;
+        for _ in 0..6 {
+            assert!((0..WELL).any(|_| breaker.probed_well(now)));
+            breaker.not_reopened();
+            assert!(breaker.pause(1.0) > last || last == LONGEST_PAUSE);
+            last = breaker.pause(1.0);
+        }
+        assert_eq!(last, LONGEST_PAUSE);
+        assert!(back(&mut breaker, now), "as soon as it can be");
+        away(&mut breaker, now);
+        assert_eq!(breaker.pause(1.0), FIRST_PAUSE);
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl Gate {
             let name = self.name();
             if order.is_none() {
                 // Why it still is not asked, the next probe says.
-                self.why.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                self.why().clear();
             }
             match order {
                 Some(Order::Away) => tracing::info!(redis = name, "redis is left alone"),
@@ -212,9 +212,14 @@ impl Gate {
         }
     }
 
+    /// Why it is not asked, or what it does not take; empty where nobody has said so.
+    fn why(&self) -> MutexGuard<'_, String> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is so, for whoever asks.
     pub(super) fn seen(&self) -> (Posture, String, Kept) {
-        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let why = self.why().clone();
         let kept = self.journal.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (self.breaker().posture(), why, kept)
     }
@@ -263,7 +268,7 @@ impl Gate {
         let went = breaker.trouble(epoch, trouble, now);
         self.is_troubled.store(breaker.is_troubled(), Relaxed);
         if went {
-            why.clone_into(&mut self.why.lock().unwrap_or_else(PoisonError::into_inner));
+            why.clone_into(&mut self.why());
             // Whoever reads the log finds it so.
             self.tell(&breaker);
             tracing::warn!(redis = self.config.name, why, "redis is away");
@@ -289,8 +294,9 @@ impl Gate {
             Ok(()) => breaker.probed_well(monotonic()),
             Err(why) => {
                 breaker.probed_ill();
-                let mut known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
-                if known.is_empty() && breaker.posture().order.is_none() {
+                let (mut known, posture) = (self.why(), breaker.posture());
+                // Where it went while something was ordered nobody has said so yet.
+                if known.is_empty() && posture.away().is_some() && posture.order.is_none() {
                     tracing::warn!(redis = self.config.name, why, "redis is away");
                     *known = why;
                 } else {
@@ -303,7 +309,8 @@ impl Gate {
 
     /// It is well and not asked all the same; told once.
     pub(super) fn stays_away(&self, why: &str) {
-        let mut known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        self.breaker().not_reopened();
+        let mut known = self.why();
         if *known != why {
             tracing::warn!(redis = self.config.name, why, "redis stays away");
             why.clone_into(&mut known);
@@ -317,9 +324,11 @@ impl Gate {
             self.way.fetch_add(1, Release);
         }
         let mut breaker = self.breaker();
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.dirty.write().unwrap_or_else(PoisonError::into_inner) = DirtyKeys::default();
         let away = Gate::came_back(&mut breaker);
+        if away.is_some() {
+            self.why().clear();
+        }
         self.tell_back(&breaker, away);
     }
 
@@ -353,13 +362,13 @@ impl Gate {
     /// time.
     pub(super) fn open_partly(&self, entries: &[Entry], why: Option<Unwritable>) {
         let (mut breaker, now) = (self.breaker(), monotonic());
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.why().clear();
         self.dirty.write().unwrap_or_else(PoisonError::into_inner).add(entries);
         let away = Gate::came_back(&mut breaker);
         breaker.dirtied();
         if let Some(why) = why.map(Unwritable::word) {
             breaker.refused(now);
-            why.clone_into(&mut self.why.lock().unwrap_or_else(PoisonError::into_inner));
+            why.clone_into(&mut self.why());
             tracing::warn!(
                 redis = self.config.name,
                 why,
@@ -421,9 +430,9 @@ impl Gate {
             return;
         }
         let mut breaker = self.breaker();
+        let why = why.word();
+        why.clone_into(&mut self.why());
         if breaker.refused(monotonic()) {
-            let why = why.word();
-            why.clone_into(&mut self.why.lock().unwrap_or_else(PoisonError::into_inner));
             tracing::warn!(
                 redis = self.config.name,
                 why,

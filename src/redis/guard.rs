@@ -439,8 +439,9 @@ async fn accept(
 ) {
     loop {
         let accepted = tokio::select! {
-            accepted = listener.next() => accepted,
+            biased;
             () = tasks.stopping() => return,
+            accepted = listener.next() => accepted,
         };
         let begun = accepted.and_then(|client| {
             let Some(core) = Core::idlest(&cores) else { return Ok(()) };

@@ -73,16 +73,6 @@ pub(super) enum Fate {
     Undone,
 }
 
-impl Slot {
-    /// It waits for nothing, and is not asked again.
-    pub(super) fn at_once(self) -> Slot {
-        match self {
-            Slot::Waits { answer, .. } => Slot::Ready(answer),
-            other => other,
-        }
-    }
-}
-
 impl Sent {
     /// One that changes nothing of its connection and is part of nothing.
     pub(super) fn plain(asked: Asked, family: Option<Family>, at: Instant, pace: Pace) -> Sent {
@@ -526,10 +516,11 @@ mod tests {
         Lost,
         Again,
         EndsHere,
+        Unsent,
         Say,
     }
 
-    const EVENTS: [Event; 13] = [
+    const EVENTS: [Event; 14] = [
         Event::Plain,
         Event::Unheard,
         Event::Ready,
@@ -542,6 +533,7 @@ mod tests {
         Event::Lost,
         Event::Again,
         Event::EndsHere,
+        Event::Unsent,
         Event::Say,
     ];
 
@@ -601,6 +593,8 @@ mod tests {
                 return format!("{told:?}");
             }
             Event::EndsHere => line.ends_here(),
+            // The bytes of one.
+            Event::Unsent => return line.take_unsent(6).to_string(),
             Event::Say => {
                 let mut said = BytesMut::new();
                 line.say(&mut said);

@@ -41,7 +41,6 @@ pub(super) async fn watch_over(gate: Arc<Gate>) {
                 && let Err(why) = reopen(&gate).await
             {
                 gate.stays_away(&why);
-                gate.probed(Err(why));
             }
         }
         if gate.is_partly_away() {

@@ -106,7 +106,7 @@ impl State {
 /// What somebody ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ordered {
-    /// `open`, `hold`, or `away` by a mode of the site.
+    /// `open`, `hold`, or `away` as in an outage: by a mode of the site, and by `open` where nothing is said without Redis.
     pub order: String,
     /// Who; for a mode, the mode.
     pub by: String,

@@ -41,6 +41,22 @@ fn what_stands_before_a_select_is_not_asked_again_of_the_database_behind_it() {
 }
 
 #[test]
+fn where_nothing_is_to_be_said_of_what_stands_before_a_select_its_connection_ends() {
+    let lines =
+        "refuse_as = \"close\"\n    budget = \"200ms\"\n    key \"sess:*\" { role = \"session\" }";
+    let (guarded, _relay) = by_a_relay(lines);
+    let mut client = guarded.client();
+    assert_eq!(client.does("PING"), "+PONG");
+    guarded.redis.signal("STOP");
+    let sent =
+        ["GET sess:1", "SELECT 1"].map(|words| encoded(&words.split(' ').collect::<Vec<_>>()));
+    client.send(&sent.concat());
+    guarded.says("redis is away");
+    assert_eq!(client.next(), None);
+    guarded.redis.signal("CONT");
+}
+
+#[test]
 fn a_transaction_that_was_never_sent_waits_for_redis_like_whatever_comes_later() {
     let redis = RedisServer::start();
     let mut guarded = Guarded::before(redis, "role = \"queue\"\n    budget = \"10s\"");

@@ -29,14 +29,19 @@ async fn upstream(guard: &RedisConfig) -> Finding {
             format!("{at} is away: {why}"),
             "start it, let this machine reach it, or correct `upstream`",
         ),
-        Ok((_, Some(word))) => fail(
+        Ok((Met::Unfit(why), _)) => {
+            fail(ID, format!("{at} cannot be guarded: {why}"), "name a Redis that stands alone")
+        }
+        Ok((Met::Silent(_), Some(word))) => fail(
             ID,
             format!("{at} refuses the guard's own password ({word})"),
             "correct the user and the password in `upstream`",
         ),
-        Ok((Met::Unfit(why), None)) => {
-            fail(ID, format!("{at} cannot be guarded: {why}"), "name a Redis that stands alone")
-        }
+        Ok((Met::Redis(_), Some(word))) => warn(
+            ID,
+            format!("{at} lets everybody in, and refuses the guard's own password ({word})"),
+            "take the user and the password out of `upstream`, or correct them",
+        ),
         Ok((Met::Silent(why), None))
             if guard.journal.is_some() || guard.upstream.password.is_some() =>
         {

@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use super::super::breaker::{Asks, Posture, Trouble};
 use super::super::counters::Reason;
-use super::super::frame::Replies;
+use super::super::frame::{GATHERED, Replies};
 use super::super::gate::{Counted, Gate};
 use super::super::line::{Due, Line, Sent, Slot};
 use super::super::session::Transaction;
+use super::super::table::Family;
 use super::super::unanswered::{self, Unanswered};
 use super::super::upstream::{Lost, Stream, abandon, restored};
 use super::{BUDGETS, Connection, LAST_WORDS, Link, Opening, PATIENCE, Passing, Refusal, Stage};
@@ -117,9 +118,15 @@ impl Connection {
             // Behind a write that is dropped nothing is asked again: it is not kept yet.
             sent.past.is_again |= !dropped.is_empty() || is_of_before;
             match unanswered::unanswered(gate, session, sent, *now) {
-                Unanswered::Slot(slot @ Slot::Waits { .. }) if is_of_before => {
-                    gate.counters.note(family, Reason::Waited);
-                    slot.at_once()
+                Unanswered::Slot(Slot::Waits { answer, .. }) if is_of_before => {
+                    gate.counters.note(family, Reason::Unknown);
+                    // What waits for something may have had it.
+                    let may_be_done = family == Some(Family::Blocking);
+                    is_unknown |= may_be_done;
+                    // Where nothing is to be said the connection ends.
+                    is_over |= answer.is_empty() || is_let_go;
+                    let unknown = || unanswered::unknown(session.version);
+                    Slot::Ready(if may_be_done { unknown() } else { answer })
                 }
                 Unanswered::Slot(slot) => {
                     is_unknown |= unanswered::is_unknown(&slot, session.version);
@@ -261,6 +268,8 @@ impl Connection {
         let is_all = self.stage == Stage::Asks
             && self.passing.is_none()
             && !self.session.transaction.is_any()
+            // Of a client that waits no more is read than that, and so it is noticed when it leaves.
+            && self.leaving.len() + self.inbox.len() < GATHERED
             && self.line.take_unsent(self.leaving.len());
         if is_all {
             self.leaving.extend_from_slice(&self.inbox);
