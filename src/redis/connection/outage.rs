@@ -85,16 +85,7 @@ impl Connection {
     pub(super) fn lose(&mut self) {
         let in_mid_answer =
             self.replies.is_in_mid_answer() && !matches!(self.line.next_due(), Due::Swallowed);
-        if let Link::Open(stream) = &self.link {
-            abandon(stream);
-        }
-        self.link = Link::None;
-        (self.linked, self.leaving_by) = (None, None);
-        (self.refusal, self.suspicion) = (None, None);
-        self.replies = Replies::default();
-        self.arrived.clear();
-        self.behind.clear();
-        self.leaving.clear();
+        self.forget_link();
         let is_let_go = self.gate.then() == Afterwards::Drop;
         // What was being said cannot be unsaid; who listens or watches must know that it missed something.
         if in_mid_answer
@@ -150,6 +141,20 @@ impl Connection {
         for (place, later, entries) in dropped {
             self.keep(place, later, unknown.clone(), entries);
         }
+    }
+
+    /// There is none, and nothing on its way.
+    fn forget_link(&mut self) {
+        if let Link::Open(stream) = &self.link {
+            abandon(stream);
+        }
+        self.link = Link::None;
+        (self.linked, self.leaving_by) = (None, None);
+        (self.refusal, self.suspicion) = (None, None);
+        self.replies = Replies::default();
+        self.arrived.clear();
+        self.behind.clear();
+        self.leaving.clear();
     }
 
     /// What has come is said, and nothing more.
