@@ -648,6 +648,22 @@ fn a_connection_that_redis_ends_is_no_outage_of_it() {
 }
 
 #[test]
+fn an_answer_that_is_skipped_is_skipped_as_by_redis() {
+    let guarded = Guarded::cache("");
+    for mut client in [guarded.redis.client(), guarded.client()] {
+        let skips = encoded(&["CLIENT", "REPLY", "SKIP"]);
+        let asks = [encoded(&["ECHO", "a"]), encoded(&["ECHO", "b"])].concat();
+        client.send(&[&skips[..], b"*0\r\n", &asks].concat());
+        client.send(&[&skips[..], &asks].concat());
+        let said: Vec<_> = (0..3).map(|_| client.next().unwrap()).collect();
+        assert_eq!(
+            said,
+            ["$1\r\na\r\n", "$1\r\nb\r\n", "$1\r\nb\r\n"].map(|it| it.as_bytes().to_vec())
+        );
+    }
+}
+
+#[test]
 fn what_comes_behind_a_goodbye_has_no_answer() {
     let guarded = Guarded::cache("");
     let mut client = guarded.client();

@@ -54,7 +54,7 @@ impl Connection {
         while !self.inbox.is_empty() && self.takes_in() {
             let is_ours = self.is_ours();
             match self.requests.read(&self.inbox) {
-                Ok(Request::Nothing { length }) => self.inbox.advance(length),
+                Ok(Request::Nothing { length }) => self.pass_nothing(length),
                 Ok(Request::More { done: 0 }) => return,
                 Ok(Request::More { done }) => {
                     let part = self.inbox.split_to(done);
@@ -111,6 +111,14 @@ impl Connection {
                 }
                 Err(error) => self.no_command(error),
             }
+        }
+    }
+
+    /// Nobody answers it, and `CLIENT REPLY SKIP` skips it all the same: whoever says what is answered has it.
+    fn pass_nothing(&mut self, length: usize) {
+        let nothing = self.inbox.split_to(length);
+        if self.stage == Stage::Listens {
+            self.leaving.extend_from_slice(&nothing);
         }
     }
 
