@@ -1,5 +1,7 @@
 //! What all connections of a guard share: whether Redis is asked, and what was learnt of it.
 
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -22,6 +24,8 @@ use crate::clock::monotonic;
 use crate::config::{Afterwards, RedisConfig, RedisMode, RedisRole};
 use crate::metrics::Histogram;
 
+/// Of so many connections that are lost at once Redis is told.
+const LOST: usize = 10_000;
 /// A Redis that is a replica is looked up anew at most so often.
 const LOOKED_UP: Duration = Duration::from_secs(2);
 
@@ -44,6 +48,7 @@ pub(super) struct Gate {
     pub(super) emergency: Option<Emergency>,
     /// What is asked, where it is only observed.
     observed: Option<Mutex<Observed>>,
+    lost: Mutex<VecDeque<SocketAddr>>,
     breaker: Mutex<Breaker>,
     /// Whether a good answer is worth telling: most of them need no lock.
     is_troubled: AtomicBool,
@@ -138,6 +143,7 @@ impl Gate {
             keeper,
             emergency,
             observed,
+            lost: Mutex::default(),
             breaker: Mutex::new(breaker),
             is_troubled: AtomicBool::new(false),
             in_time: AtomicU32::new(0),
@@ -317,6 +323,20 @@ impl Gate {
         }
     }
 
+    /// A connection is lost on which Redis was asked something: what it has received of that it may still do.
+    pub(super) fn lost_link(&self, own: Option<SocketAddr>) {
+        if let (Some(own), Some(_)) = (own, &self.keeper) {
+            let mut lost = self.lost_links();
+            lost.truncate(LOST - 1);
+            lost.push_back(own);
+        }
+    }
+
+    /// By what Redis knows them, the first that it has to end first.
+    pub(super) fn lost_links(&self) -> MutexGuard<'_, VecDeque<SocketAddr>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Redis is asked from now on: it has nothing that may not be read.
     pub(super) fn close(&self) {
         if self.replica().take().is_some() {
@@ -328,6 +348,8 @@ impl Gate {
         let away = Gate::came_back(&mut breaker);
         if away.is_some() {
             self.why().clear();
+            // Others may have their ports by now.
+            self.lost_links().clear();
         }
         self.tell_back(&breaker, away);
     }

@@ -42,6 +42,7 @@ pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), NotRe
     let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
     let mut talk = Talk { stream: &mut stream, buffer: bytes::BytesMut::new() };
     enter(&mut talk, &gate.config).await.map_err(words)?;
+    end_lost(&mut talk, gate).await?;
     let (mut count, mut left) = (0_usize, entries.into_iter().peekable());
     while let Some(database) = left.peek().map(|entry| entry.database) {
         let is_there = is_there(&mut talk, database).await?;
@@ -79,6 +80,17 @@ pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), NotRe
         tracing::info!(redis, keys = count, "what was written meanwhile is removed");
     }
     Ok(())
+}
+
+/// Has Redis end the connections that were lost: it may have received a write on one, and do it when that is removed here already. Where
+/// it knows them by another address, or this user may not, they end as they do.
+async fn end_lost(talk: &mut Talk<'_>, gate: &Gate) -> Result<(), String> {
+    loop {
+        let Some(lost) = gate.lost_links().front().map(ToString::to_string) else { return Ok(()) };
+        let kill = command(&[b"CLIENT", b"KILL", b"ADDR", lost.as_bytes()]);
+        talk.asked(&kill, PATIENCE).await.map_err(|error| error.to_string())?;
+        gate.lost_links().pop_front();
+    }
 }
 
 /// Goes to a database; a client may have said one that Redis does not have, where nothing can be.

@@ -1,6 +1,7 @@
 //! A connection to Redis: made anew by name each time, and brought into the state that its client had before.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -53,17 +54,18 @@ pub(super) async fn connect(place: &RedisPlace, within: Duration) -> io::Result<
 }
 
 /// Nothing more is sent on it, when it is dropped: what Redis has not taken yet, because it hangs or cannot be reached, is never done
-/// behind what is asked of it by then.
-pub(super) fn abandon(stream: &Stream) {
+/// behind what is asked of it by then. Gives what Redis knows it by, where it may have to end it by itself.
+pub(super) fn abandon(stream: &Stream) -> Option<SocketAddr> {
     let stream = match stream {
         Stream::Left(Plain::Left(stream)) => stream,
         Stream::Right(secured) => secured.get_ref().0,
         // What is written to one has been taken.
-        Stream::Left(Plain::Right(_)) => return,
+        Stream::Left(Plain::Right(_)) => return None,
     };
     if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
         tracing::debug!(%error, "a lost connection is closed as any other");
     }
+    stream.local_addr().ok()
 }
 
 /// Connects, and says again what the client had said of itself; each of those answers has its own time.

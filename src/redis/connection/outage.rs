@@ -146,7 +146,8 @@ impl Connection {
     /// There is none, and nothing on its way.
     fn forget_link(&mut self) {
         if let Link::Open(stream) = &self.link {
-            abandon(stream);
+            let is_asked = self.line.owed() > 0 || self.passing == Some(Passing::There);
+            self.gate.lost_link(abandon(stream).filter(|_| is_asked));
         }
         self.link = Link::None;
         (self.linked, self.leaving_by) = (None, None);
