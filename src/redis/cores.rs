@@ -50,3 +50,37 @@ impl Core {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream as Pair;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn each_client_goes_to_the_thread_with_the_fewest() {
+        let runtimes =
+            [(); 3].map(|()| Builder::new_current_thread().enable_all().build().unwrap());
+        let cores = runtimes.each_ref().map(|runtime| Core::of(runtime.handle()));
+        let counts = || cores.each_ref().map(|core| core.clients.load(Relaxed));
+        let mut here = Vec::new();
+        for _ in 0..9 {
+            let (client, _other) = Pair::pair().unwrap();
+            client.set_nonblocking(true).unwrap();
+            let core = Core::idlest(&cores).unwrap();
+            core.give(Accepted::Unix(client), |_, counted| here.push(counted)).unwrap();
+        }
+        assert_eq!(counts(), [3, 3, 3]);
+        here.truncate(4);
+        assert_eq!(counts().iter().sum::<usize>(), 4);
+        let before = counts();
+        let (client, _other) = Pair::pair().unwrap();
+        client.set_nonblocking(true).unwrap();
+        let core = Core::idlest(&cores).unwrap();
+        core.give(Accepted::Unix(client), |_, counted| here.push(counted)).unwrap();
+        let fewest = before.iter().position(|count| count == before.iter().min().unwrap()).unwrap();
+        assert_eq!(counts()[fewest], before[fewest] + 1);
+    }
+}

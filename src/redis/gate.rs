@@ -1,6 +1,5 @@
 //! What all connections of a guard share: whether Redis is asked, and what was learnt of it.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
@@ -24,7 +23,7 @@ use crate::clock::monotonic;
 use crate::config::{Afterwards, RedisConfig, RedisMode, RedisRole};
 use crate::metrics::Histogram;
 
-/// Of so many connections that are lost at once Redis is told.
+/// So many connections that are lost are known, as many as a guard has clients.
 const LOST: usize = 10_000;
 /// A Redis that is a replica is looked up anew at most so often.
 const LOOKED_UP: Duration = Duration::from_secs(2);
@@ -48,7 +47,8 @@ pub(super) struct Gate {
     pub(super) emergency: Option<Emergency>,
     /// What is asked, where it is only observed.
     observed: Option<Mutex<Observed>>,
-    lost: Mutex<VecDeque<SocketAddr>>,
+    /// Connections that were lost since Redis went, by the address that it knows them by.
+    lost: Mutex<Vec<SocketAddr>>,
     breaker: Mutex<Breaker>,
     /// Whether a good answer is worth telling: most of them need no lock.
     is_troubled: AtomicBool,
@@ -323,17 +323,23 @@ impl Gate {
         }
     }
 
-    /// A connection is lost on which Redis was asked something: what it has received of that it may still do.
-    pub(super) fn lost_link(&self, own: Option<SocketAddr>) {
-        if let (Some(own), Some(_)) = (own, &self.keeper) {
+    /// Connections are lost on which Redis was asked something: what it has received of that it may still do.
+    pub(super) fn note_lost(&self, own: impl IntoIterator<Item = SocketAddr>) {
+        if self.keeper.is_some() {
             let mut lost = self.lost_links();
-            lost.truncate(LOST - 1);
-            lost.push_back(own);
+            lost.extend(own);
+            lost.truncate(LOST);
         }
     }
 
-    /// By what Redis knows them, the first that it has to end first.
-    pub(super) fn lost_links(&self) -> MutexGuard<'_, VecDeque<SocketAddr>> {
+    /// Some of these, which Redis is to end.
+    pub(super) fn take_lost(&self, most: usize) -> Vec<SocketAddr> {
+        let mut lost = self.lost_links();
+        let left = lost.len().saturating_sub(most);
+        lost.split_off(left)
+    }
+
+    fn lost_links(&self) -> MutexGuard<'_, Vec<SocketAddr>> {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

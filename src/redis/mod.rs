@@ -3,6 +3,7 @@
 //! Never invents a value: what a client reads is the upstream's answer, what an empty Redis would say, or an error.
 
 pub mod answer;
+mod asked;
 mod away;
 pub mod breaker;
 mod connection;
@@ -42,6 +43,6 @@ pub mod value;
 
 pub use error::Error;
 pub use guard::{Guarded, Guards, NotOrdered, Wanted};
-pub use probe::{Met, Unfit, meet};
+pub use probe::{Meeting, Met, Unfit, meet};
 pub use recover::{Recover, RecoverRefused, Recovered};
 pub use report::{GuardReport, JournalReport, Observation, Ordered, State};

@@ -1,7 +1,7 @@
 //! What is known of a command before Redis is asked: what it does to its connection, and how soon it is answered.
 
+use super::asked::{Asked, Pace, Sent};
 use super::frame::{Arguments, Request, Requests};
-use super::line::{Asked, Pace, Sent};
 use super::session::{Change, change};
 use super::table::{Command, Family};
 

@@ -143,7 +143,7 @@ async fn reopen(gate: &Gate) -> Result<(), String> {
 pub(super) async fn probe(gate: &Gate) -> Result<(), String> {
     let (redis, before) = (&gate.config.name, gate.about());
     let (was_unfit, was_refused) = (before.unfit.clone(), before.refused.clone());
-    let (met, refused) = meet(&gate.config).await?;
+    let Meeting { met, refused } = meet(&gate.config).await?;
     if let Some(word) = refused.as_ref().filter(|_| refused != was_refused) {
         tracing::warn!(redis, "the guard's own password is refused: {word}");
     }
@@ -197,9 +197,17 @@ pub enum Met {
     Unfit(Unfit),
 }
 
-/// Asks an upstream who it is, as a guard does before it lets anybody in, and by what it refused the guard's own password, if it did;
-/// an error is why it is away. Cancel safe: nothing is kept.
-pub async fn meet(config: &RedisConfig) -> Result<(Met, Option<String>), String> {
+/// What came of asking an upstream who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meeting {
+    /// What is there.
+    pub met: Met,
+    /// The error by which it refused the guard's own password, if it did.
+    pub refused: Option<String>,
+}
+
+/// Asks an upstream who it is, as a guard does before it lets anybody in; an error is why it is away. Cancel safe: nothing is kept.
+pub async fn meet(config: &RedisConfig) -> Result<Meeting, String> {
     let upstream = &config.upstream;
     let mut stream = connect(&upstream.place, PATIENCE).await.map_err(|error| error.to_string())?;
     let mut talk = Talk { stream: &mut stream, buffer: BytesMut::new() };
@@ -210,7 +218,7 @@ pub async fn meet(config: &RedisConfig) -> Result<(Met, Option<String>), String>
     };
     let (said, refused) = match greeting.await {
         Err(error) if is_of_another(&error) => {
-            return Ok((Met::Unfit(Unfit::Other(words(error))), None));
+            return Ok(Meeting { met: Met::Unfit(Unfit::Other(words(error))), refused: None });
         }
         Err(error) => return Err(words(error)),
         Ok(greeted) => greeted,
@@ -218,18 +226,18 @@ pub async fn meet(config: &RedisConfig) -> Result<(Met, Option<String>), String>
     if said.kind == Kind::Error {
         let is_about_me = said.bytes.starts_with(b"-NOAUTH") || said.bytes.starts_with(b"-NOPERM");
         return if is_about_me {
-            Ok((Met::Silent(said.word()), refused))
+            Ok(Meeting { met: Met::Silent(said.word()), refused })
         } else {
             Err(said.word())
         };
     }
     let said = talk.asked(&command(&[b"INFO"]), PATIENCE).await.map_err(words)?;
     if said.kind == Kind::Error {
-        return Ok((Met::Silent(said.word()), refused));
+        return Ok(Meeting { met: Met::Silent(said.word()), refused });
     }
     let text = String::from_utf8_lossy(&said.bytes);
     let info = text.split_once("\r\n").map_or("", |(_, text)| text).trim_end_matches("\r\n");
-    Ok((of_info(info)?, refused))
+    Ok(Meeting { met: of_info(info)?, refused })
 }
 
 /// Says who the guard is, where it was told: by what that is refused, if it is.

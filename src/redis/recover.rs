@@ -152,7 +152,7 @@ pub(super) struct Mended {
 
 /// What the upstream says of itself: of one that does not, nobody knows which databases are to be flushed.
 async fn info(gate: &Gate) -> Result<String, String> {
-    match meet(&gate.config).await?.0 {
+    match meet(&gate.config).await?.met {
         Met::Redis(info) => Ok(info),
         Met::Silent(why) => {
             Err(format!("it does not tell the guard which databases it has: {why}"))

@@ -1,5 +1,6 @@
 //! Removing from Redis what was written or deleted while it was away, before anybody reads it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::answer::Dirty;
@@ -11,7 +12,7 @@ use super::probe::{command, enter, words};
 use super::upstream::{Said, Talk, connect};
 use crate::config::RedisRole;
 
-/// Keys of one `UNLINK`.
+/// Keys of one `UNLINK`, and connections that are ended in one go.
 const BATCH: usize = 500;
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -85,11 +86,18 @@ pub(super) async fn remove(gate: &Gate, entries: Vec<Entry>) -> Result<(), NotRe
 /// Has Redis end the connections that were lost: it may have received a write on one, and do it when that is removed here already. Where
 /// it knows them by another address, or this user may not, they end as they do.
 async fn end_lost(talk: &mut Talk<'_>, gate: &Gate) -> Result<(), String> {
+    let kill =
+        |lost: &SocketAddr| command(&[b"CLIENT", b"KILL", b"ADDR", lost.to_string().as_bytes()]);
     loop {
-        let Some(lost) = gate.lost_links().front().map(ToString::to_string) else { return Ok(()) };
-        let kill = command(&[b"CLIENT", b"KILL", b"ADDR", lost.as_bytes()]);
-        talk.asked(&kill, PATIENCE).await.map_err(|error| error.to_string())?;
-        gate.lost_links().pop_front();
+        let lost = gate.take_lost(BATCH);
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let kills: Vec<_> = lost.iter().map(kill).collect();
+        if let Err(error) = talk.asked_all(&kills, PATIENCE).await {
+            gate.note_lost(lost);
+            return Err(error.to_string());
+        }
     }
 }
 

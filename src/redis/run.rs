@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::{Buf as _, BytesMut};
 use tokio::time::Instant;
 
-use super::line::{Asked, Pace, Sent};
+use super::asked::{Asked, Pace, Sent};
 use super::table::Family;
 
 /// Plain commands, the oldest first.

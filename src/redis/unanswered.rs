@@ -5,6 +5,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::answer::{Refusal, Verdict, answer};
+use super::asked::{Asked, Fate, Sent, Within};
 use super::away::{Later, Outcome, entries, held, outcome, refusal, then_of};
 use super::breaker::Posture;
 use super::counters::Reason;
@@ -12,7 +13,7 @@ use super::emergency::Named;
 use super::frame::{Arguments, Request, Requests};
 use super::gate::Gate;
 use super::journal::Entry;
-use super::line::{Asked, Fate, Sent, Slot, Within};
+use super::line::Slot;
 use super::session::{Session, Transaction};
 use super::table::{self, Family};
 use super::unwritable::executed;
@@ -65,7 +66,7 @@ pub(super) fn unanswered(
     }
     let is_queueing = matches!(session.transaction, Transaction::Here { .. });
     if let Some((until, answer)) = read_again(gate, session, &sent, &arguments, posture) {
-        return Unanswered::Slot(sent.waits(Some(until), answer));
+        return Unanswered::Slot(Slot::of_waiting(sent, Some(until), answer));
     }
     // What only reads, or waits for what has not come, can be asked again; but nothing of a transaction.
     let found = answer(&arguments, &gate.config.rules);
@@ -76,14 +77,14 @@ pub(super) fn unanswered(
     let slot = match (&found, outcome) {
         (Verdict::Waits { .. }, Outcome::Waits { at_most, answer }) => {
             let until = at_most.map(|time| sent.at + time);
-            sent.waits(until, answer)
+            Slot::of_waiting(sent, until, answer)
         }
         (Verdict::Said(_), Outcome::Said(answer)) if held.is_some() && !is_unset(&arguments) => {
-            sent.waits(held, answer)
+            Slot::of_waiting(sent, held, answer)
         }
         // Whatever its keys are for: who is held only waits.
         (_, Outcome::Refused(answer)) if held.is_some() && is_read(&arguments) => {
-            sent.waits(held, answer)
+            Slot::of_waiting(sent, held, answer)
         }
         // `SET NX` may have been done: that it was not is no longer true.
         (Verdict::Said(_), Outcome::Said(answer)) if !is_unset(&arguments) => Slot::Ready(answer),
@@ -145,13 +146,13 @@ fn undone(
     let slot = match (outcome, until) {
         (Outcome::Waits { at_most, answer }, _) => {
             let until = at_most.map(|time| sent.at + time);
-            sent.waits(until, answer)
+            Slot::of_waiting(sent, until, answer)
         }
         (Outcome::Dropped { later, entries, .. }, _) => {
             return Unanswered::Dropped { later, entries };
         }
         (Outcome::Said(answer) | Outcome::Refused(answer) | Outcome::Ends(answer), Some(until)) => {
-            sent.waits(Some(until), answer)
+            Slot::of_waiting(sent, Some(until), answer)
         }
         (Outcome::Refused(_), None) if gate.then() == Afterwards::Drop => return Unanswered::Ends,
         (Outcome::Said(answer) | Outcome::Refused(answer), None) => Slot::Ready(answer),

@@ -5,13 +5,13 @@
 use bytes::Bytes;
 
 use super::answer::{Verdict, answer};
+use super::asked::{Asked, DroppedWrite, Sent, Within};
 use super::away::{Later, Outcome, done, entries, said_of, then_of};
 use super::breaker::{Asks, Tells, Who};
 use super::dirty::{names, tells};
 use super::frame::{Arguments, Request, Requests};
 use super::gate::Gate;
 use super::journal::Entry;
-use super::line::{Asked, DroppedWrite, Sent, Within};
 use super::session::{Queued, Session, Transaction, queued};
 use super::table::{self, Family};
 use super::unanswered::unknown;

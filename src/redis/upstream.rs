@@ -132,9 +132,30 @@ impl Talk<'_> {
         tokio::time::timeout(within, asking).await.unwrap_or_else(|_| Err(late()))
     }
 
+    /// The same of several that are sent in one piece, whatever their answers are.
+    pub(super) async fn asked_all(&mut self, all: &[Vec<u8>], within: Duration) -> io::Result<()> {
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+        let asking = async {
+            self.send(&all.concat()).await?;
+            for _ in all {
+                self.answer().await?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(within, asking).await.unwrap_or_else(|_| Err(late()))
+    }
+
     async fn ask(&mut self, words: &[u8]) -> io::Result<Said> {
+        self.send(words).await?;
+        self.answer().await
+    }
+
+    async fn send(&mut self, words: &[u8]) -> io::Result<()> {
         self.stream.write_all(words).await?;
-        self.stream.flush().await?;
+        self.stream.flush().await
+    }
+
+    async fn answer(&mut self) -> io::Result<Said> {
         let (mut replies, mut bytes) = (Replies::default(), BytesMut::new());
         loop {
             match replies.read(&self.buffer).map_err(io::Error::other)? {

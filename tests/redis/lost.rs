@@ -87,4 +87,7 @@ fn what_a_redis_that_hangs_has_not_taken_is_never_sent_behind_what_is_removed() 
     guarded.redis.signal("CONT");
     guarded.says("redis is back");
     assert_eq!(client.does("GET k"), "$-1");
+    // What it has received on the connection that was lost it does not do any more either.
+    let asked = guarded.redis.client().does("INFO commandstats");
+    assert!(asked.contains("cmdstat_client|kill:calls=1,"), "{asked}");
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Finding, fail, ok, warn};
 use crate::config::RedisConfig;
-use crate::redis::{Met, meet};
+use crate::redis::{Meeting, Met, meet};
 
 /// Every precondition of each guard. Cancel safe.
 pub(super) async fn findings(guards: &[RedisConfig]) -> Vec<Finding> {
@@ -23,26 +23,28 @@ pub(super) async fn findings(guards: &[RedisConfig]) -> Vec<Finding> {
 async fn upstream(guard: &RedisConfig) -> Finding {
     const ID: &str = "redis";
     let at = format!("{} at {}", guard.name, guard.upstream.place);
-    match meet(guard).await {
-        Err(why) => fail(
-            ID,
-            format!("{at} is away: {why}"),
-            "start it, let this machine reach it, or correct `upstream`",
-        ),
-        Ok((Met::Unfit(why), _)) => {
+    let Meeting { met, refused } = match meet(guard).await {
+        Ok(meeting) => meeting,
+        Err(why) => {
+            let fix = "start it, let this machine reach it, or correct `upstream`";
+            return fail(ID, format!("{at} is away: {why}"), fix);
+        }
+    };
+    match (met, refused) {
+        (Met::Unfit(why), _) => {
             fail(ID, format!("{at} cannot be guarded: {why}"), "name a Redis that stands alone")
         }
-        Ok((Met::Silent(_), Some(word))) => fail(
+        (Met::Silent(_), Some(word)) => fail(
             ID,
             format!("{at} refuses the guard's own password ({word})"),
             "correct the user and the password in `upstream`",
         ),
-        Ok((Met::Redis(_), Some(word))) => warn(
+        (Met::Redis(_), Some(word)) => warn(
             ID,
             format!("{at} lets everybody in, and refuses the guard's own password ({word})"),
             "take the user and the password out of `upstream`, or correct them",
         ),
-        Ok((Met::Silent(why), None))
+        (Met::Silent(why), None)
             if guard.journal.is_some() || guard.upstream.password.is_some() =>
         {
             fail(
@@ -53,17 +55,17 @@ async fn upstream(guard: &RedisConfig) -> Finding {
                 "put the user and the password into `upstream`, and let it PING, INFO, SELECT, UNLINK and SCAN",
             )
         }
-        Ok((Met::Silent(why), None)) => warn(
+        (Met::Silent(why), None) => warn(
             ID,
             format!("{at} answers, and tells the guard nothing of itself ({why})"),
             "put a user and its password into `upstream`: without, a Redis that loads its data, or that lost its master, counts as well",
         ),
-        Ok((Met::Redis(info), None)) => met(&at, &info),
+        (Met::Redis(info), None) => well(&at, &info),
     }
 }
 
 /// One that can be guarded, by what it says of itself.
-fn met(at: &str, info: &str) -> Finding {
+fn well(at: &str, info: &str) -> Finding {
     const ID: &str = "redis";
     let says = |name: &str| {
         info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default()
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn a_redis_that_refuses_writes_once_it_is_full_is_warned_of() {
         let found = |memory: &str, policy: &str| {
-            met("a", &format!("maxmemory:{memory}\r\nmaxmemory_policy:{policy}\r\n")).result
+            well("a", &format!("maxmemory:{memory}\r\nmaxmemory_policy:{policy}\r\n")).result
         };
         assert_eq!(found("0", "noeviction"), Outcome::Ok);
         assert_eq!(found("1000", "noeviction"), Outcome::Warn);

@@ -9,12 +9,13 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::super::asked::{Asked, Pace, Sent, Within};
 use super::super::away::{Later, Outcome};
 use super::super::breaker::{Unwritable, Who};
 use super::super::counters::Reason;
 use super::super::journal::Entry;
 use super::super::keeper::Kept;
-use super::super::line::{Asked, Pace, Sent, Slot, Within};
+use super::super::line::Slot;
 use super::super::session::{Change, Queue, Took, aborted};
 use super::super::table::Family;
 use super::super::unanswered::unknown;

@@ -2,11 +2,12 @@
 
 use bytes::{Buf as _, Bytes};
 
+use super::super::asked::{Asked, DroppedWrite, Pace, Sent};
 use super::super::away::{self, Outcome};
 use super::super::breaker::{Asks, Who};
 use super::super::counters::Reason;
 use super::super::frame::{self, ProtocolError, Request};
-use super::super::line::{Asked, DroppedWrite, Pace, Sent, Slot};
+use super::super::line::Slot;
 use super::super::plan::{Plan, is_about_keys};
 use super::super::session::{Change, Transaction};
 use super::super::{table, unwritable};
@@ -253,7 +254,7 @@ impl Connection {
             Outcome::Waits { at_most, answer } => {
                 let sent = Sent::plain(Asked::Whole(bytes), family, now, Pace::Unknown);
                 let until = at_most.map(|time| now + time);
-                self.line.push(sent.waits(until, answer));
+                self.line.push(Slot::of_waiting(sent, until, answer));
             }
             Outcome::Dropped { later, otherwise, entries } => {
                 self.line.push(Slot::Ready(Bytes::new()));

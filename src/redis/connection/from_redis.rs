@@ -2,10 +2,11 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
+use super::super::asked::{Asked, Fate, Sent};
 use super::super::breaker::Trouble;
 use super::super::counters::Reason;
 use super::super::frame::{Guest, Kind, Reply};
-use super::super::line::{Asked, Due, Fate, Sent};
+use super::super::line::Due;
 use super::super::plan::wants_an_error;
 use super::super::session::{Change, Standing};
 use super::super::unanswered;

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::super::asked::Sent;
 use super::super::breaker::{Asks, Posture, Trouble};
 use super::super::counters::Reason;
 use super::super::frame::{GATHERED, Replies};
 use super::super::gate::{Counted, Gate};
-use super::super::line::{Due, Line, Sent, Slot};
+use super::super::line::{Due, Line, Slot};
 use super::super::session::Transaction;
 use super::super::table::Family;
 use super::super::unanswered::{self, Unanswered};
@@ -110,14 +111,17 @@ impl Connection {
             sent.past.is_again |= !dropped.is_empty() || is_of_before;
             match unanswered::unanswered(gate, session, sent, *now) {
                 Unanswered::Slot(Slot::Waits { answer, .. }) if is_of_before => {
-                    gate.counters.note(family, Reason::Unknown);
-                    // What waits for something may have had it.
-                    let may_be_done = family == Some(Family::Blocking);
-                    is_unknown |= may_be_done;
                     // Where nothing is to be said the connection ends.
                     is_over |= answer.is_empty() || is_let_go;
-                    let unknown = || unanswered::unknown(session.version);
-                    Slot::Ready(if may_be_done { unknown() } else { answer })
+                    // What waits for something may have had it.
+                    let (reason, said) = match family {
+                        Some(Family::Blocking) => {
+                            (Reason::Unknown, unanswered::unknown(session.version))
+                        }
+                        _ => (Reason::Waited, answer),
+                    };
+                    gate.counters.note(family, reason);
+                    Slot::Ready(said)
                 }
                 Unanswered::Slot(slot) => {
                     is_unknown |= unanswered::is_unknown(&slot, session.version);
@@ -146,8 +150,10 @@ impl Connection {
     /// There is none, and nothing on its way.
     fn forget_link(&mut self) {
         if let Link::Open(stream) = &self.link {
-            let is_asked = self.line.owed() > 0 || self.passing == Some(Passing::There);
-            self.gate.lost_link(abandon(stream).filter(|_| is_asked));
+            let own = abandon(stream);
+            if self.line.owed() > 0 || self.passing == Some(Passing::There) {
+                self.gate.note_lost(own);
+            }
         }
         self.link = Link::None;
         (self.linked, self.leaving_by) = (None, None);

@@ -2,8 +2,8 @@
 
 use tokio::time::Instant;
 
+use super::super::asked::Fate;
 use super::super::counters::Reason;
-use super::super::line::Fate;
 use super::super::unanswered;
 use super::Connection;
 use super::seldom::Happened;
