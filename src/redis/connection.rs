@@ -73,8 +73,6 @@ pub(super) struct Connection {
     /// What has come of a long answer before which something else is said, which is not known yet.
     behind: BytesMut,
     leaving: BytesMut,
-    /// Why it is looked whether it is away: it ended this connection, which it may do with one and not with others.
-    suspicion: Option<String>,
     /// By what it said that it is away; what it says behind that is read first.
     refusal: Option<Refusal>,
 
@@ -111,6 +109,11 @@ pub(super) struct Connection {
 enum Link {
     None,
     Opening(Opening),
+    /// It ended this connection, which it may do with one and not with others: whether it is away is looked by another.
+    Suspected {
+        why: String,
+        opening: Opening,
+    },
     Open(Stream),
 }
 
@@ -168,7 +171,6 @@ impl Connection {
             arrived: BytesMut::new(),
             behind: BytesMut::new(),
             leaving: BytesMut::new(),
-            suspicion: None,
             refusal: None,
             passing: None,
             keeping: VecDeque::new(),

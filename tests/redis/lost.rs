@@ -76,6 +76,36 @@ fn a_transaction_that_was_never_sent_waits_for_redis_like_whatever_comes_later()
 }
 
 #[test]
+fn what_was_never_sent_waits_where_another_client_finds_that_redis_is_away() {
+    let redis = RedisServer::start();
+    let guarded =
+        Guarded::before(redis, "role = \"queue\"\n    on_outage = [\"hold 2s\", \"drop\"]");
+    let mut other = guarded.client();
+    assert_eq!(other.does("PING"), "+PONG");
+    // A connection that is made anew is one on which Redis has to answer first.
+    let mut client = guarded.client();
+    assert_eq!(client.does("SELECT 1"), "+OK");
+    let mut direct = guarded.redis.client();
+    let list = direct.does("CLIENT LIST");
+    let own = list.lines().find(|line| line.contains(" db=1 ")).unwrap();
+    let address = own.split(' ').find_map(|word| word.strip_prefix("addr=")).unwrap();
+    assert_eq!(direct.does(&format!("CLIENT KILL {address}")), "+OK");
+    thread::sleep(Duration::from_millis(200));
+    guarded.redis.signal("STOP");
+    other.send(&encoded(&["GET", "k"]));
+    // Later: it is the other one who finds that no answer comes.
+    thread::sleep(Duration::from_millis(500));
+    let sent = ["INCR n", "MULTI", "INCR n", "INCR n", "EXEC"];
+    let sent = sent.map(|words| encoded(&words.split(' ').collect::<Vec<_>>()));
+    client.send(&sent.concat());
+    guarded.says("redis is away");
+    guarded.redis.signal("CONT");
+    for wanted in [":1\r\n", "+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n", "*2\r\n:2\r\n:3\r\n"] {
+        assert_eq!(client.next().unwrap(), wanted.as_bytes());
+    }
+}
+
+#[test]
 fn what_a_redis_that_hangs_has_not_taken_is_never_sent_behind_what_is_removed() {
     let (guarded, relay) = by_a_relay("budget = \"100ms\"\n    journal {\n    }");
     let mut client = guarded.client();

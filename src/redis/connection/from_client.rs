@@ -11,7 +11,7 @@ use super::super::line::Slot;
 use super::super::plan::{Plan, is_about_keys};
 use super::super::session::{Change, Transaction};
 use super::super::{table, unwritable};
-use super::{AHEAD, Connection, OWED, Passing, Stage};
+use super::{AHEAD, Connection, Link, OWED, Passing, Stage};
 use crate::config::RefuseAs;
 
 impl Connection {
@@ -20,7 +20,7 @@ impl Connection {
         match self.stage {
             Stage::Ends | Stage::Over => false,
             // Redis is away, and is not asked more.
-            _ if self.refusal.is_some() || self.suspicion.is_some() => false,
+            _ if self.refusal.is_some() || self.is_suspected() => false,
             // What comes next may be about what is dropped.
             Stage::Asks | Stage::ListensHere if !self.keeping.is_empty() => false,
             Stage::Listens => self.leaving.len() < AHEAD,
@@ -40,6 +40,11 @@ impl Connection {
                 !self.line.ends_waiting() && self.line.owed() < OWED && self.leaving.len() < AHEAD
             }
         }
+    }
+
+    /// Whether it is looked if Redis is there.
+    fn is_suspected(&self) -> bool {
+        matches!(self.link, Link::Suspected { .. })
     }
 
     /// Whether commands are answered here.
@@ -157,7 +162,7 @@ impl Connection {
             && self.leaving_by.is_none()
             && self.passing.is_none()
             && self.refusal.is_none()
-            && self.suspicion.is_none()
+            && !self.is_suspected()
             && self.keeping.is_empty()
             && self.session.queue.is_none()
             && !self.is_ours()

@@ -86,6 +86,7 @@ impl Connection {
     pub(super) fn lose(&mut self) {
         let in_mid_answer =
             self.replies.is_in_mid_answer() && !matches!(self.line.next_due(), Due::Swallowed);
+        self.take_back();
         self.forget_link();
         let is_let_go = self.gate.then() == Afterwards::Drop;
         // What was being said cannot be unsaid; who listens or watches must know that it missed something.
@@ -157,7 +158,7 @@ impl Connection {
         }
         self.link = Link::None;
         (self.linked, self.leaving_by) = (None, None);
-        (self.refusal, self.suspicion) = (None, None);
+        self.refusal = None;
         self.replies = Replies::default();
         self.arrived.clear();
         self.behind.clear();
@@ -236,9 +237,9 @@ impl Connection {
     /// Looks whether Redis is there by another connection: it ends that of a client whose answers wait too long, that sent no commands,
     /// or that somebody has it end, and nobody else's.
     fn suspect(&mut self, why: &str) {
-        self.suspicion = Some(why.to_owned());
         let ping = Bytes::from_static(b"*1\r\n$4\r\nPING\r\n");
-        self.link = Link::Opening(self.way_there(vec![ping]));
+        let opening = self.way_there(vec![ping]);
+        self.link = Link::Suspected { why: why.to_owned(), opening };
         self.seldom.look_again();
     }
 
@@ -275,10 +276,11 @@ impl Connection {
         }
     }
 
-    /// What was never sent is as if it came now, a transaction too; whether that is all that Redis was asked.
-    fn takes_back(&mut self) -> bool {
+    /// What was never sent is as if it came now, a transaction too, where that is all that Redis was asked.
+    fn take_back(&mut self) {
         let is_all = self.stage == Stage::Asks
             && self.passing.is_none()
+            && !self.leaving.is_empty()
             && !self.session.transaction.is_any()
             // Of a client that waits no more is read than that, and so it is noticed when it leaves.
             && self.leaving.len() + self.inbox.len() < GATHERED
@@ -288,13 +290,15 @@ impl Connection {
             self.inbox = std::mem::take(&mut self.leaving);
             self.requests.look_again();
             (self.session.is_queueing, self.session.queue) = (false, None);
+        } else if matches!(self.link, Link::Opening(_)) && self.may_ask_again() {
+            self.line.mark_all_undone();
         }
-        is_all
     }
 
     /// There is a connection to Redis, or none can be had.
     pub(super) fn opened(&mut self, opened: Result<Stream, Lost>) {
-        if let Some(why) = self.suspicion.take() {
+        if let Link::Suspected { why, .. } = &mut self.link {
+            let why = std::mem::take(why);
             return match opened {
                 Err(Lost::Gone(_)) => self.gone(&why),
                 Ok(_) | Err(Lost::Refused(_)) => self.was_ended(&why),
@@ -305,13 +309,7 @@ impl Connection {
                 self.heard = self.moment;
                 self.link = Link::Open(stream);
             }
-            Err(Lost::Gone(why)) => {
-                // Nothing was asked yet.
-                if !self.takes_back() && self.may_ask_again() {
-                    self.line.mark_all_undone();
-                }
-                self.gone(&why);
-            }
+            Err(Lost::Gone(why)) => self.gone(&why),
             Err(refused @ Lost::Refused(_)) => {
                 tracing::warn!(redis = self.gate.config.name, "a client is let go: {refused}");
                 self.stage = Stage::Over;

@@ -98,7 +98,7 @@ impl Connection {
         }
         let waker = self.seldom.waker();
         let mut context = Context::from_waker(&waker);
-        if let Link::Opening(opening) = &mut self.link
+        if let Link::Opening(opening) | Link::Suspected { opening, .. } = &mut self.link
             && let Poll::Ready(opened) = opening.as_mut().poll(&mut context)
         {
             self.opened(opened);
