@@ -5,6 +5,7 @@ mod clients;
 mod commands;
 mod doctor;
 mod emergency;
+mod faults;
 pub(crate) mod forms;
 mod frames;
 mod guard;

@@ -1,7 +1,7 @@
 //! A real Redis without a password, in a folder of its own and at a free port of loopback; and a client that shows bytes.
 
 use std::fs;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -129,7 +129,12 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        self.send_if_open(bytes).unwrap();
+    }
+
+    /// The same where the other side may have hung up.
+    pub(crate) fn send_if_open(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     /// Sends more than anybody takes before its answers are read.
