@@ -18,6 +18,8 @@ use crate::support::redis::{Client, RedisServer, encoded};
 const CLIENTS: usize = 6;
 /// In each round; those that follow on each other last longer and longer.
 const FAULTS: usize = 3;
+/// In each round, of each client, at least.
+const TURNS: usize = 30;
 
 /// What became of a command, as far as its client can tell.
 #[derive(Debug, Clone)]
@@ -126,7 +128,10 @@ fn plays<T: Default + Send + Sync>(
                 let (visits, told, is_over) = (&visits, &told, &is_over);
                 scope.spawn(move || {
                     let mut client = Pipelining::at(port, seed + u64::try_from(own).unwrap());
-                    while !is_over.load(Ordering::SeqCst) {
+                    for turn in 0.. {
+                        if turn > TURNS && is_over.load(Ordering::SeqCst) {
+                            return;
+                        }
                         visits(&mut client, own, told);
                     }
                 });
@@ -318,7 +323,7 @@ fn reads_and_writes(client: &mut Pipelining, own: usize, looked: &Mutex<Looked>)
 }
 
 fn much_was_looked_at(guarded: &Guarded, looked: &Looked) {
-    assert!(looked.hits > 50 && looked.misses > 50, "{looked:?}\n{}", guarded.serving.log());
+    assert!(looked.hits > 20 && looked.misses > 20, "{looked:?}\n{}", guarded.serving.log());
 }
 
 #[test]
