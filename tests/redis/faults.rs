@@ -13,6 +13,7 @@ use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame as Frame;
 
 use super::guard::Guarded;
+use crate::support::bind::free_port;
 use crate::support::redis::{Client, RedisServer, encoded};
 
 const CLIENTS: usize = 6;
@@ -109,8 +110,8 @@ impl Pipelining {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a test that fails shows what it began with")]
 /// Rounds of a guard with these lines, clients that do what `visits` does until faults are over, and what must hold `then`.
+#[expect(clippy::print_stdout, reason = "a test that fails shows what it began with")]
 fn plays<T: Default + Send + Sync>(
     lines: &str,
     visits: impl Fn(&mut Pipelining, usize, &Mutex<T>) + Sync,
@@ -127,12 +128,11 @@ fn plays<T: Default + Send + Sync>(
             for own in 0..CLIENTS {
                 let (visits, told, is_over) = (&visits, &told, &is_over);
                 scope.spawn(move || {
-                    let mut client = Pipelining::at(port, seed + u64::try_from(own).unwrap());
-                    for turn in 0.. {
-                        if turn > TURNS && is_over.load(Ordering::SeqCst) {
-                            return;
-                        }
+                    let own_seed = seed.wrapping_add(u64::try_from(own).unwrap());
+                    let (mut client, mut turns) = (Pipelining::at(port, own_seed), 0);
+                    while turns < TURNS || !is_over.load(Ordering::SeqCst) {
                         visits(&mut client, own, told);
+                        turns += 1;
                     }
                 });
             }
@@ -151,7 +151,12 @@ fn plays<T: Default + Send + Sync>(
 /// Something happens to Redis.
 fn happens(guarded: &mut Guarded, rng: &mut Rng) {
     let a_while = Duration::from_millis(rng.u64(1..300));
-    match rng.u8(..3) {
+    let for_a_while = |begin: &str, end: &str| {
+        assert_eq!(guarded.redis.client().does(begin), "+OK");
+        thread::sleep(a_while);
+        assert_eq!(guarded.redis.client().does(end), "+OK");
+    };
+    match rng.u8(..5) {
         0 => {
             guarded.redis.kill();
             thread::sleep(a_while);
@@ -162,6 +167,9 @@ fn happens(guarded: &mut Guarded, rng: &mut Rng) {
             thread::sleep(a_while);
             guarded.redis.signal("CONT");
         }
+        // It takes no writes.
+        2 => for_a_while("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        3 => for_a_while(&format!("REPLICAOF 127.0.0.1 {}", free_port()), "REPLICAOF NO ONE"),
         _ => {
             let killed = guarded.redis.client().does("CLIENT KILL TYPE normal SKIPME yes");
             assert!(killed.starts_with(':'), "{killed}");
@@ -263,6 +271,8 @@ fn each_job_of_a_queue_is_there_once_whatever_happens_to_redis() {
 
 // Caches
 
+const KEPT: &str = "budget = \"100ms\"\n    journal {\n    }";
+
 /// What each key of a database may have.
 type Values = HashMap<(usize, String), Vec<String>>;
 
@@ -328,8 +338,13 @@ fn much_was_looked_at(guarded: &Guarded, looked: &Looked) {
 
 #[test]
 fn no_cache_tells_what_is_no_longer_true_whatever_happens_to_redis() {
+    plays(&format!("role = \"cache\"\n    {KEPT}"), reads_and_writes, much_was_looked_at);
+}
+
+#[test]
+fn no_cache_whose_clients_wait_tells_what_is_no_longer_true() {
     plays(
-        "role = \"cache\"\n    budget = \"100ms\"\n    journal {\n    }",
+        &format!("role = \"cache\"\n    on_outage = [\"hold 500ms\", \"open\"]\n    {KEPT}"),
         reads_and_writes,
         much_was_looked_at,
     );
