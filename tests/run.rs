@@ -338,9 +338,11 @@ fn a_site_that_is_healthy_opens_by_itself_only_once_whoever_ran_the_command_is_d
     let running = begun(&stand, &["close", "--until-healthy=1"], WAITS);
     app.is_well(false);
     stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == false);
+    // The agent asks once a second, and has asked a few times by then.
+    std::thread::sleep(Duration::from_secs(4));
     app.is_well(true);
     stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == true);
-    // An agent that would open has asked a few times by then.
+    // As often as one that would open.
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!((mode(&stand), serving.ask("GET", "/").0), (json!("closed"), 503));
     running.signal("KILL");
