@@ -216,6 +216,8 @@ fn a_site_that_is_closed_until_it_is_healthy_opens_once_its_app_is_well_again() 
     assert_eq!(stand.status()["desired"], "closed");
     app.is_well(false);
     stand.until(|status| status["gateways"][0]["upstreams"][0]["healthy"] == false);
+    // The agent asks once a second, and has asked a few times by then.
+    std::thread::sleep(std::time::Duration::from_secs(4));
     assert_eq!(stand.status()["desired"], "closed");
     app.is_well(true);
     let open = stand.until(|status| status["desired"] == "open");
