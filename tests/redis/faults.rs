@@ -78,7 +78,7 @@ impl Pipelining {
             bytes.extend(encoded(&words));
             whats.push(Some(what));
         }
-        let sent = self.client.send_if_open(&bytes.into_iter().collect::<Vec<u8>>());
+        let sent = self.client.send_if_open(&bytes);
         let outcomes = if is_transaction {
             self.client.send_if_open(&encoded(&["EXEC"])).unwrap_or_default();
             self.executed(count)
@@ -284,7 +284,7 @@ enum Use {
     Delete(usize, String),
 }
 
-/// What a round found wrong, and how much it looked at.
+/// What each client's keys may have in a round, and how much was read of them.
 #[derive(Debug, Default)]
 struct Looked {
     values: HashMap<usize, Values>,
